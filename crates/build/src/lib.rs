@@ -1,0 +1,1 @@
+//! The image builder: stage graph, cache keys, executor.

@@ -1,0 +1,1 @@
+//! Compose files: YAML, interpolation, merge, the Project. Pure.

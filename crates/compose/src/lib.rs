@@ -1,0 +1,1 @@
+//! Compose projects: observe, plan, execute.

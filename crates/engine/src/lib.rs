@@ -1,0 +1,1 @@
+//! Containers, volumes, networks, events and the state store.

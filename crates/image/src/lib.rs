@@ -1,0 +1,1 @@
+//! Content store, layers, registry client, archives.

@@ -1,0 +1,1 @@
+//! Bridges, veth pairs, nftables, IPAM, DNS and port forwarding.

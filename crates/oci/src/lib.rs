@@ -1,0 +1,1 @@
+//! OCI and Docker image types: references, digests, manifests, configs. Pure.

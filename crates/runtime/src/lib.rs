@@ -1,0 +1,1 @@
+//! The OCI runtime: namespaces, mounts, cgroups, capabilities, seccomp.

@@ -1,0 +1,1 @@
+//! System calls behind owned file descriptors and typed flags: the one crate with unsafe code.
