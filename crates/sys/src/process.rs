@@ -1,0 +1,82 @@
+//! Processes that can be told from others that later got the same number.
+
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags};
+use std::io;
+
+/// A process: its number and when it started. Survives being written to a file and read by another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProcessId {
+    /// The number in the caller's PID namespace.
+    pub pid: i32,
+    /// Clock ticks between boot and its start, field 22 of `/proc/PID/stat`.
+    pub start_time: u64,
+}
+
+impl ProcessId {
+    /// The process that has this number now.
+    pub fn of(pid: i32) -> io::Result<Self> {
+        Ok(Self { pid, start_time: start_time(pid)? })
+    }
+
+    /// The caller itself.
+    pub fn current() -> io::Result<Self> {
+        Self::of(rustix::process::getpid().as_raw_nonzero().get())
+    }
+
+    /// Whether it still runs; a zombie does not.
+    pub fn is_alive(&self) -> bool {
+        match stat(self.pid) {
+            Ok((state, start)) => start == self.start_time && !matches!(state, 'Z' | 'X'),
+            Err(_) => false,
+        }
+    }
+
+    /// A handle of it, when it still runs.
+    pub fn open(&self) -> io::Result<OwnedFd> {
+        let pidfd = pidfd_open(self.pid)?;
+        // Checked after opening: the handle is of whoever has the number at that moment.
+        if self.is_alive() { Ok(pidfd) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+    }
+}
+
+/// The start time of a process in clock ticks since boot.
+pub fn start_time(pid: i32) -> io::Result<u64> {
+    Ok(stat(pid)?.1)
+}
+
+fn stat(pid: i32) -> io::Result<(char, u64)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    parse_stat(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// State and start time. The second field is the name, in parentheses, and may itself hold blanks and parentheses.
+fn parse_stat(text: &str) -> Option<(char, u64)> {
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// pidfd_open(2).
+pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_fields() {
+        let text = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
+        assert_eq!(parse_stat(text), Some(('S', 4242)));
+    }
+
+    #[test]
+    fn another_start_time_is_another_process() {
+        let me = ProcessId::current().unwrap();
+        assert!(me.is_alive());
+        assert!(!ProcessId { start_time: me.start_time + 1, ..me }.is_alive());
+    }
+}
