@@ -1,0 +1,148 @@
+//! Credentials for registries, as `docker login` stores them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use crate::error::{At as _, Error, Result};
+
+/// A login at one registry. Debug does not print the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User name.
+    pub user: String,
+    /// Password or access token.
+    pub password: String,
+    /// A refresh token instead of a password (`identitytoken`).
+    pub identity_token: Option<String>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Logins by registry.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    logins: BTreeMap<String, Login>,
+    helpers: BTreeMap<String, String>,
+    default_helper: Option<String>,
+}
+
+impl Credentials {
+    /// None at all.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a login; `registry` is a domain (`ghcr.io`) or Docker's URL for the Hub.
+    pub fn insert(&mut self, registry: &str, login: Login) {
+        self.logins.insert(registry_key(registry), login);
+    }
+
+    /// The login for the domain of a [`tare_oci::Reference`].
+    #[must_use]
+    pub fn for_registry(&self, domain: &str) -> Option<&Login> {
+        self.logins.get(&registry_key(domain))
+    }
+
+    /// The credential helper that holds this registry's login, which tare cannot run: only to say so in a hint.
+    #[must_use]
+    pub fn helper_for(&self, domain: &str) -> Option<&str> {
+        self.helpers.get(&registry_key(domain)).or(self.default_helper.as_ref()).map(String::as_str)
+    }
+}
+
+/// Reads Docker's `config.json`. A file that is not there holds no credentials; what a credential helper keeps is not
+/// read (see [`Credentials::helper_for`]).
+pub fn load(path: &Path) -> Result<Credentials> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Credentials::default()),
+        Err(e) => return Err(e).at("read", path),
+    };
+    parse(&text).map_err(|problem| Error::Credentials { path: path.to_owned(), problem })
+}
+
+fn parse(text: &[u8]) -> std::result::Result<Credentials, String> {
+    #[derive(Deserialize, Default)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Config {
+        auths: BTreeMap<String, Entry>,
+        cred_helpers: BTreeMap<String, String>,
+        creds_store: Option<String>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Entry {
+        auth: String,
+        username: String,
+        password: String,
+        identitytoken: Option<String>,
+    }
+    let config: Config = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    let mut out = Credentials {
+        default_helper: config.creds_store.filter(|s| !s.is_empty()),
+        ..Credentials::default()
+    };
+    for (registry, helper) in config.cred_helpers {
+        out.helpers.insert(registry_key(&registry), helper);
+    }
+    for (registry, entry) in config.auths {
+        let (user, password) = if entry.auth.is_empty() {
+            (entry.username, entry.password)
+        } else {
+            let bad = || format!("auths[{registry:?}].auth is not base64 of user:password");
+            let raw = STANDARD.decode(entry.auth.trim()).map_err(|_| bad())?;
+            let raw = String::from_utf8(raw).map_err(|_| bad())?;
+            let (user, password) = raw.split_once(':').ok_or_else(bad)?;
+            (user.to_owned(), password.trim_end_matches('\0').to_owned())
+        };
+        if !user.is_empty() || entry.identitytoken.is_some() {
+            out.insert(&registry, Login { user, password, identity_token: entry.identitytoken });
+        }
+    }
+    Ok(out)
+}
+
+/// `https://index.docker.io/v1/` and `docker.io` are one registry; paths and schemes of others do not count.
+fn registry_key(registry: &str) -> String {
+    let bare = registry.trim_start_matches("https://").trim_start_matches("http://");
+    let host = bare.split('/').next().unwrap_or(bare).to_lowercase();
+    match host.as_str() {
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => "docker.io".to_owned(),
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_docker_config() {
+        let text = br#"{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6c2VjOnJldA=="},"x.io:5000":{},
+            "ghcr.io":{"username":"u","password":"p"}},"credHelpers":{"gcr.io":"gcloud"},"HttpHeaders":{}}"#;
+        let c = parse(text).unwrap();
+        let hub = c.for_registry("docker.io").unwrap();
+        assert_eq!((hub.user.as_str(), hub.password.as_str()), ("me", "sec:ret"));
+        assert_eq!(c.for_registry("ghcr.io").unwrap().user, "u");
+        assert!(c.for_registry("x.io:5000").is_none());
+        assert_eq!(c.helper_for("gcr.io"), Some("gcloud"));
+        assert!(!format!("{c:?}").contains("sec:ret"));
+    }
+
+    #[test]
+    fn refuses_bad_base64_naming_the_registry() {
+        let e = parse(br#"{"auths":{"a.io":{"auth":"%%"}}}"#).unwrap_err();
+        assert!(e.contains("a.io"), "{e}");
+        assert!(load(Path::new("/nonexistent/config.json")).unwrap().for_registry("a").is_none());
+    }
+}
