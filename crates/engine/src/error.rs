@@ -1,0 +1,165 @@
+//! What can go wrong in the engine. Messages name the object; the CLI adds prefixes, hints and exit codes.
+
+use std::path::PathBuf;
+
+use tare_monitor::status::Failure;
+
+/// Engine errors.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No container of that name or id.
+    #[error("No such container: {0}")]
+    NoSuchContainer(String),
+    /// No volume of that name.
+    #[error("no such volume: {0}")]
+    NoSuchVolume(String),
+    /// No network of that name or id.
+    #[error("network {0} not found")]
+    NoSuchNetwork(String),
+    /// No local image of that name.
+    #[error("No such image: {0}")]
+    NoSuchImage(String),
+    /// An id prefix that fits several objects.
+    #[error("{what} id prefix {prefix:?} is ambiguous: it fits {count} of them")]
+    Ambiguous {
+        /// `container`, `network`.
+        what: &'static str,
+        /// What was given.
+        prefix: String,
+        /// How many it fits.
+        count: usize,
+    },
+    /// The name is another container's.
+    #[error("Conflict. The container name \"/{name}\" is already in use by container \"{holder}\"")]
+    NameInUse {
+        /// The name.
+        name: String,
+        /// The id that has it.
+        holder: String,
+    },
+    /// A name with characters that names cannot have.
+    #[error("Invalid {what} name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
+    InvalidName {
+        /// `container`, `volume`, `network`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A network or volume name that is taken.
+    #[error("{what} with name {name} already exists")]
+    Exists {
+        /// `network`, `volume`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Something is used by something else and stays.
+    #[error("{what} {name} is in use by {}", holders.join(", "))]
+    InUse {
+        /// `volume`, `network`, `image`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Containers that use it.
+        holders: Vec<String>,
+    },
+    /// The operation needs a running container.
+    #[error("container {0} is not running")]
+    NotRunning(String),
+    /// The operation needs a stopped one.
+    #[error(
+        "cannot remove container \"{0}\": container is running: stop the container before removing or force remove"
+    )]
+    StillRunning(String),
+    /// The operation needs a container that is not paused.
+    #[error("container {0} is paused, unpause it first")]
+    Paused(String),
+    /// The request makes no sense as it stands.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong, naming the object.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// The container could not start.
+    #[error("{}", .0.message)]
+    StartFailed(Failure),
+    /// The monitor said no, or went away.
+    #[error("container {id}: its monitor {what}")]
+    Monitor {
+        /// Container id.
+        id: String,
+        /// What it did.
+        what: String,
+    },
+    /// The state database.
+    #[error("state database {path}: {source}")]
+    Database {
+        /// File.
+        path: PathBuf,
+        /// SQLite's word.
+        source: rusqlite::Error,
+    },
+    /// A stored object that this tare cannot read.
+    #[error("state of {what} {id} cannot be read: {source}")]
+    Stored {
+        /// Kind.
+        what: &'static str,
+        /// Id.
+        id: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// I/O on one of tare's own files, or one named by the user.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// `create`, `read`…
+        action: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// From the image store.
+    #[error(transparent)]
+    Image(#[from] tare_image::Error),
+    /// From the network.
+    #[error(transparent)]
+    Network(#[from] tare_network::Error),
+    /// From the runtime.
+    #[error(transparent)]
+    Runtime(#[from] tare_runtime::Error),
+    /// From the monitor's files.
+    #[error(transparent)]
+    Status(#[from] tare_monitor::Error),
+}
+
+impl Error {
+    /// The next step for the user, where there is one to name.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Invalid { hint, .. } => hint.clone(),
+            Self::StartFailed(failure) => failure.hint.clone(),
+            Self::NameInUse { name, .. } => {
+                Some(format!("remove it first (`tare rm -f {name}`) or choose another --name"))
+            }
+            Self::StillRunning(name) => Some(format!("`tare stop {name}`, or `tare rm -f {name}`")),
+            Self::NotRunning(name) => Some(format!("`tare start {name}`; `tare logs {name}` says why it ended")),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), hint: None }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// Results of the engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,92 @@
+//! One run's network: bridges, endpoints, endpoint files, DNS.
+
+use std::os::fd::BorrowedFd;
+
+use tare_network::dns;
+use tare_network::forward::{Backend, Via};
+use tare_network::record::{self, EndpointRecord, MonitorIdentity};
+
+use crate::Error;
+use crate::spec::{Bridged, MonitorSpec, Network};
+
+/// Attaches all endpoints of a bridged container and starts its DNS.
+pub(crate) fn attach(spec: &MonitorSpec, netns: BorrowedFd<'_>) -> Result<Option<dns::Server>, Error> {
+    let bridged = match &spec.network {
+        Network::Shared | Network::Loopback => return Ok(None),
+        Network::Bridged(bridged) => bridged,
+    };
+    for attachment in &bridged.attachments {
+        tare_network::ensure_bridge(&attachment.bridge)?;
+        tare_network::attach(netns, &attachment.endpoint)?;
+    }
+    let server = dns::Server::bind(netns, dns_config(bridged))?;
+    publish(spec)?;
+    Ok(Some(server))
+}
+
+/// Removes host interfaces that a run before this one may have left (the kernel takes a namespace's own ones away a
+/// little after its end), so that the names are free again.
+pub(crate) fn clear(spec: &MonitorSpec) {
+    if let Network::Bridged(bridged) = &spec.network {
+        for attachment in &bridged.attachments {
+            let _ = tare_network::detach(&attachment.endpoint);
+        }
+    }
+}
+
+fn dns_config(bridged: &Bridged) -> dns::Config {
+    dns::Config {
+        networks: bridged.attachments.iter().map(|a| a.records.clone()).collect(),
+        internal: bridged.attachments.iter().all(|a| a.bridge.internal),
+        links: bridged
+            .links
+            .iter()
+            .map(|(alias, container)| dns::Link { alias: alias.clone(), container: container.clone() })
+            .collect(),
+        extra_hosts: bridged.extra_hosts.clone(),
+        nameservers: bridged.nameservers.clone(),
+        resolv_conf: bridged.resolv_conf.clone(),
+    }
+}
+
+/// Makes the container's names known to its networks.
+fn publish(spec: &MonitorSpec) -> Result<(), Error> {
+    let Network::Bridged(bridged) = &spec.network else { return Ok(()) };
+    let monitor = MonitorIdentity::current();
+    for attachment in &bridged.attachments {
+        let record = EndpointRecord {
+            container_id: spec.id.clone(),
+            name: spec.name.clone(),
+            network: attachment.network.clone(),
+            aliases: attachment.aliases.clone(),
+            hostname: spec.runtime.hostname.clone(),
+            ipv4: Some(attachment.endpoint.ipv4.addr()),
+            ipv6: attachment.endpoint.ipv6.map(|net| net.addr()),
+            monitor: monitor.clone(),
+        };
+        record::publish(&attachment.records, &record)?;
+    }
+    Ok(())
+}
+
+/// Takes the names back.
+pub(crate) fn withdraw(spec: &MonitorSpec) {
+    if let Network::Bridged(bridged) = &spec.network {
+        for attachment in &bridged.attachments {
+            let _ = record::withdraw(&attachment.records, &spec.id);
+        }
+    }
+}
+
+/// Where published ports lead.
+pub(crate) fn backend(spec: &MonitorSpec) -> Backend {
+    let first = match &spec.network {
+        Network::Bridged(bridged) => bridged.attachments.first(),
+        Network::Shared | Network::Loopback => None,
+    };
+    Backend {
+        ipv4: first.map(|a| a.endpoint.ipv4.addr()),
+        ipv6: first.and_then(|a| a.endpoint.ipv6).map(|net| net.addr()),
+        via: Via::Host,
+    }
+}

@@ -1,0 +1,152 @@
+//! One run of the container, from namespaces to exit status.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+use tare_network::dns;
+use tare_runtime::cgroup::{Group, Manager};
+use tare_runtime::{ExecSpec, Process, Stdio};
+
+use crate::health::Checker;
+use crate::io::{self, ContainerIo};
+use crate::network;
+use crate::ready::Watch;
+use crate::spec::MonitorSpec;
+use crate::status::{Failure, FailureKind, Note};
+use crate::Error;
+
+/// A container that runs.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) netns: OwnedFd,
+    pub(crate) io: ContainerIo,
+    pub(crate) dns: Option<dns::Server>,
+    pub(crate) watch: Watch,
+    pub(crate) health: Option<Checker>,
+    pub(crate) group: Group,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) began: Instant,
+    oom_kills_before: u64,
+}
+
+impl Run {
+    /// Makes the container, attaches its network meanwhile, and starts it.
+    pub(crate) fn start(spec: &MonitorSpec, cgroups: &Manager) -> Result<Self, Error> {
+        let terminal = spec.runtime.process.terminal;
+        let (stdio, streams) = match terminal {
+            true => (Stdio::Terminal, None),
+            false => io::pipes(spec.stdin).map(|(theirs, ours)| (theirs, Some(ours)))?,
+        };
+        let created = tare_runtime::create(&spec.runtime, stdio)?;
+        let netns = created.netns.try_clone().map_err(Error::system("dup of the network namespace"))?;
+        let dns = network::attach(spec, netns.as_fd())?;
+        let mut running = created.start()?;
+        let io = match (running.pty_master.take(), streams) {
+            (Some(master), _) => io::terminal(master, spec.stdin)?,
+            (None, Some(ours)) => ours,
+            (None, None) => unreachable!("a container has a terminal or streams"),
+        };
+        let now = Instant::now();
+        let group = cgroups.group(&cgroup_path(spec));
+        let oom_kills_before = group.oom_kills().unwrap_or(0);
+        Ok(Self {
+            pid: running.pid,
+            pidfd: running.pidfd,
+            netns,
+            io,
+            dns,
+            watch: Watch::new(&spec.ready_ports, now),
+            health: spec.health.clone().map(|check| Checker::new(check, now)),
+            group,
+            notes: running.notes.into_iter().map(|message| Note { message, hint: None }).collect(),
+            began: now,
+            oom_kills_before,
+        })
+    }
+
+    /// Whether the kernel killed one of its processes for want of memory since it started.
+    pub(crate) fn was_oom_killed(&self) -> bool {
+        self.group.oom_kills().is_ok_and(|now| now > self.oom_kills_before)
+    }
+}
+
+/// The control group of a container.
+pub(crate) fn cgroup_path(spec: &MonitorSpec) -> String {
+    if spec.runtime.cgroup.path.is_empty() {
+        format!("/tare/{}", spec.id)
+    } else {
+        spec.runtime.cgroup.path.clone()
+    }
+}
+
+/// A process to be run in the container for a health check.
+pub(crate) fn exec_spec(spec: &MonitorSpec, pid: i32, argv: &[String]) -> ExecSpec {
+    let process = Process { args: argv.to_vec(), terminal: false, ..spec.runtime.process.clone() };
+    ExecSpec {
+        pid,
+        cgroup: cgroup_path(spec),
+        seccomp: spec.runtime.seccomp.clone(),
+        pdeathsig: true,
+        process,
+    }
+}
+
+/// The exit code of a child that has ended (128+n after signal n), `None` while it runs.
+pub(crate) fn wait_code(pid: i32) -> Option<i32> {
+    let (_, status) = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG).ok()??;
+    Some(status.exit_status().or_else(|| status.terminating_signal().map(|n| 128 + n)).unwrap_or(-1))
+}
+
+/// Waits for a child that is about to end.
+pub(crate) fn reap(pid: i32) {
+    while waitpid(Pid::from_raw(pid), WaitOptions::empty()) == Err(rustix::io::Errno::INTR) {}
+}
+
+/// What a failed start is called, with its exit code's kind and the next step.
+pub(crate) fn failure(error: &Error) -> Failure {
+    use tare_runtime::Error as R;
+    let kind = match error {
+        Error::Runtime(e) => match e.exit_status() {
+            127 => FailureKind::NotFound,
+            126 => FailureKind::NotExecutable,
+            _ => FailureKind::Setup,
+        },
+        Error::Network(tare_network::Error::PortInUse { .. }) => FailureKind::PortInUse,
+        _ => FailureKind::Setup,
+    };
+    let hint = match error {
+        Error::Runtime(R::CrlfInterpreter { file, .. }) => Some(format!(
+            "write it with Unix line ends: `sed -i 's/\\r$//' {}` on the host, and `git config core.autocrlf input`",
+            file.rsplit('/').next().unwrap_or(file)
+        )),
+        Error::Runtime(R::NotFound { program }) if program.contains(' ') => Some(format!(
+            "this is one word with blanks in it; as a list it is {:?}",
+            program.split_whitespace().collect::<Vec<_>>()
+        )),
+        Error::Runtime(R::PermissionDenied { program, .. }) => {
+            Some(format!("`chmod +x` the file that is {program} in the container, or run it by its interpreter"))
+        }
+        Error::Network(tare_network::Error::PortInUse { next_free: Some(free), .. }) => {
+            Some(format!("stop that process, or publish another host port; {free} is free"))
+        }
+        _ => None,
+    };
+    Failure { kind, message: chain(error), hint }
+}
+
+/// An error with all its causes, each said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,138 @@
+//! What control clients ask for.
+
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+use tare_sys::signal::Signal;
+
+use super::{Freezing, Stopping, Supervisor};
+use crate::attach::Attached;
+use crate::client::{Client, Incoming};
+use crate::protocol::{Message, Request};
+use crate::run;
+use crate::spec::RestartPolicy;
+use crate::status::State;
+
+impl Supervisor {
+    pub(super) fn accept_control(&mut self) {
+        while let Ok((stream, _)) = self.control.accept() {
+            self.clients.extend(Client::new(stream).ok());
+        }
+    }
+
+    pub(super) fn accept_attach(&mut self) {
+        while let Ok((stream, _)) = self.attach.accept() {
+            self.attached.extend(Attached::unannounced(stream).ok());
+        }
+    }
+
+    pub(super) fn client_ready(&mut self, index: usize, flags: PollFlags) {
+        let Some(client) = self.clients.get_mut(index) else { return };
+        let mut keep = client.flush();
+        if keep && flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            match client.receive() {
+                Incoming::Closed => keep = false,
+                Incoming::Requests(requests) => {
+                    keep = requests.into_iter().all(|request| self.answer(index, request));
+                }
+            }
+        }
+        if !keep && index < self.clients.len() {
+            if index == 0 {
+                self.handed_over = false;
+            }
+            self.clients.remove(index);
+        }
+    }
+
+    fn answer(&mut self, index: usize, request: Result<Request, String>) -> bool {
+        let subscribe = matches!(request, Ok(Request::Subscribe));
+        let message = match request.and_then(|r| self.carry_out(r)) {
+            Ok(()) => Message::Done,
+            Err(error) => Message::Refused { error },
+        };
+        let now = Message::Status(Box::new(self.status.clone()));
+        let Some(client) = self.clients.get_mut(index) else { return false };
+        client.subscribed |= subscribe;
+        client.send(&message) && (!subscribe || client.send(&now))
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<(), String> {
+        match request {
+            Request::Subscribe => Ok(()),
+            Request::Stop { signal, grace_ms } => {
+                self.stop(signal, grace_ms);
+                Ok(())
+            }
+            Request::Kill { signal } => self.kill(signal),
+            Request::Pause => self.freeze(Freezing::Freeze),
+            Request::Unpause => self.freeze(Freezing::Thaw),
+            Request::Resize { rows, cols } => {
+                self.run.as_ref().map_or(Ok(()), |r| r.io.resize(rows, cols)).map_err(|e| e.to_string())
+            }
+            Request::Update { resources, restart } => self.update(resources.as_deref(), restart),
+        }
+    }
+
+    fn update(
+        &mut self,
+        resources: Option<&tare_runtime::cgroup::Resources>,
+        restart: Option<RestartPolicy>,
+    ) -> Result<(), String> {
+        if let Some(policy) = restart {
+            self.spec.restart = policy;
+        }
+        if let Some(resources) = resources {
+            self.cgroups.group(&run::cgroup_path(&self.spec)).update(resources).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Begins a stop. During a restart's pause there is nothing to stop: the container has ended.
+    pub(super) fn stop(&mut self, signal: Option<i32>, grace_ms: Option<i64>) {
+        self.spec.restart = RestartPolicy::No;
+        if self.restart_at.take().is_some() {
+            if let State::Restarting { last } = &self.status.state {
+                self.status.state = State::Exited(last.clone());
+            }
+            return;
+        }
+        let Some(run) = &self.run else { return };
+        let number = signal.unwrap_or(self.spec.stop_signal);
+        if let Some(signal) = Signal::from_number(number) {
+            let _ = tare_sys::signal::pidfd_send(&run.pidfd, signal);
+        }
+        let _ = run.group.thaw();
+        let grace = match grace_ms {
+            None => Some(self.spec.stop_grace),
+            Some(ms) => u64::try_from(ms).ok().map(Duration::from_millis),
+        };
+        let kill_at = grace.map(|grace| Instant::now() + grace);
+        self.stopping = Some(Stopping { kill_at, killed: false });
+    }
+
+    fn kill(&mut self, number: i32) -> Result<(), String> {
+        let Some(run) = &self.run else { return Err("the container is not running".into()) };
+        let signal = Signal::from_number(number).ok_or_else(|| format!("{number} is not a signal"))?;
+        tare_sys::signal::pidfd_send(&run.pidfd, signal).map_err(|e| e.to_string())?;
+        if signal == Signal::KILL {
+            let _ = run.group.thaw();
+            self.spec.restart = RestartPolicy::No;
+        }
+        Ok(())
+    }
+
+    fn freeze(&mut self, freezing: Freezing) -> Result<(), String> {
+        let State::Running { paused, .. } = &mut self.status.state else {
+            return Err("the container is not running".into());
+        };
+        let Some(run) = &self.run else { return Err("the container is not running".into()) };
+        let done = match freezing {
+            Freezing::Freeze => run.group.freeze(),
+            Freezing::Thaw => run.group.thaw(),
+        };
+        done.map_err(|e| e.to_string())?;
+        *paused = freezing == Freezing::Freeze;
+        self.publish().map_err(|e| e.to_string())
+    }
+}
