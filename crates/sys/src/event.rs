@@ -47,7 +47,10 @@ impl Event {
     /// Reading will not block; it may find data, the end, or an error.
     pub fn readable(&self) -> bool {
         self.flags.intersects(
-            epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR,
+            epoll::EventFlags::IN
+                | epoll::EventFlags::RDHUP
+                | epoll::EventFlags::HUP
+                | epoll::EventFlags::ERR,
         )
     }
 
@@ -141,7 +144,11 @@ impl Timer {
     pub fn set(&self, delay: Option<Duration>) -> io::Result<()> {
         let it_value = timespec(delay.map_or(Duration::ZERO, |d| d.max(Duration::from_nanos(1))));
         let it_interval = timespec(Duration::ZERO);
-        rustix::time::timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &Itimerspec { it_interval, it_value })?;
+        rustix::time::timerfd_settime(
+            &self.0,
+            TimerfdTimerFlags::empty(),
+            &Itimerspec { it_interval, it_value },
+        )?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use rustix::process::{Pid, PidfdFlags};
 use std::io;
 
 /// A process: its number and when it started. Survives being written to a file and read by another process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ProcessId {
     /// The number in the caller's PID namespace.
     pub pid: i32,

@@ -1,9 +1,14 @@
-//! User namespaces for idmapped mounts.
+//! User namespaces for idmapped mounts, user_namespaces(7).
 
+use crate::clone::{CloneFlags, clone3};
+use crate::ns;
+use crate::signal::{Signal, pidfd_send};
 use rustix::fd::OwnedFd;
+use rustix::process::{Pid, WaitOptions};
+use std::fmt::Write;
 use std::io;
 
-/// One line of `uid_map` or `gid_map`, user_namespaces(7).
+/// One line of `uid_map` or `gid_map`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct IdRange {
     /// First ID inside.
@@ -14,8 +19,72 @@ pub struct IdRange {
     pub count: u32,
 }
 
-/// A new user namespace with these maps.
+/// Identity for every ID, except that `a` and `b` change places.
+pub fn swapped(a: u32, b: u32) -> Vec<IdRange> {
+    let (low, high) = (a.min(b), a.max(b));
+    let same = |first: u32, end: u32| IdRange { inside: first, outside: first, count: end - first };
+    if low == high {
+        return vec![same(0, u32::MAX)];
+    }
+    let ranges = [
+        same(0, low),
+        IdRange { inside: low, outside: high, count: 1 },
+        same(low + 1, high),
+        IdRange { inside: high, outside: low, count: 1 },
+        same(high.saturating_add(1), u32::MAX),
+    ];
+    ranges.into_iter().filter(|range| range.count > 0).collect()
+}
+
+/// A new user namespace with these maps. A child lives in it just long enough to be looked at, and is reaped.
 pub fn create(uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
-    let _ = (uids, gids);
-    unimplemented!()
+    let child = clone3(CloneFlags::NEWUSER, None, || {
+        // Waits to be killed. Its parent might die first, so it asks for the same fate.
+        let _ = crate::prctl::set_parent_death_signal(Signal::KILL);
+        loop {
+            let _ = rustix::thread::nanosleep(&rustix::time::Timespec { tv_sec: 1, tv_nsec: 0 });
+        }
+    })?;
+    let result = write_maps(child.pid, uids, gids).and_then(|()| ns::open(child.pid, "user"));
+    pidfd_send(&child.pidfd, Signal::KILL)?;
+    if let Some(pid) = Pid::from_raw(child.pid) {
+        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::empty()))?;
+    }
+    result
+}
+
+/// Writes the maps of a process that was made with CLONE_NEWUSER. Without privileges there may be one range of one ID,
+/// and then `setgroups` is forbidden first, as the kernel demands.
+pub fn write_maps(pid: i32, uids: &[IdRange], gids: &[IdRange]) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        std::fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
+    }
+    std::fs::write(format!("/proc/{pid}/uid_map"), lines(uids))?;
+    std::fs::write(format!("/proc/{pid}/gid_map"), lines(gids))
+}
+
+fn lines(ranges: &[IdRange]) -> String {
+    ranges.iter().fold(String::new(), |mut text, range| {
+        let _ = writeln!(text, "{} {} {}", range.inside, range.outside, range.count);
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swapping_leaves_every_other_id() {
+        let map = swapped(1000, 0);
+        assert_eq!(lines(&map), "0 1000 1\n1 1 999\n1000 0 1\n1001 1001 4294966294\n");
+        assert_eq!(lines(&swapped(0, 1)), "0 1 1\n1 0 1\n2 2 4294967293\n");
+        assert_eq!(lines(&swapped(0, 0)), "0 0 4294967295\n");
+    }
+
+    #[test]
+    fn the_namespace_outlives_its_child() {
+        let fd = create(&swapped(0, 1000), &swapped(0, 1000)).unwrap();
+        assert!(rustix::fs::fstat(&fd).is_ok());
+    }
 }
