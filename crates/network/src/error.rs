@@ -82,7 +82,7 @@ pub enum Error {
         /// The host port asked for.
         port: u16,
     },
-    /// A host address of another family than any address of the container.
+    /// A kernel answer lacks what it should hold.
     #[error("a kernel answer could not be understood: {what}")]
     Malformed {
         /// Which answer.
