@@ -1,1 +1,56 @@
 //! Compose files: YAML, interpolation, merge, the Project. Pure.
+//!
+//! [`load`] takes files through the [`Files`] trait and an environment given by the caller, and returns a [`Project`]
+//! whose short syntaxes are spelled out, whose paths are absolute and whose variables are replaced. The stages, each a
+//! module: `yaml` (text → tree with places) → `interpolate` → `schema` (unknown keys, shapes) → `canonical` (short →
+//! long syntax) → `extends`, `include`, `merge` → `decode` (tree → structs) → `resolve` (paths, env files, defaults)
+//! → `validate`. Nothing here touches a disk, an environment or an engine.
+
+mod build;
+mod canonical;
+mod decode;
+mod deploy;
+mod develop;
+mod discover;
+mod dotenv;
+mod emit;
+mod error;
+mod fingerprint;
+mod interpolate;
+mod load;
+mod merge;
+mod mount;
+mod name;
+mod node;
+mod port;
+mod project;
+mod quantity;
+mod record;
+mod render;
+mod resolve;
+mod schema;
+mod service;
+mod shell;
+mod template;
+mod validate;
+mod yaml;
+
+pub use build::Build;
+pub use deploy::{Deploy, DeviceRequest, ResourceSet, Resources, RestartPolicy};
+pub use develop::{Develop, WatchAction, WatchRule};
+pub use discover::{Discovered, Files, discover};
+pub use dotenv::{EnvFileContent, EnvFileFormat, parse_env_file};
+pub use emit::to_yaml;
+pub use error::{Error, Location, Warning};
+pub use fingerprint::{canonical_json, config_hash, explain_difference};
+pub use load::{LoadOptions, Source, load};
+pub use mount::{BindOptions, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions};
+pub use name::{check_project_name, normalize_project_name};
+pub use port::Port;
+pub use project::{Extensions, FileObject, Ipam, IpamPool, Network, Project, Volume};
+pub use quantity::{ByteSize, Decimal, QuantityError, Span};
+pub use service::{
+    Condition, Dependency, Device, EnvFile, FileReference, Healthcheck, Hook, Logging, Service,
+    ServiceNetwork, Ulimit,
+};
+pub use shell::split_words;

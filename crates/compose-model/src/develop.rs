@@ -1,0 +1,57 @@
+//! The `develop` section: what `watch` does when a file changes.
+
+use crate::project::Extensions;
+use crate::record::record;
+use crate::service::Hook;
+
+record! {
+    /// Rules of `watch`.
+    pub struct Develop {
+        /// One rule for each path.
+        pub watch: Vec<WatchRule>,
+        /// `x-*` keys.
+        #[serde(flatten)]
+        pub extensions: Extensions,
+    }
+}
+
+record! {
+    /// A path and what is done when something under it changes.
+    pub struct WatchRule {
+        /// The path on the host, absolute.
+        pub path: String,
+        /// What is done.
+        pub action: WatchAction,
+        /// The path in the container.
+        pub target: Option<String>,
+        /// Patterns that are left out.
+        pub ignore: Vec<String>,
+        /// Patterns that are looked at; all when empty.
+        pub include: Vec<String>,
+        /// Whether files are copied once at the start.
+        pub initial_sync: bool,
+        /// The command of `sync+exec`.
+        pub exec: Option<Hook>,
+    }
+}
+
+/// What `watch` does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum WatchAction {
+    /// Build the image and recreate the container.
+    #[default]
+    #[serde(rename = "rebuild")]
+    Rebuild,
+    /// Copy files into the container.
+    #[serde(rename = "sync")]
+    Sync,
+    /// Restart the container.
+    #[serde(rename = "restart")]
+    Restart,
+    /// Copy, then restart.
+    #[serde(rename = "sync+restart")]
+    SyncRestart,
+    /// Copy, then run a command.
+    #[serde(rename = "sync+exec")]
+    SyncExec,
+}

@@ -1,0 +1,236 @@
+//! JSON values as YAML, in the form that `docker compose config` prints.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// Writes a value as a YAML document.
+pub fn to_yaml(value: &Value) -> String {
+    let mut out = String::new();
+    match value {
+        Value::Object(map) if !map.is_empty() => entries(&mut out, value, 0),
+        Value::Array(items) if !items.is_empty() => entries(&mut out, value, 0),
+        _ => {
+            scalar(&mut out, value, 0);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn entries(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                pad(out, indent);
+                text(out, key, indent, Role::Key);
+                out.push(':');
+                after_key(out, value, indent);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| list_item(out, item, indent)),
+        _ => {}
+    }
+}
+
+fn pad(out: &mut String, indent: usize) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+fn after_key(out: &mut String, value: &Value, indent: usize) {
+    if is_block(value) {
+        out.push('\n');
+        entries(out, value, indent + 2);
+    } else {
+        out.push(' ');
+        scalar(out, value, indent + 2);
+        out.push('\n');
+    }
+}
+
+fn list_item(out: &mut String, item: &Value, indent: usize) {
+    pad(out, indent);
+    out.push_str("- ");
+    if is_block(item) {
+        // The first entry stands on the line of the dash.
+        let mut inner = String::new();
+        entries(&mut inner, item, indent + 2);
+        out.push_str(inner.trim_start_matches(' '));
+    } else {
+        scalar(out, item, indent + 2);
+        out.push('\n');
+    }
+}
+
+fn is_block(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    }
+}
+
+fn scalar(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(_) => out.push_str("{}"),
+        Value::Array(_) => out.push_str("[]"),
+        Value::String(value) => text(out, value, indent, Role::Value),
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(number) => drop(write!(out, "{number}")),
+            None => drop(write!(out, "{number}")),
+        },
+        value => drop(write!(out, "{value}")),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Key,
+    Value,
+}
+
+fn text(out: &mut String, value: &str, indent: usize, role: Role) {
+    if role == Role::Value && is_literal_block(value) {
+        literal(out, value, indent);
+    } else if is_plain(value) {
+        out.push_str(value);
+    } else if value.chars().any(|c| c.is_control()) || means_something_else(value) {
+        double_quoted(out, value);
+    } else {
+        let _ = write!(out, "'{}'", value.replace('\'', "''"));
+    }
+}
+
+fn is_literal_block(value: &str) -> bool {
+    value.contains('\n')
+        && !value.starts_with([' ', '\n', '\t'])
+        && value.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
+}
+
+fn literal(out: &mut String, value: &str, indent: usize) {
+    let body = value.trim_end_matches('\n');
+    out.push_str(match value.len() - body.len() {
+        0 => "|-",
+        1 => "|",
+        _ => "|+",
+    });
+    for line in value.strip_suffix('\n').unwrap_or(value).split('\n') {
+        out.push('\n');
+        if !line.is_empty() {
+            pad(out, indent);
+            out.push_str(line);
+        }
+    }
+}
+
+/// Whether a text without quotes would be read as null, a boolean, a number or a date.
+fn means_something_else(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let word = [
+        "", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", "-.inf", "+.inf",
+        ".nan",
+    ]
+    .contains(&lower.as_str());
+    let numeric = value.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+        && (value.replace('_', "").parse::<f64>().is_ok()
+            || lower.trim_start_matches(['-', '+']).starts_with("0x")
+            || lower.trim_start_matches(['-', '+']).starts_with("0o")
+            || lower.trim_start_matches(['-', '+']).starts_with("0b")
+            || value.chars().all(|c| c.is_ascii_digit() || ":-_.".contains(c)));
+    word || numeric || value == "<<" || value == "="
+}
+
+fn is_plain(value: &str) -> bool {
+    let Some(first) = value.chars().next() else { return false };
+    let indicator = "!&*%@`#{}[],|>'\"".contains(first)
+        || ("-?:".contains(first) && value[1..].chars().next().is_none_or(|c| c == ' '))
+        || first == ' ';
+    !indicator
+        && !value.ends_with([' ', ':'])
+        && !value.contains(": ")
+        && !value.contains(" #")
+        && !value.chars().any(|c| c.is_control() || c == '\u{feff}')
+        && !value.starts_with("---")
+        && !means_something_else(value)
+}
+
+fn double_quoted(out: &mut String, value: &str) {
+    out.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn blocks_and_quotes() {
+        let value = json!({"a": {"b": [1, "1", {"c": null, "d": "x: y"}], "e": {}}, "f": "l1\nl2\n", "g": "yes", "h": "8000:8000"});
+        let expected = "a:\n  b:\n    - 1\n    - \"1\"\n    - c: null\n      d: 'x: y'\n  e: {}\nf: |\n  l1\n  l2\ng: \"yes\"\nh: \"8000:8000\"\n";
+        assert_eq!(to_yaml(&value), expected);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for text in [
+            "",
+            " x",
+            "x ",
+            "a: b",
+            "#",
+            "a #b",
+            "- x",
+            "-",
+            "null",
+            "0x1",
+            "1e3",
+            "1_0",
+            "\"q\"",
+            "it's",
+            "a\nb",
+            "a\n\nb\n\n",
+            "\n",
+            "\tx",
+            "{x}",
+            "[",
+            "*a",
+            "&a",
+            "!t",
+            "%",
+            "@",
+            "`",
+            "?",
+            ": ",
+            "x:",
+            "2020-01-01",
+            "a\u{7}b",
+            "한글",
+            "1.0",
+            "~",
+        ] {
+            for value in [json!({"k": text}), json!([text]), json!([[{"k": [text]}]])] {
+                let yaml = to_yaml(&value);
+                let node = crate::yaml::parse(Path::new("t"), &yaml)
+                    .unwrap_or_else(|e| panic!("{yaml:?}: {e}"))
+                    .remove(0);
+                let back: Value = crate::decode::decode(&node, "").unwrap();
+                assert_eq!(back, value, "{yaml:?}");
+            }
+        }
+    }
+}

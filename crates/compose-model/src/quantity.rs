@@ -1,0 +1,228 @@
+//! Durations, byte sizes and decimal amounts as Compose writes them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A duration such as `1m30s`, `500ms` or `1h`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+/// Why a quantity could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    /// Not a duration.
+    #[error("`{0}` is not a duration; write it like 1m30s or 500ms")]
+    Duration(String),
+    /// Not a size.
+    #[error("`{0}` is not a size; write it like 512m or 1gb")]
+    Size(String),
+    /// Not a number.
+    #[error("`{0}` is not a number")]
+    Number(String),
+}
+
+/// Units of a duration, longest name first where one is a prefix of another.
+const DURATION_UNITS: &[(&str, u64)] = &[
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+    ("w", 604_800_000_000_000),
+];
+
+impl FromStr for Span {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || QuantityError::Duration(text.to_owned());
+        let mut rest = text.trim();
+        if rest == "0" {
+            return Ok(Self::default());
+        }
+        if rest.is_empty() {
+            return Err(bad());
+        }
+        let mut total: u64 = 0;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
+            let (number, tail) = rest.split_at(digits);
+            let unit_len = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(unit_len);
+            let scale = DURATION_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?.1;
+            let nanos = scaled(number, scale).ok_or_else(bad)?;
+            total = total.checked_add(nanos).ok_or_else(bad)?;
+            rest = tail;
+        }
+        Ok(Self(Duration::from_nanos(total)))
+    }
+}
+
+/// `number × scale` without the rounding of floats, for a number with an optional fraction.
+fn scaled(number: &str, scale: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut total = u128::from(whole) * u128::from(scale);
+    let fraction = &fraction[..fraction.len().min(15)];
+    if !fraction.is_empty() {
+        let digits: u64 = fraction.parse().ok()?;
+        let divisor = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+        total += u128::from(digits) * u128::from(scale) / divisor;
+    }
+    u64::try_from(total).ok()
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let nanos = self.0.subsec_nanos();
+        if seconds == 0 && nanos != 0 {
+            let (value, digits, unit) = match nanos {
+                1_000_000.. => (nanos, 6, "ms"),
+                1_000.. => (nanos, 3, "µs"),
+                _ => (nanos, 0, "ns"),
+            };
+            return write!(f, "{}{unit}", fixed(u64::from(value), digits));
+        }
+        let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
+        if hours > 0 {
+            write!(f, "{hours}h")?;
+        }
+        if hours > 0 || minutes > 0 {
+            write!(f, "{minutes}m")?;
+        }
+        let total = seconds % 60 * 1_000_000_000 + u64::from(nanos);
+        write!(f, "{}s", fixed(total, 9))
+    }
+}
+
+/// `value / 10^digits` without trailing zeros.
+fn fixed(value: u64, digits: usize) -> String {
+    let text = format!("{value:0width$}", width = digits + 1);
+    let (whole, fraction) = text.split_at(text.len() - digits);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
+}
+
+/// A size in bytes, read from `512m`, `1gb`, `1.5 GiB` or a number; -1 where that means «no limit».
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub i64);
+
+impl FromStr for ByteSize {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || QuantityError::Size(text.to_owned());
+        let trimmed = text.trim();
+        if trimmed == "-1" {
+            return Ok(Self(-1));
+        }
+        let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+        let (number, unit) = trimmed.split_at(end);
+        let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kb" | "kib" => 1 << 10,
+            "m" | "mb" | "mib" => 1 << 20,
+            "g" | "gb" | "gib" => 1 << 30,
+            "t" | "tb" | "tib" => 1 << 40,
+            "p" | "pb" | "pib" => 1 << 50,
+            _ => return Err(bad()),
+        };
+        let bytes = scaled(number, scale).ok_or_else(bad)?;
+        Ok(Self(i64::try_from(bytes).map_err(|_| bad())?))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A decimal number such as the `0.5` of `cpus`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+pub struct Decimal(pub f64);
+
+impl FromStr for Decimal {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number: f64 = text.trim().parse().map_err(|_| QuantityError::Number(text.to_owned()))?;
+        if number.is_finite() { Ok(Self(number)) } else { Err(QuantityError::Number(text.to_owned())) }
+    }
+}
+
+macro_rules! serde_as_text {
+    ($($type:ident),*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+serde_as_text!(Span, ByteSize);
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_round_trip_in_go_form() {
+        for (text, shown) in [
+            ("1m30s", "1m30s"),
+            ("90s", "1m30s"),
+            ("1h", "1h0m0s"),
+            ("500ms", "500ms"),
+            ("1.5s", "1.5s"),
+            ("2d", "48h0m0s"),
+        ] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), shown);
+        }
+        assert!("5".parse::<Span>().is_err());
+        assert!("x".parse::<Span>().is_err());
+        assert!("".parse::<Span>().is_err());
+    }
+
+    #[test]
+    fn sizes_are_binary() {
+        for (text, bytes) in [
+            ("512m", 512 << 20),
+            ("1gb", 1 << 30),
+            ("1.5k", 1536),
+            ("100", 100),
+            ("-1", -1),
+            ("2 MiB", 2 << 20),
+        ] {
+            assert_eq!(text.parse::<ByteSize>().unwrap(), ByteSize(bytes), "{text}");
+        }
+        assert!("1x".parse::<ByteSize>().is_err());
+        assert!("m".parse::<ByteSize>().is_err());
+    }
+}

@@ -1,0 +1,221 @@
+//! The last stage: structs from the merged tree, with names, env files, implied edges and defaults filled in.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use crate::decode::decode;
+use crate::discover::Files;
+use crate::dotenv::{EnvFileFormat, parse_env_file};
+use crate::error::{Error, Warning};
+use crate::node::{Map, Node};
+use crate::project::{Extensions, FileObject, Network, Project, Volume};
+use crate::service::{Condition, Dependency, Service};
+use crate::validate::{Place, validate};
+
+/// Which services take part.
+pub(crate) struct Selection<'a> {
+    pub(crate) profiles: &'a [String],
+    pub(crate) services: &'a [String],
+}
+
+impl Selection<'_> {
+    fn includes(&self, name: &str, service: &Service) -> bool {
+        service.profiles.is_empty()
+            || self.services.iter().any(|given| given == name)
+            || service
+                .profiles
+                .iter()
+                .any(|profile| self.profiles.iter().any(|active| active == profile || active == "*"))
+    }
+}
+
+/// Builds the project from the merged tree.
+pub(crate) fn resolve(
+    tree: &Node,
+    name: &str,
+    env: &BTreeMap<String, String>,
+    files: &dyn Files,
+    selection: &Selection<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Project, Error> {
+    let mut project = Project { name: name.to_owned(), ..Project::default() };
+    for (key, node) in section(tree, "services") {
+        let path = format!("services.{key}");
+        let mut service: Service = decode(node, &path)?;
+        fill_depends_on(&mut service, node);
+        if selection.includes(key, &service) {
+            read_environment(&mut service, node, &path, env, files)?;
+            fill_service(&mut service, env);
+            project.services.insert(key.clone(), service);
+        } else {
+            fill_service(&mut service, env);
+            project.disabled_services.insert(key.clone(), service);
+        }
+    }
+    project.networks = resources(tree, "networks", |key, network: &mut Network| {
+        let external = network.external;
+        fill_name(&mut network.name, name, key, external);
+    })?;
+    project.volumes = resources(tree, "volumes", |key, volume: &mut Volume| {
+        let external = volume.external;
+        fill_name(&mut volume.name, name, key, external);
+    })?;
+    for (kind, target) in [("configs", &mut project.configs), ("secrets", &mut project.secrets)] {
+        *target = resources(tree, kind, |key, object: &mut FileObject| {
+            let external = object.external;
+            fill_name(&mut object.name, name, key, external);
+        })?;
+    }
+    project.extensions = extensions(tree)?;
+    let uses_default = |service: &Service| service.networks.contains_key("default");
+    if project.services.values().any(uses_default) && !project.networks.contains_key("default") {
+        let network = Network { name: format!("{name}_default"), ..Network::default() };
+        project.networks.insert("default".to_owned(), network);
+    }
+    drop_optional_edges(&mut project, warnings);
+    validate(&project, &Place(tree))?;
+    Ok(project)
+}
+
+fn section<'a>(tree: &'a Node, key: &str) -> impl Iterator<Item = (&'a String, &'a Node)> {
+    tree.get(key)
+        .and_then(Node::as_map)
+        .into_iter()
+        .flat_map(Map::iter)
+        .filter(|(key, _)| !key.starts_with("x-"))
+}
+
+fn resources<T: serde::de::DeserializeOwned>(
+    tree: &Node,
+    kind: &str,
+    fill: impl Fn(&str, &mut T),
+) -> Result<IndexMap<String, T>, Error> {
+    section(tree, kind)
+        .map(|(key, node)| {
+            let mut value: T = decode(node, &format!("{kind}.{key}"))?;
+            fill(key, &mut value);
+            Ok((key.clone(), value))
+        })
+        .collect()
+}
+
+fn fill_name(slot: &mut String, project: &str, key: &str, external: bool) {
+    if slot.is_empty() {
+        *slot = if external { key.to_owned() } else { format!("{project}_{key}") };
+    }
+}
+
+fn extensions(tree: &Node) -> Result<Extensions, Error> {
+    let Some(map) = tree.as_map() else { return Ok(Extensions::new()) };
+    map.iter()
+        .filter(|(key, _)| key.starts_with("x-"))
+        .map(|(key, node)| Ok((key.clone(), decode(node, key)?)))
+        .collect()
+}
+
+/// Edges that other keys imply, and the meaning of a dependency without a condition: readiness.
+fn fill_depends_on(service: &mut Service, node: &Node) {
+    for (name, dependency) in &mut service.depends_on {
+        let condition =
+            node.get("depends_on").and_then(|all| all.get(name)).and_then(|edge| edge.get("condition"));
+        if condition.is_none() {
+            dependency.condition = Condition::ServiceReady;
+        }
+    }
+    let mut imply = |name: &str, condition, restart| {
+        service.depends_on.entry(name.to_owned()).or_insert(Dependency {
+            condition,
+            required: true,
+            restart,
+        });
+    };
+    for link in &service.links {
+        imply(link.split(':').next().unwrap_or(link), Condition::ServiceReady, true);
+    }
+    for mode in [&service.network_mode, &service.ipc, &service.pid].into_iter().flatten() {
+        if let Some(name) = mode.strip_prefix("service:") {
+            imply(name, Condition::ServiceStarted, true);
+        }
+    }
+    for source in &service.volumes_from {
+        let name = source.split(':').next().unwrap_or(source);
+        if name != "container" {
+            imply(name, Condition::ServiceStarted, false);
+        }
+    }
+}
+
+/// Variables of the env files first, the `environment` section over them, bare names from the caller.
+fn read_environment(
+    service: &mut Service,
+    node: &Node,
+    path: &str,
+    env: &BTreeMap<String, String>,
+    files: &dyn Files,
+) -> Result<(), Error> {
+    let mut environment = IndexMap::new();
+    for (index, file) in service.env_file.iter().enumerate() {
+        let format = match file.format.as_deref() {
+            Some("raw") => EnvFileFormat::Raw,
+            _ => EnvFileFormat::Compose,
+        };
+        if !files.exists(&file.path) {
+            if file.required {
+                let at = node
+                    .get("env_file")
+                    .and_then(Node::as_list)
+                    .and_then(|list| list.get(index))
+                    .unwrap_or(node);
+                let message = format!("env file {} not found", file.path.display());
+                return Err(Error::invalid(&at.at, format!("{path}.env_file"), message));
+            }
+            continue;
+        }
+        let text =
+            files.read(&file.path).map_err(|source| Error::Read { path: file.path.clone(), source })?;
+        environment.extend(parse_env_file(Path::new(&file.path), &text, format, env)?);
+    }
+    for (key, value) in std::mem::take(&mut service.environment) {
+        environment.insert(key.clone(), value.or_else(|| env.get(&key).cloned()));
+    }
+    service.environment = environment;
+    Ok(())
+}
+
+fn fill_service(service: &mut Service, env: &BTreeMap<String, String>) {
+    if service.network_mode.is_none() && service.networks.is_empty() {
+        service.networks.insert("default".to_owned(), None);
+    }
+    if let Some(build) = &mut service.build {
+        if build.dockerfile.is_none() && build.dockerfile_inline.is_none() {
+            build.dockerfile = Some("Dockerfile".to_owned());
+        }
+        for (key, value) in &mut build.args {
+            if value.is_none() {
+                *value = env.get(key).cloned();
+            }
+        }
+    }
+    if service.pull_policy.as_deref() == Some("if_not_present") {
+        service.pull_policy = Some("missing".to_owned());
+    }
+}
+
+/// An edge that is not required goes when its target is not there.
+fn drop_optional_edges(project: &mut Project, warnings: &mut Vec<Warning>) {
+    let names: Vec<String> = project.services.keys().cloned().collect();
+    for (name, service) in &mut project.services {
+        service.depends_on.retain(|target, edge| {
+            let keep = edge.required || names.contains(target);
+            if !keep {
+                let message = format!(
+                    "service {name} goes without its optional dependency {target}, which is not active"
+                );
+                warnings.push(Warning { at: None, message });
+            }
+            keep
+        });
+    }
+}

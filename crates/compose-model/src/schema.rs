@@ -1,0 +1,232 @@
+//! The shape of a Compose file: which keys exist where and what kind of value they take.
+//!
+//! The tables in [`tables`] follow the Compose specification's JSON schema. A key outside of them is an error with a
+//! suggestion; a key that the specification knows and tare does not use is a warning.
+
+mod tables;
+
+use crate::error::{Error, Location, Warning};
+use crate::node::{Map, Node, ScalarKind, Value, child_path, parse_bool};
+
+/// What a value may be.
+pub(crate) enum Shape {
+    /// Anything at all.
+    Any,
+    /// Valid, and of no effect here: reported once.
+    Ignored,
+    /// A string.
+    Text,
+    /// A string or a number.
+    TextOrNumber,
+    /// Any scalar.
+    Scalar,
+    /// A number, also when interpolation left it as text.
+    Integer,
+    /// A boolean, also when interpolation left it as text.
+    Bool,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of one shape.
+    List(&'static Shape),
+    /// A mapping with free keys.
+    Dict(&'static Shape),
+    /// A mapping with these keys and `x-*`.
+    Object(&'static [(&'static str, Shape)]),
+    /// The first of these that has the value's kind.
+    Either(&'static [Shape]),
+    /// Null, or the shape.
+    Optional(&'static Shape),
+    /// A shape that is written once and used at several places.
+    Use(&'static Shape),
+}
+
+/// Checks a whole file.
+pub(crate) fn check_file(node: &Node, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+    check(node, "", &tables::FILE, warnings)
+}
+
+fn check(node: &Node, path: &str, shape: &Shape, warnings: &mut Vec<Warning>) -> Result<(), Error> {
+    if node.tag == Some(crate::node::MergeTag::Reset) {
+        return Ok(());
+    }
+    match (shape, &node.value) {
+        (Shape::Use(shape), _) => check(node, path, shape, warnings),
+        (Shape::Optional(_), Value::Null) => Ok(()),
+        (Shape::Optional(shape), _) => check(node, path, shape, warnings),
+        (Shape::Either(shapes), _) => {
+            let fitting = shapes.iter().find(|shape| shape.accepts(node));
+            check(node, path, fitting.ok_or_else(|| mismatch(node, path, shape))?, warnings)
+        }
+        (Shape::List(shape), Value::List(items)) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| check(item, &format!("{path}[{index}]"), shape, warnings)),
+        (Shape::Dict(shape), Value::Map(map)) => map
+            .iter()
+            .filter(|(key, _)| !key.starts_with("x-"))
+            .try_for_each(|(key, value)| check(value, &child_path(path, key), shape, warnings)),
+        (Shape::Object(keys), Value::Map(map)) => object(map, path, keys, warnings),
+        (Shape::Ignored, _) => {
+            let place = Some(node.place().clone());
+            warnings
+                .push(Warning { at: place, message: format!("{path} is ignored: it has no effect here") });
+            Ok(())
+        }
+        (shape, _) if shape.accepts(node) => Ok(()),
+        _ => Err(mismatch(node, path, shape)),
+    }
+}
+
+fn object(
+    map: &Map,
+    path: &str,
+    keys: &'static [(&'static str, Shape)],
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Error> {
+    for (key, value) in map {
+        if key.starts_with("x-") {
+            continue;
+        }
+        let Some((_, shape)) = keys.iter().find(|(name, _)| name == key) else {
+            return Err(unknown_key(value.place(), path, key, keys.iter().map(|(name, _)| *name)));
+        };
+        // A key without a value counts as absent, whatever it takes.
+        if !value.is_null() {
+            check(value, &child_path(path, key), shape, warnings)?;
+        }
+    }
+    Ok(())
+}
+
+impl Shape {
+    /// Whether the value itself, without what is inside, has this shape's kind.
+    fn accepts(&self, node: &Node) -> bool {
+        match (self, &node.value) {
+            (Self::Any | Self::Ignored, _) => true,
+            (Self::Use(shape), _) => shape.accepts(node),
+            (Self::Optional(shape), value) => matches!(value, Value::Null) || shape.accepts(node),
+            (Self::Either(shapes), _) => shapes.iter().any(|shape| shape.accepts(node)),
+            (Self::Text, Value::Scalar(_, kind)) => *kind == ScalarKind::Text,
+            (Self::TextOrNumber, Value::Scalar(_, kind)) => *kind != ScalarKind::Bool,
+            (Self::Scalar, Value::Scalar(..)) => true,
+            (Self::Integer, Value::Scalar(text, _)) => text.parse::<i64>().is_ok(),
+            (Self::Bool, Value::Scalar(text, kind)) => {
+                matches!(kind, ScalarKind::Bool | ScalarKind::Text) && parse_bool(text).is_some()
+            }
+            (Self::Word(words), Value::Scalar(text, _)) => words.contains(&text.as_str()),
+            (Self::List(_), Value::List(_)) | (Self::Dict(_) | Self::Object(_), Value::Map(_)) => true,
+            _ => false,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Any | Self::Ignored => "anything".to_owned(),
+            Self::Text => "a string".to_owned(),
+            Self::TextOrNumber => "a string or a number".to_owned(),
+            Self::Scalar => "a single value".to_owned(),
+            Self::Integer => "a whole number".to_owned(),
+            Self::Bool => "true or false".to_owned(),
+            Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::List(_) => "a list".to_owned(),
+            Self::Dict(_) | Self::Object(_) => "a mapping".to_owned(),
+            Self::Use(shape) | Self::Optional(shape) => shape.describe(),
+            Self::Either(shapes) => {
+                let names: Vec<String> = shapes.iter().map(Self::describe).collect();
+                names.join(" or ")
+            }
+        }
+    }
+}
+
+fn mismatch(node: &Node, path: &str, shape: &Shape) -> Error {
+    let found = match (shape, node.as_str()) {
+        (Shape::Text | Shape::TextOrNumber, _) | (_, None) => node.kind_name().to_owned(),
+        (_, Some(text)) => format!("`{text}`"),
+    };
+    let quote = match (shape, &node.value) {
+        (Shape::Text, Value::Scalar(text, _)) => format!("; put it into quotes: \"{text}\""),
+        _ => String::new(),
+    };
+    Error::invalid(&node.at, path, format!("must be {}, not {found}{quote}", shape.describe()))
+}
+
+fn unknown_key(at: &Location, path: &str, key: &str, known: impl Iterator<Item = &'static str>) -> Error {
+    let near = nearest(key, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    Error::invalid(at, child_path(path, key), format!("unknown key `{key}`{near}"))
+}
+
+/// The name that `word` was probably meant to be.
+fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
+    names
+        .map(|name| (distance(&plain(word), &plain(name)), name))
+        .min()
+        .filter(|(distance, name)| *distance <= (name.len().max(3) / 3).max(1))
+        .map(|(_, name)| name)
+}
+
+/// The number of letters to add, drop, change or swap.
+fn distance(left: &str, right: &str) -> usize {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=right.len()).collect()];
+    for i in 1..=left.len() {
+        let mut row = vec![i];
+        for j in 1..=right.len() {
+            let change = rows[i - 1][j - 1] + usize::from(left[i - 1] != right[j - 1]);
+            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[left.len()][right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn check_text(text: &str) -> Result<Vec<Warning>, String> {
+        let node = crate::yaml::parse(Path::new("c.yaml"), text).unwrap().remove(0);
+        let mut warnings = Vec::new();
+        check_file(&node, &mut warnings).map(|()| warnings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn unknown_keys_get_a_suggestion() {
+        let error = check_text("services:\n  web:\n    imgae: x\n").unwrap_err();
+        assert_eq!(error, "c.yaml:3:5: services.web.imgae: unknown key `imgae`; did you mean `image`?");
+        let error = check_text("service:\n  web: {}\n").unwrap_err();
+        assert_eq!(error, "c.yaml:1:1: service: unknown key `service`; did you mean `services`?");
+        let error = check_text("services: {web: {zzzzz: 1}}").unwrap_err();
+        assert!(error.ends_with("unknown key `zzzzz`"), "{error}");
+        assert!(check_text("x-a: 1\nservices: {web: {x-b: [1]}}").is_ok());
+    }
+
+    #[test]
+    fn kinds_are_checked_where_they_are() {
+        let error = check_text("services:\n  web:\n    image: 5\n").unwrap_err();
+        assert_eq!(
+            error,
+            "c.yaml:3:12: services.web.image: must be a string, not a number; put it into quotes: \"5\""
+        );
+        let error = check_text("services:\n  web:\n    ports: 8000:8000\n").unwrap_err();
+        assert_eq!(error, "c.yaml:3:12: services.web.ports: must be a list, not `8000:8000`");
+        let error = check_text("services: {web: {depends_on: {db: {condition: healthy}}}}").unwrap_err();
+        assert!(error.contains("must be one of service_started, service_healthy"), "{error}");
+    }
+
+    #[test]
+    fn known_but_unused_keys_are_warnings() {
+        let warnings = check_text("services: {web: {image: x, blkio_config: {weight: 5}}}").unwrap();
+        assert_eq!(
+            warnings[0].to_string(),
+            "c.yaml:1:28: services.web.blkio_config is ignored: it has no effect here"
+        );
+    }
+}

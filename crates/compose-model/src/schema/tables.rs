@@ -1,0 +1,354 @@
+//! The keys of a Compose file, section by section.
+
+use super::Shape::{
+    self, Any, Bool, Dict, Either, Ignored, Integer, List, Object, Optional, Scalar, Text, TextOrNumber, Use,
+    Word,
+};
+
+/// A whole file.
+pub(super) static FILE: Shape = Optional(&Object(&[
+    ("version", Scalar),
+    ("name", Text),
+    ("include", List(&INCLUDE)),
+    ("services", Dict(&SERVICE)),
+    ("networks", Dict(&NETWORK)),
+    ("volumes", Dict(&VOLUME)),
+    ("configs", Dict(&FILE_OBJECT)),
+    ("secrets", Dict(&FILE_OBJECT)),
+    ("models", Ignored),
+]));
+
+static STRINGS: Shape = List(&Text);
+static STRING_OR_LIST: Shape = Either(&[Text, List(&Text)]);
+static LIST_OR_DICT: Shape = Either(&[Dict(&Optional(&Scalar)), List(&Text)]);
+static HOSTS: Shape = Either(&[Dict(&Either(&[Text, List(&Text)])), List(&Text)]);
+static COMMAND: Shape = Optional(&Either(&[Text, List(&Text)]));
+static OPTIONS: Shape = Dict(&Optional(&TextOrNumber));
+static ULIMITS: Shape = Dict(&Either(&[Integer, Object(&[("soft", Integer), ("hard", Integer)])]));
+static EXTERNAL: Shape = Either(&[Bool, Object(&[("name", Text)])]);
+
+static INCLUDE: Shape = Either(&[
+    Text,
+    Object(&[
+        ("path", Use(&STRING_OR_LIST)),
+        ("env_file", Use(&STRING_OR_LIST)),
+        ("project_directory", Text),
+    ]),
+]);
+
+static ENV_FILE: Shape =
+    Either(&[Text, List(&Either(&[Text, Object(&[("path", Text), ("format", Text), ("required", Bool)])]))]);
+
+static BUILD: Shape = Either(&[
+    Text,
+    Object(&[
+        ("context", Text),
+        ("dockerfile", Text),
+        ("dockerfile_inline", Text),
+        ("entitlements", Use(&STRINGS)),
+        ("args", Use(&LIST_OR_DICT)),
+        ("ssh", Either(&[Text, Use(&LIST_OR_DICT)])),
+        ("labels", Use(&LIST_OR_DICT)),
+        ("cache_from", Use(&STRINGS)),
+        ("cache_to", Use(&STRINGS)),
+        ("no_cache", Bool),
+        ("additional_contexts", Use(&LIST_OR_DICT)),
+        ("network", Text),
+        ("provenance", Scalar),
+        ("sbom", Scalar),
+        ("pull", Bool),
+        ("target", Text),
+        ("shm_size", TextOrNumber),
+        ("extra_hosts", Use(&HOSTS)),
+        ("isolation", Text),
+        ("privileged", Bool),
+        ("secrets", Use(&FILE_REFERENCES)),
+        ("tags", Use(&STRINGS)),
+        ("ulimits", Use(&ULIMITS)),
+        ("platforms", Use(&STRINGS)),
+    ]),
+]);
+
+static FILE_REFERENCES: Shape = List(&Either(&[
+    Text,
+    Object(&[
+        ("source", Text),
+        ("target", Text),
+        ("uid", TextOrNumber),
+        ("gid", TextOrNumber),
+        ("mode", TextOrNumber),
+    ]),
+]));
+
+static DEPENDS_ON: Shape = Either(&[
+    List(&Text),
+    Dict(&Optional(&Object(&[
+        ("condition", Word(&["service_started", "service_healthy", "service_completed_successfully"])),
+        ("required", Bool),
+        ("restart", Bool),
+    ]))),
+]);
+
+static HEALTHCHECK: Shape = Object(&[
+    ("disable", Bool),
+    ("interval", Text),
+    ("retries", Integer),
+    ("test", Use(&STRING_OR_LIST)),
+    ("timeout", Text),
+    ("start_period", Text),
+    ("start_interval", Text),
+]);
+
+static HOOK: Shape = Object(&[
+    ("command", Use(&COMMAND)),
+    ("user", Text),
+    ("privileged", Bool),
+    ("working_dir", Text),
+    ("environment", Use(&LIST_OR_DICT)),
+]);
+
+static DEVELOP: Shape = Object(&[(
+    "watch",
+    List(&Object(&[
+        ("path", Text),
+        ("action", Word(&["rebuild", "sync", "restart", "sync+restart", "sync+exec"])),
+        ("target", Text),
+        ("ignore", Use(&STRING_OR_LIST)),
+        ("include", Use(&STRING_OR_LIST)),
+        ("exec", Use(&HOOK)),
+        ("initial_sync", Bool),
+    ])),
+)]);
+
+static DEVICE_REQUESTS: Shape = List(&Object(&[
+    ("capabilities", Use(&STRINGS)),
+    ("count", TextOrNumber),
+    ("device_ids", Use(&STRINGS)),
+    ("driver", Text),
+    ("options", Use(&LIST_OR_DICT)),
+]));
+
+static DEPLOY: Shape = Object(&[
+    ("mode", Text),
+    ("endpoint_mode", Ignored),
+    ("replicas", Integer),
+    ("labels", Use(&LIST_OR_DICT)),
+    ("rollback_config", Ignored),
+    ("update_config", Ignored),
+    (
+        "resources",
+        Object(&[
+            ("limits", Object(&[("cpus", TextOrNumber), ("memory", TextOrNumber), ("pids", Integer)])),
+            (
+                "reservations",
+                Object(&[
+                    ("cpus", TextOrNumber),
+                    ("memory", TextOrNumber),
+                    ("generic_resources", Ignored),
+                    ("devices", Use(&DEVICE_REQUESTS)),
+                ]),
+            ),
+        ]),
+    ),
+    (
+        "restart_policy",
+        Object(&[("condition", Text), ("delay", Text), ("max_attempts", Integer), ("window", Text)]),
+    ),
+    ("placement", Ignored),
+]);
+
+static PORTS: Shape = List(&Either(&[
+    TextOrNumber,
+    Object(&[
+        ("name", Text),
+        ("mode", Text),
+        ("host_ip", Text),
+        ("target", Integer),
+        ("published", TextOrNumber),
+        ("protocol", Text),
+        ("app_protocol", Text),
+    ]),
+]));
+
+static MOUNTS: Shape = List(&Either(&[
+    Text,
+    Object(&[
+        ("type", Word(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])),
+        ("source", Text),
+        ("target", Text),
+        ("read_only", Bool),
+        ("consistency", Text),
+        (
+            "bind",
+            Object(&[
+                ("propagation", Text),
+                ("create_host_path", Bool),
+                ("recursive", Word(&["enabled", "disabled", "writable", "readonly"])),
+                ("selinux", Word(&["z", "Z"])),
+                // Not in the specification: tare's switch for owner mapping.
+                ("idmap", Scalar),
+            ]),
+        ),
+        ("volume", Object(&[("labels", Use(&LIST_OR_DICT)), ("nocopy", Bool), ("subpath", Text)])),
+        ("tmpfs", Object(&[("size", TextOrNumber), ("mode", TextOrNumber)])),
+        ("image", Object(&[("subpath", Text)])),
+    ]),
+]));
+
+static SERVICE_NETWORKS: Shape = Either(&[
+    List(&Text),
+    Dict(&Optional(&Object(&[
+        ("aliases", Use(&STRINGS)),
+        ("interface_name", Text),
+        ("ipv4_address", Text),
+        ("ipv6_address", Text),
+        ("link_local_ips", Use(&STRINGS)),
+        ("mac_address", Text),
+        ("driver_opts", Use(&OPTIONS)),
+        ("priority", Integer),
+        ("gw_priority", Integer),
+    ]))),
+]);
+
+static SERVICE: Shape = Optional(&Object(&[
+    ("annotations", Use(&LIST_OR_DICT)),
+    ("attach", Bool),
+    ("blkio_config", Ignored),
+    ("build", Use(&BUILD)),
+    ("cap_add", Use(&STRINGS)),
+    ("cap_drop", Use(&STRINGS)),
+    ("cgroup", Word(&["host", "private"])),
+    ("cgroup_parent", Text),
+    ("command", Use(&COMMAND)),
+    ("configs", Use(&FILE_REFERENCES)),
+    ("container_name", Text),
+    ("cpu_count", Ignored),
+    ("cpu_percent", Ignored),
+    ("cpu_period", TextOrNumber),
+    ("cpu_quota", TextOrNumber),
+    ("cpu_rt_period", Ignored),
+    ("cpu_rt_runtime", Ignored),
+    ("cpu_shares", TextOrNumber),
+    ("cpus", TextOrNumber),
+    ("cpuset", Text),
+    ("credential_spec", Ignored),
+    ("depends_on", Use(&DEPENDS_ON)),
+    ("deploy", Use(&DEPLOY)),
+    ("develop", Use(&DEVELOP)),
+    ("device_cgroup_rules", Use(&STRINGS)),
+    ("devices", List(&Either(&[Text, Object(&[("source", Text), ("target", Text), ("permissions", Text)])]))),
+    ("dns", Use(&STRING_OR_LIST)),
+    ("dns_opt", Use(&STRINGS)),
+    ("dns_search", Use(&STRING_OR_LIST)),
+    ("domainname", Text),
+    ("entrypoint", Use(&COMMAND)),
+    ("env_file", Use(&ENV_FILE)),
+    ("environment", Use(&LIST_OR_DICT)),
+    ("expose", List(&TextOrNumber)),
+    ("extends", Either(&[Text, Object(&[("service", Text), ("file", Text)])])),
+    ("external_links", Use(&STRINGS)),
+    ("extra_hosts", Use(&HOSTS)),
+    ("gpus", Either(&[Word(&["all"]), Use(&DEVICE_REQUESTS)])),
+    ("group_add", List(&TextOrNumber)),
+    ("healthcheck", Use(&HEALTHCHECK)),
+    ("hostname", Text),
+    ("image", Text),
+    ("init", Bool),
+    ("ipc", Text),
+    ("isolation", Ignored),
+    ("label_file", Ignored),
+    ("labels", Use(&LIST_OR_DICT)),
+    ("links", Use(&STRINGS)),
+    ("logging", Object(&[("driver", Text), ("options", Use(&OPTIONS))])),
+    ("mac_address", Text),
+    ("mem_limit", TextOrNumber),
+    ("mem_reservation", TextOrNumber),
+    ("mem_swappiness", Integer),
+    ("memswap_limit", TextOrNumber),
+    ("models", Ignored),
+    ("network_mode", Text),
+    ("networks", Use(&SERVICE_NETWORKS)),
+    ("oom_kill_disable", Bool),
+    ("oom_score_adj", Integer),
+    ("pid", Text),
+    ("pids_limit", Integer),
+    ("platform", Text),
+    ("ports", Use(&PORTS)),
+    ("post_start", List(&HOOK)),
+    ("pre_stop", List(&HOOK)),
+    ("privileged", Bool),
+    ("profiles", Use(&STRINGS)),
+    ("provider", Ignored),
+    ("pull_policy", Text),
+    ("pull_refresh_after", Ignored),
+    ("read_only", Bool),
+    ("restart", Text),
+    ("runtime", Text),
+    ("scale", Integer),
+    ("secrets", Use(&FILE_REFERENCES)),
+    ("security_opt", Use(&STRINGS)),
+    ("shm_size", TextOrNumber),
+    ("stdin_open", Bool),
+    ("stop_grace_period", Text),
+    ("stop_signal", Text),
+    ("storage_opt", Dict(&Any)),
+    ("sysctls", Use(&LIST_OR_DICT)),
+    ("tmpfs", Use(&STRING_OR_LIST)),
+    ("tty", Bool),
+    ("ulimits", Use(&ULIMITS)),
+    ("use_api_socket", Ignored),
+    ("user", Text),
+    ("userns_mode", Text),
+    ("uts", Text),
+    ("volumes", Use(&MOUNTS)),
+    ("volumes_from", Use(&STRINGS)),
+    ("working_dir", Text),
+]));
+
+static NETWORK: Shape = Optional(&Object(&[
+    ("name", Text),
+    ("driver", Text),
+    ("driver_opts", Use(&OPTIONS)),
+    (
+        "ipam",
+        Object(&[
+            ("driver", Text),
+            (
+                "config",
+                List(&Object(&[
+                    ("subnet", Text),
+                    ("ip_range", Text),
+                    ("gateway", Text),
+                    ("aux_addresses", Dict(&Text)),
+                ])),
+            ),
+            ("options", Use(&OPTIONS)),
+        ]),
+    ),
+    ("external", Use(&EXTERNAL)),
+    ("internal", Bool),
+    ("enable_ipv4", Bool),
+    ("enable_ipv6", Bool),
+    ("attachable", Bool),
+    ("labels", Use(&LIST_OR_DICT)),
+]));
+
+static VOLUME: Shape = Optional(&Object(&[
+    ("name", Text),
+    ("driver", Text),
+    ("driver_opts", Use(&OPTIONS)),
+    ("external", Use(&EXTERNAL)),
+    ("labels", Use(&LIST_OR_DICT)),
+]));
+
+static FILE_OBJECT: Shape = Optional(&Object(&[
+    ("name", Text),
+    ("file", Text),
+    ("environment", Text),
+    ("content", Text),
+    ("external", Use(&EXTERNAL)),
+    ("labels", Use(&LIST_OR_DICT)),
+    ("driver", Text),
+    ("driver_opts", Use(&OPTIONS)),
+    ("template_driver", Text),
+]));

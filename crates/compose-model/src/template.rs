@@ -1,0 +1,156 @@
+//! Variable substitution: `$VAR`, `${VAR}`, `:-` `-` `:?` `?` `:+` `+`, nested, and `$$` for a dollar sign.
+
+/// Why a text with variables cannot be resolved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TemplateError {
+    #[error("invalid interpolation format `{0}`; write $$ for a dollar sign of its own")]
+    Malformed(String),
+    #[error("required variable {name} is missing a value{}", if message.is_empty() { String::new() } else { format!(": {message}") })]
+    Required { name: String, message: String },
+}
+
+/// Where values come from, and who hears of the unset ones.
+pub(crate) trait Variables {
+    fn get(&self, name: &str) -> Option<String>;
+    fn unset(&mut self, name: &str);
+}
+
+/// Replaces the variables in `text`.
+pub(crate) fn substitute(text: &str, variables: &mut dyn Variables) -> Result<String, TemplateError> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        out.push_str(&rest[..dollar]);
+        let after = &rest[dollar + 1..];
+        if let Some(tail) = after.strip_prefix('$') {
+            out.push('$');
+            rest = tail;
+        } else if after.starts_with('{') {
+            let close = closing_brace(after).ok_or_else(|| TemplateError::Malformed(text.to_owned()))?;
+            out.push_str(&braced(&after[1..close], text, variables)?);
+            rest = &after[close + 1..];
+        } else {
+            let length = name_length(after);
+            if length == 0 {
+                return Err(TemplateError::Malformed(text.to_owned()));
+            }
+            out.push_str(&lookup(&after[..length], variables));
+            rest = &after[length..];
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn lookup(name: &str, variables: &mut dyn Variables) -> String {
+    variables.get(name).unwrap_or_else(|| {
+        variables.unset(name);
+        String::new()
+    })
+}
+
+fn name_length(text: &str) -> usize {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return 0;
+    }
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
+}
+
+/// The index of the brace that closes the one `text` begins with.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    for (index, c) in text.char_indices() {
+        match c {
+            '{' => open += 1,
+            '}' => {
+                open -= 1;
+                if open == 0 {
+                    return Some(index);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn braced(body: &str, whole: &str, variables: &mut dyn Variables) -> Result<String, TemplateError> {
+    let length = name_length(body);
+    let (name, rest) = body.split_at(length);
+    if name.is_empty() {
+        return Err(TemplateError::Malformed(whole.to_owned()));
+    }
+    if rest.is_empty() {
+        return Ok(lookup(name, variables));
+    }
+    let (empty_counts, rest) = match rest.strip_prefix(':') {
+        Some(rest) => (false, rest),
+        None => (true, rest),
+    };
+    let value = variables.get(name).filter(|value| empty_counts || !value.is_empty());
+    let mut chars = rest.chars();
+    let operator = chars.next();
+    let word = chars.as_str();
+    match (operator, value) {
+        (Some('-'), Some(value)) | (Some('?'), Some(value)) => Ok(value),
+        (Some('-'), None) | (Some('+'), Some(_)) => substitute(word, variables),
+        (Some('+'), None) => Ok(String::new()),
+        (Some('?'), None) => {
+            let message = substitute(word, variables)?;
+            Err(TemplateError::Required { name: name.to_owned(), message })
+        }
+        _ => Err(TemplateError::Malformed(whole.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(Vec<String>);
+
+    impl Variables for Fixed {
+        fn get(&self, name: &str) -> Option<String> {
+            match name {
+                "A" => Some("a".to_owned()),
+                "EMPTY" => Some(String::new()),
+                _ => None,
+            }
+        }
+        fn unset(&mut self, name: &str) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    #[test]
+    fn every_operator() {
+        for (text, expected) in [
+            ("$A-${A}", "a-a"),
+            ("$$A", "$A"),
+            ("$${A}", "${A}"),
+            ("${X:-d}${EMPTY:-d}${EMPTY-d}${X-d}", "ddd"),
+            ("${A:+y}${X:+y}${EMPTY:+y}${EMPTY+y}", "yy"),
+            ("${X:-${A}}", "a"),
+            ("${X:-${Y:-{z}}}", "{z}"),
+            ("${X:-http://h:80/}", "http://h:80/"),
+            ("${A:?needed}", "a"),
+            ("${X:-}", ""),
+        ] {
+            assert_eq!(substitute(text, &mut Fixed(Vec::new())).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn unset_variables_are_reported_and_required_ones_fail() {
+        let mut variables = Fixed(Vec::new());
+        assert_eq!(substitute("[$X]", &mut variables).unwrap(), "[]");
+        assert_eq!(variables.0, ["X"]);
+        let error = substitute("${X:?set it for $A}", &mut variables).unwrap_err();
+        assert_eq!(error.to_string(), "required variable X is missing a value: set it for a");
+        assert!(substitute("${EMPTY:?}", &mut variables).is_err());
+        assert_eq!(substitute("${EMPTY?}", &mut variables).unwrap(), "");
+        for bad in ["$", "$(x)", "${", "${A", "${}", "${A!b}", "$1"] {
+            assert!(substitute(bad, &mut variables).is_err(), "{bad}");
+        }
+    }
+}

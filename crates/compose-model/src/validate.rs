@@ -1,0 +1,212 @@
+//! Rules between the parts of a project, checked once all is merged.
+
+use crate::error::{Error, Location};
+use crate::mount::MountKind;
+use crate::node::Node;
+use crate::project::{FileObject, Project};
+use crate::service::Service;
+
+/// Finds where something was written.
+pub(crate) struct Place<'a>(pub(crate) &'a Node);
+
+impl Place<'_> {
+    /// The place of the deepest part of `path` that exists.
+    fn of(&self, path: &[&str]) -> Location {
+        let mut node = self.0;
+        for step in path {
+            match node.get(step) {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node.place().clone()
+    }
+
+    fn error(&self, path: &[&str], message: String) -> Error {
+        Error::invalid(&self.of(path), path.join("."), message)
+    }
+}
+
+/// Checks the project.
+pub(crate) fn validate(project: &Project, place: &Place<'_>) -> Result<(), Error> {
+    let mut container_names: Vec<(&str, &str)> = Vec::new();
+    for (name, service) in &project.services {
+        check_name(name, place)?;
+        check_service(name, service, place)?;
+        check_references(project, name, service, place)?;
+        check_dependencies(project, name, service, place)?;
+        if let Some(container) = service.container_name.as_deref() {
+            if let Some((_, other)) = container_names.iter().find(|(known, _)| *known == container) {
+                let message = format!("`{container}` is already the container name of service {other}");
+                return Err(place.error(&["services", name, "container_name"], message));
+            }
+            container_names.push((container, name));
+        }
+    }
+    for (section, objects) in [("configs", &project.configs), ("secrets", &project.secrets)] {
+        for (name, object) in objects {
+            check_file_object(section, name, object, place)?;
+        }
+    }
+    check_cycles(project, place)
+}
+
+fn check_name(name: &str, place: &Place<'_>) -> Result<(), Error> {
+    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if valid {
+        return Ok(());
+    }
+    let message = "a service name may hold letters, digits, `.`, `_` and `-` only".to_owned();
+    Err(place.error(&["services", name], message))
+}
+
+fn check_service(name: &str, service: &Service, place: &Place<'_>) -> Result<(), Error> {
+    if service.image.as_deref().is_none_or(str::is_empty)
+        && service.build.is_none()
+        && !service.extensions.contains_key("provider")
+    {
+        return Err(place.error(&["services", name], "has neither an image nor a build context".to_owned()));
+    }
+    if let Some(build) = &service.build {
+        if build.dockerfile.is_some() && build.dockerfile_inline.is_some() {
+            let message = "dockerfile and dockerfile_inline cannot be used together".to_owned();
+            return Err(place.error(&["services", name, "build", "dockerfile_inline"], message));
+        }
+        if build.context.is_none() && build.dockerfile_inline.is_none() {
+            return Err(place.error(&["services", name, "build"], "needs a context".to_owned()));
+        }
+    }
+    if service.network_mode.is_some() && !service.networks.is_empty() {
+        let message = "network_mode and networks cannot be used together".to_owned();
+        return Err(place.error(&["services", name, "network_mode"], message));
+    }
+    let replicas = service.replicas();
+    if service.container_name.is_some() && replicas > 1 {
+        let message = format!("a fixed container name cannot be had by {replicas} containers");
+        return Err(place.error(&["services", name, "container_name"], message));
+    }
+    if let (Some(scale), Some(replicas)) =
+        (service.scale, service.deploy.as_ref().and_then(|deploy| deploy.replicas))
+        && scale != replicas
+    {
+        let message = format!("scale ({scale}) and deploy.replicas ({replicas}) contradict each other");
+        return Err(place.error(&["services", name, "scale"], message));
+    }
+    Ok(())
+}
+
+fn check_references(
+    project: &Project,
+    name: &str,
+    service: &Service,
+    place: &Place<'_>,
+) -> Result<(), Error> {
+    for network in service.networks.keys() {
+        if !project.networks.contains_key(network) {
+            let message = format!("network `{network}` is not defined under `networks:`");
+            return Err(place.error(&["services", name, "networks", network], message));
+        }
+    }
+    for (index, mount) in service.volumes.iter().enumerate() {
+        let Some(source) = mount.source.as_deref().filter(|_| mount.kind == MountKind::Volume) else {
+            continue;
+        };
+        if !project.volumes.contains_key(source) {
+            let list =
+                place.0.get("services").and_then(|all| all.get(name)?.get("volumes")?.as_list()?.get(index));
+            let at = list.map_or_else(|| place.of(&["services", name, "volumes"]), |item| item.at.clone());
+            let message =
+                format!("volume `{source}` is not defined under `volumes:`; a folder is written ./{source}");
+            return Err(Error::invalid(&at, format!("services.{name}.volumes[{index}]"), message));
+        }
+    }
+    let build_secrets = service.build.iter().flat_map(|build| &build.secrets);
+    let used = service.configs.iter().map(|config| ("configs", &project.configs, config));
+    let used = used.chain(
+        service.secrets.iter().chain(build_secrets).map(|secret| ("secrets", &project.secrets, secret)),
+    );
+    for (section, objects, reference) in used {
+        if !objects.contains_key(&reference.source) {
+            let message = format!("`{}` is not defined under `{section}:`", reference.source);
+            return Err(place.error(&["services", name, section], message));
+        }
+    }
+    Ok(())
+}
+
+fn check_dependencies(
+    project: &Project,
+    name: &str,
+    service: &Service,
+    place: &Place<'_>,
+) -> Result<(), Error> {
+    for target in service.depends_on.keys() {
+        if project.services.contains_key(target) {
+            continue;
+        }
+        let message = match project.disabled_services.get(target) {
+            Some(other) => format!(
+                "depends on service `{target}`, which only runs with the profile {}; activate it with --profile",
+                other.profiles.join(" or ")
+            ),
+            None => format!("depends on service `{target}`, which does not exist"),
+        };
+        return Err(place.error(&["services", name, "depends_on", target], message));
+    }
+    Ok(())
+}
+
+fn check_file_object(section: &str, name: &str, object: &FileObject, place: &Place<'_>) -> Result<(), Error> {
+    let given = [
+        object.file.is_some(),
+        object.environment.is_some(),
+        object.content.is_some(),
+        object.driver.is_some(),
+    ];
+    let given = given.into_iter().filter(|given| *given).count();
+    match (object.external, given) {
+        (true, 0) | (false, 1) => Ok(()),
+        (true, _) => {
+            Err(place.error(&[section, name], "is external and cannot have content of its own".to_owned()))
+        }
+        (false, 0) => {
+            Err(place.error(&[section, name], "needs one of file, environment or content".to_owned()))
+        }
+        (false, _) => {
+            Err(place.error(&[section, name], "takes only one of file, environment and content".to_owned()))
+        }
+    }
+}
+
+/// A depth-first walk that finds the first circle.
+fn check_cycles(project: &Project, place: &Place<'_>) -> Result<(), Error> {
+    let mut done: Vec<&str> = Vec::new();
+    for name in project.services.keys() {
+        let mut chain = Vec::new();
+        if let Some(services) = find_cycle(project, name, &mut chain, &mut done) {
+            let at = place.of(&["services", &services[0], "depends_on"]);
+            return Err(Error::Cycle { at, kind: "dependency", services });
+        }
+    }
+    Ok(())
+}
+
+fn find_cycle<'a>(
+    project: &'a Project,
+    name: &'a str,
+    chain: &mut Vec<&'a str>,
+    done: &mut Vec<&'a str>,
+) -> Option<Vec<String>> {
+    if let Some(start) = chain.iter().position(|known| *known == name) {
+        return Some(chain[start..].iter().chain([&name]).map(|name| (*name).to_owned()).collect());
+    }
+    if done.contains(&name) {
+        return None;
+    }
+    chain.push(name);
+    let targets = project.services.get(name).into_iter().flat_map(|service| service.depends_on.keys());
+    let found = targets.into_iter().find_map(|target| find_cycle(project, target, chain, done));
+    chain.pop();
+    done.push(name);
+    found
+}
