@@ -173,6 +173,9 @@ class Lab:
         for name in ("docker", "docker-compose"):
             os.symlink(self.tare, os.path.join(self.bin, name))
         self.env = dict(os.environ, PATH=f"{self.bin}:{os.environ['PATH']}", TERM="xterm-256color")
+        # Folders of the tests' own, kept from run to run for the images: a container of yours named `db` is not ours to remove.
+        self.env.setdefault("TARE_ROOT", os.path.join(REPO, "target", "scenario"))
+        self.env.setdefault("TARE_RUN", "/run/tare-scenario")
         self.project = os.path.join(self.dir, "django_sample")
         self.terms, self.processes = [], []
         self.before = leftovers()
