@@ -1,0 +1,96 @@
+# What there is to do here. `make demo` is the whole way from a bare Debian 12 with Rust to the sample site in a browser.
+#
+#   make            build the binary: target/release/tare
+#   make demo       install what is needed, build, make the base images, bring up examples/django
+#   make test       everything that CI checks
+#   make install    PREFIX=/usr/local
+#   make bench      time tare, and whatever else is on PATH, side by side
+
+PREFIX ?= /usr/local
+CARGO ?= cargo
+TARE := $(CURDIR)/target/release/tare
+export TARE
+
+# The binary is static either way, so that it runs in any container and on any distribution: by musl where that target
+# is installed, else by glibc, for which the target must be named too or build scripts would be linked so as well.
+MACHINE := $(shell uname -m)
+MUSL := $(shell rustup target list --installed 2>/dev/null | grep -x '$(MACHINE)-unknown-linux-musl')
+TARGET ?= $(if $(MUSL),$(MUSL),$(MACHINE)-unknown-linux-gnu)
+STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+PACKAGES := gcc make python3 openssl mmdebstrap busybox-static iproute2 nftables
+
+.PHONY: all build demo demo-down images packages test check scenario install uninstall bench clean
+
+all: build
+
+# Cargo knows best whether there is something to do; the binary is copied to where everybody looks for it.
+build:
+	RUSTFLAGS="$(strip $(RUSTFLAGS) $(STATIC_FLAGS))" $(CARGO) build --release --package tare-cli --target $(TARGET)
+	@mkdir -p target/release
+	@cmp -s target/$(TARGET)/release/tare $(TARE) || install -m 755 target/$(TARGET)/release/tare $(TARE)
+
+# Only what is missing is installed, so that a second run needs no network.
+packages:
+	@missing=$$(for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	    $(SUDO) apt-get -qq update && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $$missing; \
+	fi
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: https://rustup.rs, or your distribution's cargo" >&2; exit 1; }
+
+images: build
+	images/make.sh
+
+demo: packages build images
+	examples/django/up $(TARE)
+
+demo-down:
+	cd examples/django && $(TARE) compose down
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) xtask tidy
+
+# Each test of the engine works on the real kernel, so they want root, and the scenario wants port 8000.
+test: packages check build
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --workspace --locked; \
+	else \
+	    $(CARGO) test --workspace --locked; \
+	fi
+	$(MAKE) scenario
+
+scenario: build
+	tests/scenario/run
+	tests/scenario/race
+	tests/scenario/fifty
+	tests/scenario/kills
+
+# Under Docker's names only where there is no Docker: what is installed stays what it is.
+install: build
+	install -D -m 755 $(TARE) $(DESTDIR)$(PREFIX)/bin/tare
+	@for name in docker docker-compose; do \
+	    there=$$(command -v $$name || true); \
+	    if [ -z "$$there" ] || [ "$$(readlink "$$there")" = tare ]; then \
+	        ln -sf tare $(DESTDIR)$(PREFIX)/bin/$$name && echo "$$name is tare now"; \
+	    else \
+	        echo "$$there is there already and stays; \`alias $$name='tare $${name#docker}'\` would put tare first" | sed "s/tare -compose/tare compose/; s/'tare '/tare/"; \
+	    fi; \
+	done
+
+uninstall:
+	@for name in docker docker-compose; do \
+	    if [ "$$(readlink $(DESTDIR)$(PREFIX)/bin/$$name)" = tare ]; then rm $(DESTDIR)$(PREFIX)/bin/$$name; fi; \
+	done
+	rm -f $(DESTDIR)$(PREFIX)/bin/tare
+
+bench: build
+	images/make.sh busybox
+	bench/run
+
+clean:
+	$(CARGO) clean
