@@ -1,33 +1,30 @@
 //! Image archives: `docker save`, `load` and `import`.
 
-use std::io::{Read, Write};
+mod load;
+mod save;
 
-use tare_oci::{ImageConfig, Reference};
+use std::io::Read;
 
-use crate::{Image, PullProgress, Result, Store};
+use tare_oci::{History, ImageConfig, Reference};
+
+use crate::{Image, Result, Store};
 
 impl Store {
-    /// Loads every image of a `docker save` archive or an OCI layout, compressed or not. Returns their names, or IDs
-    /// (`sha256:…`) for those without one.
-    pub fn load(&self, reader: &mut (dyn Read + Send), progress: &dyn PullProgress) -> Result<Vec<String>> {
-        let _ = (reader, progress);
-        todo!()
-    }
-
-    /// Writes images, by name or ID, as an archive that is both an OCI layout and a `docker save` archive.
-    pub fn save(&self, names: &[&str], out: &mut dyn Write) -> Result<()> {
-        let _ = out;
-        todo!("{names:?}")
-    }
-
-    /// Makes an image of one layer from a tar of a root file system. `config` gives everything but `rootfs`.
+    /// Makes an image of one layer from a tar of a root file system. `config` gives everything but `rootfs`; a step is
+    /// added to its history.
     pub fn import(
         &self,
         reader: &mut (dyn Read + Send),
         config: ImageConfig,
         name: Option<&Reference>,
     ) -> Result<Image> {
-        let _ = reader;
-        todo!("{config:?} {name:?}")
+        let layer = self.ingest_keeping(reader, "of the imported archive", None)?;
+        let mut config = config;
+        config.history.push(History {
+            created: config.created.clone(),
+            comment: config.comment.clone(),
+            ..History::default()
+        });
+        self.create_image(&config, &[layer.diff_id], name.map(std::slice::from_ref).unwrap_or_default())
     }
 }
