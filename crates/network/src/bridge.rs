@@ -104,7 +104,7 @@ pub fn remove_bridge(bridge: &Bridge) -> Result<()> {
 }
 
 /// Creates the link, or finds that another process just did.
-fn create(socket: &Socket, bridge: &Bridge) -> Result<u32> {
+pub(crate) fn create(socket: &Socket, bridge: &Bridge) -> Result<u32> {
     // A MAC of its own: without one the bridge takes the lowest of its ports', and changes it as containers come and
     // go, which upsets the neighbours' ARP caches.
     let mac = MacAddr::for_ipv4(bridge.gateway);

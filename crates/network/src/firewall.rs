@@ -327,3 +327,6 @@ fn leave_foreign_filters(socket: &Socket) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,10 @@ pub mod record;
 pub mod resolv;
 mod routes;
 
+#[cfg(test)]
+#[path = "../tests/namespaces/mod.rs"]
+mod namespaces;
+
 pub use bridge::{Bridge, Ipv6Config, ensure_bridge, remove_bridge};
 pub use endpoint::{Endpoint, attach, detach, setup_loopback};
 pub use error::{Error, Result};

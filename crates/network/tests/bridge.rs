@@ -61,7 +61,8 @@ fn container(bridge: &Bridge, last: u8) -> OwnedFd {
 }
 
 fn listen_in(netns: &OwnedFd, address: &str) -> TcpListener {
-    within_namespace(netns.as_fd(), || Ok(TcpListener::bind(address).expect("the port is free"))).expect("entered")
+    within_namespace(netns.as_fd(), || Ok(TcpListener::bind(address).expect("the port is free")))
+        .expect("entered")
 }
 
 fn connect_in(netns: &OwnedFd, address: SocketAddr) -> std::io::Result<TcpStream> {

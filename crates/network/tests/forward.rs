@@ -254,7 +254,8 @@ fn a_port_in_use_names_its_holder_and_a_free_one() {
         drop((taken, also));
         let forwarder = Forwarder::bind(&[fixed, fixed]).expect("free now, and the same twice is one");
         assert_eq!(forwarder.bound().len(), 2);
-        let local = PortMapping { host_ip: Some(Ipv4Addr::new(127, 0, 0, 2).into()), host_port: 8003, ..tcp(80) };
+        let local =
+            PortMapping { host_ip: Some(Ipv4Addr::new(127, 0, 0, 2).into()), host_port: 8003, ..tcp(80) };
         assert_eq!(Forwarder::bind(&[local]).expect("bound").bound().len(), 1);
         let sctp = PortMapping { protocol: Protocol::Sctp, ..local };
         assert!(matches!(Forwarder::bind(&[sctp]), Err(Error::Protocol { .. })));

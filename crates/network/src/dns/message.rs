@@ -111,17 +111,19 @@ impl Query {
         self.start(code, 0)
     }
 
+    /// Whether the address is of the asked family.
+    pub(super) fn asks_for(&self, address: &IpAddr) -> bool {
+        match self.kind {
+            TYPE_A => address.is_ipv4(),
+            TYPE_AAAA => address.is_ipv6(),
+            kind => kind == TYPE_ANY,
+        }
+    }
+
     /// The addresses of the asked family among `addresses`; the name exists, so an empty answer is a success.
     pub(super) fn respond_addresses(&self, addresses: &[IpAddr]) -> Vec<u8> {
-        let wanted: Vec<IpAddr> = addresses
-            .iter()
-            .copied()
-            .filter(|address| match self.kind {
-                TYPE_A => address.is_ipv4(),
-                TYPE_AAAA => address.is_ipv6(),
-                kind => kind == TYPE_ANY,
-            })
-            .collect();
+        let wanted: Vec<IpAddr> =
+            addresses.iter().copied().filter(|address| self.asks_for(address)).collect();
         let mut message = self.start(Code::Success, wanted.len());
         for address in wanted {
             match address {

@@ -64,7 +64,9 @@ impl Zone {
             }
             return forward_or(query, unknown);
         }
-        if let Some(addresses) = self.addresses_of(&query.name) {
+        if let Some(mut addresses) = self.addresses_of(&query.name) {
+            addresses.retain(|address| query.asks_for(address));
+            self.rotate(&mut addresses);
             return Decision::Answer(query.respond_addresses(&addresses));
         }
         if query.name == "localhost" || query.name.ends_with(".localhost") {
@@ -74,7 +76,16 @@ impl Zone {
         forward_or(query, unknown)
     }
 
-    /// All addresses of a name, each time beginning with another one; `None` when the name is not known here.
+    /// Begins with another address each time. Only answers with a choice count: resolvers ask for A and AAAA in turn,
+    /// and would see every second rotation otherwise, which for two containers is none.
+    fn rotate(&mut self, addresses: &mut [IpAddr]) {
+        if addresses.len() > 1 {
+            self.turn = self.turn.wrapping_add(1);
+            addresses.rotate_left(self.turn % addresses.len());
+        }
+    }
+
+    /// All addresses of a name; `None` when it is not known here.
     fn addresses_of(&mut self, name: &str) -> Option<Vec<IpAddr>> {
         let fixed: Vec<IpAddr> =
             self.extra_hosts.iter().filter(|(host, _)| host == name).map(|(_, address)| *address).collect();
@@ -96,11 +107,6 @@ impl Zone {
                 addresses.extend(record.ipv4.map(IpAddr::V4));
                 addresses.extend(record.ipv6.map(IpAddr::V6));
             }
-        }
-        if addresses.len() > 1 {
-            self.turn = self.turn.wrapping_add(1);
-            let at = self.turn % addresses.len();
-            addresses.rotate_left(at);
         }
         found.then_some(addresses)
     }
