@@ -1,1 +1,9 @@
 //! Compose projects: observe, plan, execute.
+//!
+//! The flow: a [`Project`](tare_compose_model::Project) and what is [observed](observe::Observed) make a
+//! [plan](plan::Plan), a graph of steps that each say why; the executor carries it out. [`labels`] tie what it makes to
+//! the project. Planning is pure; nothing but the executor touches the engine.
+
+pub mod labels;
+pub mod observe;
+pub mod plan;

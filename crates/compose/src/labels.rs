@@ -1,0 +1,120 @@
+//! The labels that tie containers, networks and volumes to their project: Compose's own, so that other tools
+//! recognise them.
+
+use std::collections::BTreeMap;
+
+use tare_compose_model::{Condition, Project, Service, canonical_json, config_hash};
+
+/// The project's name.
+pub const PROJECT: &str = "com.docker.compose.project";
+/// The service's name.
+pub const SERVICE: &str = "com.docker.compose.service";
+/// The number of the container within its service, from 1.
+pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
+/// `True` for containers made by `run`.
+pub const ONEOFF: &str = "com.docker.compose.oneoff";
+/// The hash of the service's configuration.
+pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// The project's folder.
+pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// The project's files, separated by commas.
+pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// The dependencies: `name:condition:restart`, separated by commas.
+pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+/// The ID of the image.
+pub const IMAGE: &str = "com.docker.compose.image";
+/// The version of what made it.
+pub const VERSION: &str = "com.docker.compose.version";
+/// The key of a network in the file.
+pub const NETWORK: &str = "com.docker.compose.network";
+/// The key of a volume in the file.
+pub const VOLUME: &str = "com.docker.compose.volume";
+/// The container that this one took the place of.
+pub const REPLACE: &str = "com.docker.compose.replace";
+/// tare's own: the canonical JSON of the service, so that a later `up` can name what changed.
+pub const CONFIG_JSON: &str = "tare.compose.config";
+
+/// The labels that make a container one of the project; they win over those in the file. The executor adds [`IMAGE`]
+/// when it knows the image, and [`REPLACE`] when the container takes another one's place.
+pub fn container(
+    project: &Project,
+    name: &str,
+    service: &Service,
+    number: u32,
+    oneoff: bool,
+) -> BTreeMap<String, String> {
+    let files: Vec<String> = project.compose_files.iter().map(|file| file.display().to_string()).collect();
+    [
+        (PROJECT, project.name.clone()),
+        (SERVICE, name.to_owned()),
+        (CONTAINER_NUMBER, number.to_string()),
+        (ONEOFF, if oneoff { "True" } else { "False" }.to_owned()),
+        (CONFIG_HASH, config_hash(service)),
+        (WORKING_DIR, project.working_dir.display().to_string()),
+        (CONFIG_FILES, files.join(",")),
+        (DEPENDS_ON, depends_on(service)),
+        (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+        (CONFIG_JSON, canonical_json(service)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// The labels of a network, besides those in the file.
+pub fn network(project: &Project, key: &str) -> BTreeMap<String, String> {
+    of_resource(project, NETWORK, key)
+}
+
+/// The labels of a volume, besides those in the file.
+pub fn volume(project: &Project, key: &str) -> BTreeMap<String, String> {
+    of_resource(project, VOLUME, key)
+}
+
+fn of_resource(project: &Project, label: &str, key: &str) -> BTreeMap<String, String> {
+    let labels = [(PROJECT, project.name.as_str()), (label, key), (VERSION, env!("CARGO_PKG_VERSION"))];
+    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+fn depends_on(service: &Service) -> String {
+    let edges: Vec<String> = service
+        .depends_on
+        .iter()
+        .map(|(name, edge)| {
+            let condition = match edge.condition {
+                Condition::ServiceHealthy => "service_healthy",
+                Condition::ServiceCompletedSuccessfully => "service_completed_successfully",
+                // Readiness is tare's; the label's readers know only Compose's words.
+                Condition::ServiceStarted | Condition::ServiceReady => "service_started",
+            };
+            format!("{name}:{condition}:{}", edge.restart)
+        })
+        .collect();
+    edges.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_as_compose_has_them() {
+        let json =
+            r#"{"image":"a","depends_on":{"db":{"restart":true},"q":{"condition":"service_healthy"}}}"#;
+        let service: Service = serde_json::from_str(json).unwrap();
+        let project = Project {
+            name: "shop".to_owned(),
+            working_dir: "/shop".into(),
+            compose_files: vec!["/shop/a.yaml".into(), "/shop/b.yaml".into()],
+            ..Project::default()
+        };
+        let labels = container(&project, "web", &service, 2, false);
+        assert_eq!(labels[PROJECT], "shop");
+        assert_eq!(labels[CONTAINER_NUMBER], "2");
+        assert_eq!(labels[ONEOFF], "False");
+        assert_eq!(labels[CONFIG_FILES], "/shop/a.yaml,/shop/b.yaml");
+        assert_eq!(labels[DEPENDS_ON], "db:service_started:true,q:service_healthy:false");
+        assert_eq!(labels[CONFIG_HASH].len(), 64);
+        assert_eq!(network(&project, "default")[NETWORK], "default");
+        assert_eq!(volume(&project, "data")[VOLUME], "data");
+    }
+}
