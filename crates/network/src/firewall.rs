@@ -38,6 +38,8 @@ const PEERS: &str = "peers";
 /// nft's number of the type `ifname`, and of a pair of them, so that `nft list` prints names.
 const TYPE_IFNAME: u32 = 41;
 const TYPE_IFNAME_PAIR: u32 = (TYPE_IFNAME << 6) | TYPE_IFNAME;
+/// Tells nft the byte order of a set's keys: type 0, length 4, 1 for the host's. Only for printing them.
+const HOST_BYTE_ORDER: &[u8] = &[0, 4, 1, 0, 0, 0];
 const NF_INET_FORWARD: u32 = 2;
 const NF_INET_POST_ROUTING: u32 = 4;
 const SOURCE_NAT_PRIORITY: u32 = 100;
@@ -221,7 +223,8 @@ fn push_set(batch: &mut Requests, id: u32, name: &str, key_type: u32, key_length
         .text(attribute::SET_NAME, name)
         .be32(attribute::SET_KEY_TYPE, key_type)
         .be32(attribute::SET_KEY_LENGTH, key_length)
-        .be32(attribute::SET_ID, id);
+        .be32(attribute::SET_ID, id)
+        .attr(attribute::SET_USERDATA, HOST_BYTE_ORDER);
 }
 
 fn push_chain(batch: &mut Requests, name: &str, chain_type: &str, hook: u32, priority: u32) {

@@ -5,6 +5,9 @@
 //! A name that is known here but has no address of the asked family gets an empty success, never «no such name», which
 //! musl and glibc would take for the name's absence.
 //!
+//! The port is really 53, without address translation in the container: a nameserver inside that binds every address at
+//! once (0.0.0.0:53 by TCP) finds it in use, one that binds its interfaces' addresses does not.
+//!
 //! [`Server`] is one pollable descriptor: watch `as_fd()` for reading, call [`Server::on_ready`] when it is readable
 //! and when [`Server::deadline`] has passed. Answers are good for 5 seconds.
 
