@@ -1,2 +1,31 @@
-//! The tare command line.
-fn main() {}
+//! `tare`, and `docker` and `docker-compose` when it is called by those names.
+//!
+//! The command word is read first and only that command's flag parser is built: a container starts in a few
+//! milliseconds, and parsing must not be what takes them. In reading order: [`invocation`] (what was typed),
+//! [`commands`] (one file per command), [`session`] (the engine behind them), [`output`] and [`error`] (what is printed).
+
+mod attach;
+mod commands;
+mod error;
+mod filters;
+mod flags;
+mod hints;
+mod invocation;
+mod output;
+mod session;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let args: Vec<std::ffi::OsString> = args.collect();
+    if args.first().is_some_and(|word| word == "monitor") {
+        return commands::monitor::main(args.get(1..).unwrap_or_default());
+    }
+    match invocation::run(&program, args) {
+        Ok(code) => code,
+        Err(error) => ExitCode::from(error::report(&error)),
+    }
+}

@@ -1,0 +1,251 @@
+//! Limits: memory, processors, processes, `--ulimit`.
+
+use clap::Args;
+use tare_engine::config::{ContainerConfig, Resources, Ulimit};
+
+use super::invalid;
+use crate::error::{Failure, OWN_FAILURE};
+use crate::output::human;
+
+/// Docker refuses less than this: a process would not get past its own loader.
+const LEAST_MEMORY: u64 = 6 << 20;
+
+/// Flags that `run`, `create` and `update` share.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct LimitFlags {
+    /// Memory limit
+    #[arg(short, long, value_name = "bytes", allow_hyphen_values = true)]
+    pub(crate) memory: Option<String>,
+    /// Swap limit equal to memory plus swap: '-1' to enable unlimited swap
+    #[arg(long, value_name = "bytes", allow_hyphen_values = true)]
+    pub(crate) memory_swap: Option<String>,
+    /// Memory soft limit
+    #[arg(long, value_name = "bytes")]
+    pub(crate) memory_reservation: Option<String>,
+    /// Number of CPUs
+    #[arg(long, value_name = "decimal")]
+    pub(crate) cpus: Option<String>,
+    /// CPU shares (relative weight)
+    #[arg(short, long, value_name = "int")]
+    pub(crate) cpu_shares: Option<u64>,
+    /// Limit CPU CFS (Completely Fair Scheduler) period
+    #[arg(long, value_name = "int")]
+    pub(crate) cpu_period: Option<u64>,
+    /// Limit CPU CFS (Completely Fair Scheduler) quota
+    #[arg(long, value_name = "int", allow_hyphen_values = true)]
+    pub(crate) cpu_quota: Option<i64>,
+    /// CPUs in which to allow execution (0-3, 0,1)
+    #[arg(long, value_name = "string")]
+    pub(crate) cpuset_cpus: Option<String>,
+    /// MEMs in which to allow execution (0-3, 0,1)
+    #[arg(long, value_name = "string")]
+    pub(crate) cpuset_mems: Option<String>,
+    /// Tune container pids limit (set -1 for unlimited)
+    #[arg(long, value_name = "int", allow_hyphen_values = true)]
+    pub(crate) pids_limit: Option<i64>,
+    /// Block IO (relative weight), between 10 and 1000, or 0 to disable
+    #[arg(long, value_name = "uint16")]
+    pub(crate) blkio_weight: Option<u16>,
+    #[arg(long, hide = true)]
+    kernel_memory: Option<String>,
+    #[arg(long, hide = true)]
+    cpu_rt_period: Option<String>,
+    #[arg(long, hide = true)]
+    cpu_rt_runtime: Option<String>,
+}
+
+/// The limits' flags.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct ResourceFlags {
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+    /// Disable OOM Killer
+    #[arg(long)]
+    pub(crate) oom_kill_disable: bool,
+    /// Tune host's OOM preferences (-1000 to 1000)
+    #[arg(long, value_name = "int", allow_hyphen_values = true)]
+    pub(crate) oom_score_adj: Option<i32>,
+    /// Ulimit options
+    #[arg(long, value_name = "ulimit")]
+    pub(crate) ulimit: Vec<String>,
+    /// GPU devices to add to the container
+    #[arg(long, value_name = "gpu-request")]
+    pub(crate) gpus: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    memory_swappiness: Option<String>,
+    #[arg(long, hide = true)]
+    cgroup_parent: Option<String>,
+    #[arg(long, hide = true)]
+    cgroupns: Option<String>,
+}
+
+impl ResourceFlags {
+    pub(super) fn apply(&self, config: &mut ContainerConfig, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+        self.limits.apply(&mut config.resources)?;
+        config.resources.oom_kill_disable = self.oom_kill_disable;
+        config.oom_score_adj = self.oom_score_adj;
+        if let Some(score) = self.oom_score_adj.filter(|score| !(-1000..=1000).contains(score)) {
+            return Err(invalid("--oom-score-adj", &score.to_string(), "range is [-1000, 1000]"));
+        }
+        for text in &self.ulimit {
+            config.ulimits.push(ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?);
+        }
+        if self.gpus.is_some() {
+            return Err(Failure::usage(OWN_FAILURE, "could not select device driver \"\" with capabilities: [[gpu]]")
+                .with_hint("tare hands no GPUs to containers; single devices can be given with --device")
+                .into());
+        }
+        for (flag, given) in [
+            ("--memory-swappiness", self.memory_swappiness.is_some()),
+            ("--cgroup-parent", self.cgroup_parent.is_some()),
+            ("--kernel-memory", self.limits.kernel_memory.is_some()),
+            ("--cpu-rt-period", self.limits.cpu_rt_period.is_some()),
+            ("--cpu-rt-runtime", self.limits.cpu_rt_runtime.is_some()),
+            ("--cgroupns", self.cgroupns.as_deref().is_some_and(|mode| mode != "private")),
+        ] {
+            if given {
+                warnings.push(format!("{flag} has no effect here"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LimitFlags {
+    /// Lays the limits given over those there are.
+    pub(crate) fn apply(&self, resources: &mut Resources) -> anyhow::Result<()> {
+        if let Some(text) = &self.memory {
+            resources.memory = bytes("-m, --memory", text)?;
+            if resources.memory != 0 && resources.memory < LEAST_MEMORY {
+                return Err(Failure::usage(OWN_FAILURE, "Minimum memory limit allowed is 6MB").into());
+            }
+        }
+        if let Some(text) = &self.memory_reservation {
+            resources.memory_reservation = bytes("--memory-reservation", text)?;
+        }
+        if let Some(text) = &self.memory_swap {
+            resources.memory_swap = if text == "-1" {
+                -1
+            } else {
+                i64::try_from(bytes("--memory-swap", text)?).map_err(|_| invalid("--memory-swap", text, "too large"))?
+            };
+            self.check_swap(resources)?;
+        }
+        if let Some(text) = &self.cpus {
+            if self.cpu_period.is_some() || self.cpu_quota.is_some() {
+                let text = "Conflicting options: Nano CPUs and CPU Period cannot both be set.";
+                return Err(Failure::usage(OWN_FAILURE, text).into());
+            }
+            resources.nano_cpus =
+                nano_cpus(text).ok_or_else(|| invalid("--cpus", text, "failed to parse as a rational number"))?;
+        }
+        resources.cpu_shares = self.cpu_shares.unwrap_or(resources.cpu_shares);
+        resources.cpu_period = self.cpu_period.unwrap_or(resources.cpu_period);
+        resources.cpu_quota = self.cpu_quota.unwrap_or(resources.cpu_quota);
+        if let Some(cpus) = &self.cpuset_cpus {
+            resources.cpuset_cpus = list("--cpuset-cpus", cpus)?;
+        }
+        if let Some(mems) = &self.cpuset_mems {
+            resources.cpuset_mems = list("--cpuset-mems", mems)?;
+        }
+        resources.pids_limit = self.pids_limit.unwrap_or(resources.pids_limit);
+        if let Some(weight) = self.blkio_weight {
+            if weight != 0 && !(10..=1000).contains(&weight) {
+                let text = "Range of blkio weight is from 10 to 1000";
+                return Err(Failure::usage(OWN_FAILURE, text).into());
+            }
+            resources.blkio_weight = weight;
+        }
+        Ok(())
+    }
+
+    fn check_swap(&self, resources: &Resources) -> anyhow::Result<()> {
+        let Ok(swap) = u64::try_from(resources.memory_swap) else { return Ok(()) };
+        let text = if swap != 0 && resources.memory == 0 {
+            "You should always set the Memory limit when using Memoryswap limit, see usage"
+        } else if swap != 0 && swap < resources.memory {
+            "Minimum memoryswap limit should be larger than memory limit, see usage"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::usage(OWN_FAILURE, text).into())
+    }
+}
+
+fn bytes(flag: &str, text: &str) -> anyhow::Result<u64> {
+    human::parse_size(text).ok_or_else(|| invalid(flag, text, &format!("invalid size: '{text}'")))
+}
+
+/// `1.5` is 1_500_000_000.
+fn nano_cpus(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if fraction.len() > 9 || !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let nanos: u64 = format!("{fraction:0<9}").parse().ok()?;
+    whole.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// `0-3,5`.
+fn list(flag: &str, text: &str) -> anyhow::Result<String> {
+    let good = text.split(',').all(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        matches!((first.parse::<u32>(), last.parse::<u32>()), (Ok(first), Ok(last)) if first <= last)
+    });
+    if good { Ok(text.to_owned()) } else { Err(invalid(flag, text, "use a list of numbers and ranges: 0-3,5")) }
+}
+
+const ULIMITS: [&str; 16] = [
+    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
+    "rttime", "sigpending", "stack",
+];
+
+/// `nofile=1024:2048`, `core=-1`.
+pub(crate) fn ulimit(text: &str) -> Result<Ulimit, String> {
+    let (name, limits) = text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
+    if !ULIMITS.contains(&name) {
+        return Err(format!("invalid ulimit type: {name}"));
+    }
+    let number = |text: &str| match text {
+        "unlimited" => Ok(-1),
+        text => text.parse::<i64>().map_err(|_| format!("invalid ulimit value: {text}")),
+    };
+    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+    let (soft, hard) = (number(soft)?, number(hard)?);
+    if hard != -1 && (soft == -1 || soft > hard) {
+        return Err(format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"));
+    }
+    Ok(Ulimit { name: name.to_owned(), soft, hard })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, refusal};
+    use super::*;
+
+    #[test]
+    fn limits() {
+        let read = config(&["-m", "512m", "--memory-swap", "-1", "--cpus=1.5", "--pids-limit", "-1", "-c", "512", "img"]);
+        assert_eq!(read.resources.memory, 512 << 20);
+        assert_eq!(read.resources.memory_swap, -1);
+        assert_eq!(read.resources.nano_cpus, 1_500_000_000);
+        assert_eq!((read.resources.pids_limit, read.resources.cpu_shares), (-1, 512));
+        assert!(refusal(&["-m", "1m", "img"]).contains("Minimum memory limit"));
+        assert!(refusal(&["-m", "x", "img"]).contains("invalid size"));
+        assert!(refusal(&["-m", "64m", "--memory-swap", "32m", "img"]).contains("Minimum memoryswap"));
+        assert!(refusal(&["--cpus", "a", "img"]).contains("rational"));
+        assert!(refusal(&["--cpuset-cpus", "3-1", "img"]).contains("ranges"));
+        assert!(refusal(&["--gpus", "all", "img"]).contains("gpu"));
+    }
+
+    #[test]
+    fn ulimits() {
+        assert_eq!(ulimit("nofile=10:20").unwrap(), Ulimit { name: "nofile".into(), soft: 10, hard: 20 });
+        assert_eq!(ulimit("core=-1").unwrap().hard, -1);
+        assert!(ulimit("nofile=20:10").is_err());
+        assert!(ulimit("bogus=1").is_err());
+        assert!(ulimit("nofile").is_err());
+    }
+}

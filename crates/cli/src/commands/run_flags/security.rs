@@ -1,0 +1,203 @@
+//! Privileges: capabilities, seccomp, devices, sysctls, shared namespaces.
+
+use clap::Args;
+use tare_engine::config::{ContainerConfig, Device, NamespaceMode, Seccomp};
+
+use super::{invalid, pair};
+use crate::error::{Failure, OWN_FAILURE};
+
+/// The privileges' flags.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct SecurityFlags {
+    /// Give extended privileges to this container
+    #[arg(long)]
+    pub(crate) privileged: bool,
+    /// Add Linux capabilities
+    #[arg(long, value_name = "list")]
+    pub(crate) cap_add: Vec<String>,
+    /// Drop Linux capabilities
+    #[arg(long, value_name = "list")]
+    pub(crate) cap_drop: Vec<String>,
+    /// Security Options
+    #[arg(long, value_name = "list")]
+    pub(crate) security_opt: Vec<String>,
+    /// Add a host device to the container
+    #[arg(long, value_name = "list")]
+    pub(crate) device: Vec<String>,
+    /// Add a rule to the cgroup allowed devices list
+    #[arg(long, value_name = "list")]
+    pub(crate) device_cgroup_rule: Vec<String>,
+    /// Sysctl options
+    #[arg(long, value_name = "map")]
+    pub(crate) sysctl: Vec<String>,
+    /// PID namespace to use
+    #[arg(long, value_name = "string")]
+    pub(crate) pid: Option<String>,
+    /// IPC mode to use
+    #[arg(long, value_name = "string")]
+    pub(crate) ipc: Option<String>,
+    /// UTS namespace to use
+    #[arg(long, value_name = "string")]
+    pub(crate) uts: Option<String>,
+    /// User namespace to use
+    #[arg(long, value_name = "string")]
+    pub(crate) userns: Option<String>,
+    #[arg(long, hide = true)]
+    runtime: Option<String>,
+    #[arg(long, hide = true)]
+    isolation: Option<String>,
+}
+
+impl SecurityFlags {
+    pub(super) fn apply(&self, config: &mut ContainerConfig, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+        config.privileged = self.privileged;
+        config.cap_add = capabilities(&self.cap_add);
+        config.cap_drop = capabilities(&self.cap_drop);
+        for text in &self.security_opt {
+            security_option(config, text, warnings)?;
+        }
+        for text in &self.device {
+            config.devices.push(device(text).map_err(|why| invalid("--device", text, &why))?);
+        }
+        for rule in &self.device_cgroup_rule {
+            if !is_device_rule(rule) {
+                return Err(invalid("--device-cgroup-rule", rule, "invalid device cgroup format"));
+            }
+        }
+        config.device_cgroup_rules.clone_from(&self.device_cgroup_rule);
+        for text in &self.sysctl {
+            let (key, value) = pair(text);
+            if !["net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"].iter().any(|known| key.starts_with(known)) {
+                return Err(invalid("--sysctl", text, "not a setting that belongs to a container"));
+            }
+            config.sysctls.insert(key, value);
+        }
+        config.pid_mode = namespace("--pid", self.pid.as_deref())?;
+        config.ipc_mode = namespace("--ipc", self.ipc.as_deref())?;
+        config.uts_mode = namespace("--uts", self.uts.as_deref())?;
+        if matches!(config.uts_mode, NamespaceMode::Container(_)) {
+            return Err(invalid("--uts", self.uts.as_deref().unwrap_or_default(), "invalid UTS mode"));
+        }
+        if config.uts_mode == NamespaceMode::Host && !config.hostname.is_empty() {
+            let text = "conflicting options: hostname and the UTS mode";
+            return Err(Failure::usage(OWN_FAILURE, text).into());
+        }
+        for (flag, given) in [
+            ("--runtime", self.runtime.as_deref().is_some_and(|name| !matches!(name, "runc" | "io.containerd.runc.v2"))),
+            ("--isolation", self.isolation.as_deref().is_some_and(|mode| mode != "default")),
+            ("--userns", self.userns.as_deref().is_some_and(|mode| !matches!(mode, "" | "host"))),
+        ] {
+            if given {
+                warnings.push(format!("{flag} has no effect here"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn capabilities(names: &[String]) -> Vec<String> {
+    names
+        .iter()
+        .map(|name| {
+            let upper = name.to_ascii_uppercase();
+            upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
+        })
+        .collect()
+}
+
+fn security_option(config: &mut ContainerConfig, text: &str, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+    let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
+    match (key, value) {
+        ("no-new-privileges", "" | "true") => config.no_new_privileges = true,
+        ("no-new-privileges", "false") => config.no_new_privileges = false,
+        ("seccomp", "unconfined") => config.seccomp = Seccomp::Unconfined,
+        ("seccomp", "builtin") => config.seccomp = Seccomp::Default,
+        ("seccomp", file) if !file.is_empty() => {
+            let profile = std::fs::read_to_string(file).map_err(|error| {
+                Failure::usage(OWN_FAILURE, format!("opening seccomp profile ({file}) failed: {error}"))
+            })?;
+            serde_json::from_str::<serde_json::Value>(&profile).map_err(|error| {
+                Failure::usage(OWN_FAILURE, format!("compacting json for seccomp profile ({file}) failed: {error}"))
+            })?;
+            config.seccomp = Seccomp::Profile(profile);
+        }
+        ("apparmor" | "label" | "disable", _) => {}
+        ("systempaths", _) => warnings.push("--security-opt systempaths has no effect here".to_owned()),
+        _ => return Err(invalid("--security-opt", text, "invalid --security-opt")),
+    }
+    Ok(())
+}
+
+/// `/dev/x`, `/dev/x:/dev/y`, `/dev/x:rwm`, `/dev/x:/dev/y:r`.
+pub(crate) fn device(text: &str) -> Result<Device, String> {
+    let is_permissions = |text: &str| !text.is_empty() && text.bytes().all(|byte| b"rwm".contains(&byte));
+    let parts: Vec<&str> = text.split(':').collect();
+    let (host, container, permissions) = match parts[..] {
+        [host] => (host, host, "rwm"),
+        [host, permissions] if is_permissions(permissions) => (host, host, permissions),
+        [host, container] => (host, container, "rwm"),
+        [host, container, permissions] => (host, container, permissions),
+        _ => return Err(format!("invalid device specification: {text}")),
+    };
+    if !is_permissions(permissions) {
+        return Err(format!("{permissions:?} is not a valid mode"));
+    }
+    if !host.starts_with('/') || !container.starts_with('/') {
+        return Err(format!("{text} is not an absolute path"));
+    }
+    Ok(Device { host: host.into(), container: container.to_owned(), permissions: permissions.to_owned() })
+}
+
+/// `c 1:3 mr`, `a *:* rwm`.
+fn is_device_rule(rule: &str) -> bool {
+    let words: Vec<&str> = rule.split(' ').collect();
+    let [kind, numbers, permissions] = words[..] else { return false };
+    let number = |text: &str| text == "*" || text.parse::<u32>().is_ok();
+    matches!(kind, "a" | "b" | "c")
+        && numbers.split_once(':').is_some_and(|(major, minor)| number(major) && number(minor))
+        && !permissions.is_empty()
+        && permissions.bytes().all(|byte| b"rwm".contains(&byte))
+}
+
+fn namespace(flag: &str, text: Option<&str>) -> anyhow::Result<NamespaceMode> {
+    match text {
+        None | Some("" | "private" | "shareable" | "none") => Ok(NamespaceMode::Private),
+        Some("host") => Ok(NamespaceMode::Host),
+        Some(text) => match text.strip_prefix("container:") {
+            Some(container) if !container.is_empty() => Ok(NamespaceMode::Container(container.to_owned())),
+            _ => Err(invalid(flag, text, "use host or container:<name|id>")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, refusal};
+    use super::*;
+
+    #[test]
+    fn capabilities_are_normalised() {
+        let read = config(&["--cap-add", "net_admin", "--cap-drop=CAP_CHOWN", "--cap-add=ALL", "img"]);
+        assert_eq!(read.cap_add, ["NET_ADMIN", "ALL"]);
+        assert_eq!(read.cap_drop, ["CHOWN"]);
+    }
+
+    #[test]
+    fn security_options() {
+        assert!(config(&["--security-opt", "no-new-privileges", "img"]).no_new_privileges);
+        assert_eq!(config(&["--security-opt=seccomp=unconfined", "img"]).seccomp, Seccomp::Unconfined);
+        assert!(refusal(&["--security-opt", "seccomp=/nonexistent", "img"]).contains("opening seccomp profile"));
+        assert!(refusal(&["--security-opt", "bogus=1", "img"]).contains("invalid --security-opt"));
+    }
+
+    #[test]
+    fn devices_and_namespaces() {
+        assert_eq!(device("/dev/fuse:r").unwrap().permissions, "r");
+        assert_eq!(device("/dev/a:/dev/b:rw").unwrap().container, "/dev/b");
+        assert!(device("dev/a").is_err() && device("/dev/a:/dev/b:x").is_err());
+        assert!(is_device_rule("c 1:3 mr") && is_device_rule("a *:* rwm") && !is_device_rule("c 1 r"));
+        assert_eq!(config(&["--pid=host", "img"]).pid_mode, NamespaceMode::Host);
+        assert!(refusal(&["--pid=bogus", "img"]).contains("container:<name|id>"));
+        assert!(refusal(&["--sysctl", "kernel.hostname=x", "img"]).contains("sysctl"));
+    }
+}

@@ -1,0 +1,142 @@
+//! How a command fails: the exit code, the text and the «hint:» lines. Below the commands every error is typed and
+//! knows nothing of exit codes; [`report`] prints what reaches `main`.
+
+use std::fmt;
+
+use crate::output::{color, note};
+
+/// Docker's exit code for failures of its own: bad flags, and containers that could not be made or started.
+pub(crate) const OWN_FAILURE: u8 = 125;
+
+/// A failure with an exit code; an empty message has been printed already.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+    hints: Vec<String>,
+    prefixed: bool,
+}
+
+impl Failure {
+    /// A failure with exit code 1.
+    pub(crate) fn new(message: impl Into<String>) -> Failure {
+        Failure { code: 1, message: message.into(), hints: Vec::new(), prefixed: true }
+    }
+
+    /// Leaves with a code and says nothing: the container's own exit code, or output printed already.
+    pub(crate) fn silent(code: u8) -> Failure {
+        Failure { code, message: String::new(), hints: Vec::new(), prefixed: false }
+    }
+
+    /// A failure whose text stands by itself, without «Error:»: usage errors, in Docker's words.
+    pub(crate) fn usage(code: u8, message: impl Into<String>) -> Failure {
+        Failure { code, message: message.into(), hints: Vec::new(), prefixed: false }
+    }
+
+    /// Sets the exit code.
+    pub(crate) fn with_code(mut self, code: u8) -> Failure {
+        self.code = code;
+        self
+    }
+
+    /// Adds a «hint:» line.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// An exit code laid over an error, keeping its text and hints.
+#[derive(Debug)]
+struct Coded(u8);
+
+impl fmt::Display for Coded {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "exit code {}", self.0)
+    }
+}
+
+/// Makes `run` and `create` leave with 125 where the error below names no code of its own.
+pub(crate) fn as_own_failure(error: anyhow::Error) -> anyhow::Error {
+    if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code != 1) || crate::hints::code(&error) != 1 {
+        return error;
+    }
+    error.context(Coded(OWN_FAILURE))
+}
+
+/// Prints an error with its hints and returns the exit code.
+pub(crate) fn report(error: &anyhow::Error) -> u8 {
+    let coded = error.downcast_ref::<Coded>().map(|coded| coded.0);
+    let failure = error.downcast_ref::<Failure>();
+    let message = chain(error);
+    if !message.is_empty() {
+        if failure.is_none_or(|failure| failure.prefixed) {
+            note(&format!("{} {message}", color::error("Error:")));
+        } else {
+            note(&message);
+        }
+    }
+    let mut hints = failure.map(|failure| failure.hints.clone()).unwrap_or_default();
+    hints.extend(crate::hints::hints(error));
+    for hint in hints {
+        note(&format!("{} {hint}", color::hint("hint:")));
+    }
+    coded.or(failure.map(|failure| failure.code)).unwrap_or_else(|| crate::hints::code(error))
+}
+
+/// The error and its causes in one line; a cause that its error quotes already is not said twice.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        if cause.downcast_ref::<Coded>().is_some() {
+            continue;
+        }
+        let part = cause.to_string();
+        if part.is_empty() || text.contains(&part) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+/// Prints a warning of the engine with its hint.
+pub(crate) fn warn(message: &str, hint: Option<&str>) {
+    note(&format!("{} {message}", color::warning("warning:")));
+    if let Some(hint) = hint {
+        note(&format!("{} {hint}", color::hint("hint:")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_joined_once() {
+        let inner = std::io::Error::other("disk full");
+        let error = anyhow::Error::new(inner).context("cannot write x: disk full");
+        assert_eq!(chain(&error), "cannot write x: disk full");
+        let error = anyhow::anyhow!("disk full").context("cannot write x");
+        assert_eq!(chain(&error), "cannot write x: disk full");
+    }
+
+    #[test]
+    fn run_fails_with_125_but_keeps_other_codes() {
+        let own = as_own_failure(Failure::new("no").into());
+        assert_eq!(report(&own), OWN_FAILURE);
+        let other = as_own_failure(Failure::silent(127).into());
+        assert_eq!(report(&other), 127);
+    }
+}

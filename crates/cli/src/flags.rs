@@ -1,0 +1,173 @@
+//! Flags as Docker reads them: clap's parsers, with pflag's habits on top (`--rm=true`, the last value wins,
+//! «unknown flag: --x», exit code 125).
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+
+use crate::error::{Failure, OWN_FAILURE};
+use crate::output::print;
+
+/// Parses one command's arguments; `path` is its full name, `docker volume ls`.
+pub(crate) fn parse<T: CommandFactory + FromArgMatches>(path: &str, args: &[String]) -> anyhow::Result<T> {
+    let mut command = command::<T>(path);
+    if args.iter().any(|arg| is_explicit_bool(arg)) {
+        command = command.mut_args(explicit_bool);
+    }
+    let parsed = command.clone().try_get_matches_from(args).and_then(|matches| T::from_arg_matches(&matches));
+    parsed.map_err(|error| failure(path, &mut command, &error))
+}
+
+/// The parser of one command, for parsing and for completion.
+pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {
+    let command = T::command();
+    let hostname = command.get_arguments().any(|arg| arg.get_short() == Some('h'));
+    let help = Arg::new("help").long("help").action(ArgAction::Help).help("Print usage");
+    command
+        .name(path.to_owned())
+        .bin_name(path.to_owned())
+        .no_binary_name(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+        .arg(if hostname { help } else { help.short('h') })
+}
+
+/// `--flag=true`, which clap's switches refuse and pflag takes.
+fn is_explicit_bool(arg: &str) -> bool {
+    arg.starts_with('-')
+        && arg.split_once('=').is_some_and(|(_, value)| matches!(value, "true" | "false" | "1" | "0" | "t" | "f"))
+}
+
+fn explicit_bool(arg: Arg) -> Arg {
+    if !matches!(arg.get_action(), ArgAction::SetTrue) {
+        return arg;
+    }
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .default_value("false")
+        .value_parser(parse_bool)
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "t" | "T" | "TRUE" | "True" => Ok(true),
+        "false" | "0" | "f" | "F" | "FALSE" | "False" => Ok(false),
+        other => Err(format!("invalid boolean {other:?}")),
+    }
+}
+
+fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyhow::Error {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return match print(&error.to_string()) {
+            Ok(()) => Failure::silent(0).into(),
+            Err(error) => error,
+        };
+    }
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim();
+    let tail = format!("\n\nUsage:  {usage}\n\nRun '{path} --help' for more information");
+    let invalid = context(error, ContextKind::InvalidArg);
+    let (code, message) = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let flag = invalid.unwrap_or_default();
+            if flag.starts_with("--") {
+                (OWN_FAILURE, format!("unknown flag: {flag}"))
+            } else if flag.starts_with('-') {
+                let short = flag.trim_start_matches('-').chars().next().unwrap_or('-');
+                (OWN_FAILURE, format!("unknown shorthand flag: '{short}' in {flag}"))
+            } else {
+                (1, format!("'{path}' accepts no argument «{flag}»"))
+            }
+        }
+        ErrorKind::MissingRequiredArgument => (1, format!("'{path}' requires more arguments")),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues | ErrorKind::NoEquals => {
+            let text = error.to_string();
+            let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            (OWN_FAILURE, text)
+        }
+        _ => {
+            let text = error.to_string();
+            (OWN_FAILURE, text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+        }
+    };
+    let program = path.split(' ').next().unwrap_or(path);
+    let message = if code == 1 { format!("{program}: {message}") } else { message };
+    Failure::usage(code, format!("{message}{tail}")).into()
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    }
+}
+
+/// Refuses a flag that stands where the first operand should: clap hands it over because operands may begin with a
+/// dash once the command's own words have begun.
+pub(crate) fn refuse_leading_flag(path: &str, operands: &[String]) -> anyhow::Result<()> {
+    match operands.first() {
+        Some(flag) if flag.len() > 1 && flag.starts_with('-') => {
+            let message = match flag.strip_prefix("--") {
+                Some(name) => format!("unknown flag: --{}", name.split('=').next().unwrap_or(name)),
+                None => format!("unknown shorthand flag: '{}' in {flag}", flag.chars().nth(1).unwrap_or('-')),
+            };
+            let message = format!("{message}\n\nRun '{path} --help' for more information");
+            Err(Failure::usage(OWN_FAILURE, message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser, Debug)]
+    struct Sample {
+        #[arg(short, long)]
+        interactive: bool,
+        #[arg(short, long)]
+        tty: bool,
+        #[arg(long)]
+        rm: bool,
+        #[arg(short, long)]
+        env: Vec<String>,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    }
+
+    fn sample(args: &[&str]) -> anyhow::Result<Sample> {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let sample = parse::<Sample>("docker run", &args)?;
+        refuse_leading_flag("docker run", &sample.words)?;
+        Ok(sample)
+    }
+
+    #[test]
+    fn clusters_and_explicit_booleans() {
+        let read = sample(&["-it", "--rm=true", "img", "sh", "-c", "x", "--rm"]).unwrap();
+        assert!(read.interactive && read.tty && read.rm);
+        assert_eq!(read.words, ["img", "sh", "-c", "x", "--rm"]);
+        assert!(!sample(&["--rm=false", "-ti", "img"]).unwrap().rm);
+    }
+
+    #[test]
+    fn short_values_may_carry_an_equals_sign() {
+        assert_eq!(sample(&["-e=A=b", "-eC=d", "-e", "E=f", "img"]).unwrap().env, ["A=b", "C=d", "E=f"]);
+        assert_eq!(sample(&["--name", "a", "--name=b", "img"]).unwrap().name.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn unknown_flags_fail_with_125() {
+        let error = sample(&["--nope=1", "img"]).unwrap_err();
+        assert!(error.to_string().starts_with("unknown flag: --nope"), "{error}");
+        assert_eq!(crate::error::report(&error), OWN_FAILURE);
+        let error = sample(&["-Z", "img"]).unwrap_err();
+        assert!(error.to_string().starts_with("unknown shorthand flag: 'Z' in -Z"), "{error}");
+    }
+}

@@ -1,0 +1,226 @@
+//! From `argv` to a command: the name tare was called by, Docker's global flags, then the command words.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::commands::{self, Command};
+use crate::error::{Failure, OWN_FAILURE};
+use crate::output::print;
+use crate::session::Session;
+
+/// Runs what was typed.
+pub(crate) fn run(program: &OsStr, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    let args = words(args)?;
+    let called = Path::new(program).file_name().and_then(OsStr::to_str).unwrap_or("tare");
+    let session = Session::new(if called.starts_with("docker") { "docker" } else { "tare" });
+    if called == "docker-compose" {
+        return Ok(commands::compose::main(&args, &session));
+    }
+    let Some(rest) = global_flags(&session, &args)? else { return Ok(ExitCode::SUCCESS) };
+    if rest.first().is_some_and(|word| word == "compose") {
+        return Ok(commands::compose::main(&rest[1..], &session));
+    }
+    match find(rest) {
+        Found::Command(command, used) => Ok(ExitCode::from((command.run)(&session, &rest[used..])?)),
+        Found::Group(group, help) => {
+            print(&group_help(&session, group)?)?;
+            Ok(ExitCode::from(u8::from(!help)))
+        }
+        Found::Nothing => Err(unknown(&session, rest).into()),
+    }
+}
+
+fn words(args: Vec<OsString>) -> anyhow::Result<Vec<String>> {
+    args.into_iter()
+        .map(|arg| {
+            arg.into_string().map_err(|arg| {
+                let text = arg.to_string_lossy().into_owned();
+                Failure::usage(OWN_FAILURE, format!("argument is not valid UTF-8: {text}")).into()
+            })
+        })
+        .collect()
+}
+
+/// Skips Docker's global flags; `None` when one of them (`--help`, `--version`) was the whole command.
+fn global_flags<'a>(session: &Session, args: &'a [String]) -> anyhow::Result<Option<&'a [String]>> {
+    let mut index = 0;
+    while let Some(arg) = args.get(index) {
+        match arg.as_str() {
+            "-h" | "--help" | "help" => {
+                if arg == "help" && args.len() > index + 1 {
+                    let mut asked = args[index + 1..].to_vec();
+                    asked.push("--help".to_owned());
+                    if let Found::Command(command, used) = find(&asked) {
+                        (command.run)(session, &asked[used..])?;
+                    }
+                    return Ok(None);
+                }
+                print(&overview(session))?;
+                return Ok(None);
+            }
+            "-v" | "--version" => {
+                print(&format!("{}\n", commands::version::line(session)))?;
+                return Ok(None);
+            }
+            "-D" | "--debug" | "--tls" | "--tlsverify" => index += 1,
+            "-H" | "--host" | "-c" | "--context" | "-l" | "--log-level" | "--config" | "--tlscacert" | "--tlscert"
+            | "--tlskey" => index += 2,
+            flag if flag.starts_with('-') => {
+                let name = flag.split('=').next().unwrap_or(flag);
+                let known = ["--host", "--context", "--log-level", "--config", "--tlscacert", "--tlscert", "--tlskey"];
+                if known.contains(&name) || (flag.len() > 2 && (flag.starts_with("-H") || flag.starts_with("-l"))) {
+                    index += 1;
+                    continue;
+                }
+                let program = session.program;
+                let text = format!("unknown flag: {flag}\n\nRun '{program} --help' for more information");
+                return Err(Failure::usage(OWN_FAILURE, text).into());
+            }
+            _ => return Ok(Some(&args[index..])),
+        }
+    }
+    print(&overview(session))?;
+    Ok(None)
+}
+
+enum Found<'a> {
+    Command(&'static Command, usize),
+    /// A group without a command, and whether help was asked for.
+    Group(&'a str, bool),
+    Nothing,
+}
+
+/// Finds `volume ls …` or `ps …`.
+fn find(args: &[String]) -> Found<'_> {
+    let Some(first) = args.first() else { return Found::Nothing };
+    if let Some(second) = args.get(1)
+        && let Some(command) = commands::named(&format!("{first} {second}"))
+    {
+        return Found::Command(command, 2);
+    }
+    if let Some(command) = commands::named(first) {
+        return Found::Command(command, 1);
+    }
+    match args.get(1).map(String::as_str) {
+        None if commands::is_group(first) => Found::Group(first, true),
+        Some("-h" | "--help") if commands::is_group(first) => Found::Group(first, true),
+        _ => Found::Nothing,
+    }
+}
+
+/// «unknown command», with the command that was probably meant; nothing is run.
+fn unknown(session: &Session, args: &[String]) -> Failure {
+    let program = session.program;
+    let operands: Vec<&str> = args.iter().map(String::as_str).take_while(|word| !word.starts_with('-')).collect();
+    let group = operands.first().copied().filter(|word| commands::is_group(word));
+    let (typed, help) = match (group, operands.get(1)) {
+        (Some(group), Some(word)) => (format!("{group} {word}"), format!("{program} {group} --help")),
+        _ => (operands.first().copied().unwrap_or_default().to_owned(), format!("{program} --help")),
+    };
+    let failure = Failure::usage(
+        1,
+        format!("{program}: unknown command: {program} {typed}\n\nRun '{help}' for more information"),
+    );
+    match suggestion(&operands) {
+        Some(meant) => failure.with_hint(format!("did you mean `{program} {meant}`? Nothing was run.")),
+        None => failure,
+    }
+}
+
+/// The known command closest to what was typed: at most two letters away.
+fn suggestion(operands: &[&str]) -> Option<String> {
+    let two = operands.iter().take(2).copied().collect::<Vec<_>>().join(" ");
+    let one = operands.first().copied().unwrap_or_default();
+    let mut best: Option<(usize, &str)> = None;
+    for name in commands::names() {
+        let typed = if name.contains(' ') { &two } else { one };
+        let distance = distance(typed, name);
+        if distance <= 2 && distance < name.len() && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, name));
+        }
+    }
+    best.map(|(_, name)| name.to_owned())
+}
+
+/// Levenshtein's distance.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, l) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, r) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(l != *r);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+fn overview(session: &Session) -> String {
+    let program = session.program;
+    let mut text = format!("\nUsage:  {program} [OPTIONS] COMMAND\n\nContainers, images and Compose projects without a daemon\n");
+    text.push_str("\nCommands:\n");
+    for command in commands::TABLE.iter().filter(|command| !command.name().contains(' ')) {
+        text.push_str(&format!("  {:<12}{}\n", command.name(), command.about));
+    }
+    text.push_str(&format!("  {:<12}{}\n", "compose", "Run a Compose project"));
+    text.push_str("\nManagement Commands:\n");
+    for (group, about) in commands::GROUPS {
+        text.push_str(&format!("  {group:<12}{about}\n"));
+    }
+    text.push_str(&format!("\nRun '{program} COMMAND --help' for more information on a command.\n"));
+    text
+}
+
+fn group_help(session: &Session, group: &str) -> anyhow::Result<String> {
+    let program = session.program;
+    let about = commands::GROUPS.iter().find(|(name, _)| *name == group).map_or("", |(_, about)| about);
+    let mut text = format!("\nUsage:  {program} {group} COMMAND\n\n{about}\n\nCommands:\n");
+    for command in commands::TABLE {
+        let name = command.names.iter().find_map(|name| name.strip_prefix(group)?.strip_prefix(' '));
+        if let Some(name) = name {
+            text.push_str(&format!("  {name:<12}{}\n", command.about));
+        }
+    }
+    text.push_str(&format!("\nRun '{program} {group} COMMAND --help' for more information on a command.\n"));
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_groups_are_recognised() {
+        assert_eq!(suggestion(&["volumes", "ls"]).as_deref(), Some("volume ls"));
+        assert_eq!(suggestion(&["exce", "-it"]).as_deref(), Some("exec"));
+        assert_eq!(suggestion(&["containers", "ls"]).as_deref(), Some("container ls"));
+        assert_eq!(suggestion(&["quux"]), None);
+    }
+
+    #[test]
+    fn both_spellings_find_one_command() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let name = |text: &str| match find(&words(text)) {
+            Found::Command(command, used) => Some((command.name(), used)),
+            _ => None,
+        };
+        assert_eq!(name("ps -a"), Some(("ps", 1)));
+        assert_eq!(name("container ls"), Some(("ps", 2)));
+        assert_eq!(name("images"), Some(("images", 1)));
+        assert_eq!(name("image ls"), Some(("images", 2)));
+        assert_eq!(name("volumes ls"), None);
+    }
+
+    #[test]
+    fn global_flags_are_skipped() {
+        let session = Session::new("docker");
+        let args: Vec<String> = ["-H", "unix:///x", "--debug", "--context=default", "ps", "-a"].map(str::to_owned).into();
+        let rest = global_flags(&session, &args).unwrap().unwrap();
+        assert_eq!(rest, ["ps", "-a"]);
+        assert!(global_flags(&session, &["--nope".to_owned()]).is_err());
+    }
+}

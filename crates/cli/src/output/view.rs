@@ -1,0 +1,130 @@
+//! Lists: rows of named cells, printed as a table, through a `--format` template, as JSON or as bare names (`-q`).
+
+use std::collections::BTreeMap;
+
+use gotmpl::MissingKey;
+use serde_json::{Map, Value as Json};
+
+use super::table;
+use super::template::{Format, LABELS, value};
+
+/// What a list looks like: the header of each field and the table shown by default.
+pub(crate) struct View {
+    /// (field, column header).
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// The default table, `table {{.ID}}\t{{.Names}}`.
+    pub(crate) default: &'static str,
+    /// The template of `-q`.
+    pub(crate) quiet: &'static str,
+}
+
+/// One row of a [`View`].
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Row {
+    cells: BTreeMap<&'static str, String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Row {
+    /// A row of (field, text).
+    pub(crate) fn new<const N: usize>(cells: [(&'static str, String); N]) -> Row {
+        Row { cells: BTreeMap::from(cells), labels: BTreeMap::new() }
+    }
+
+    /// Gives the row its labels: the `Labels` field and `{{.Label "name"}}`.
+    pub(crate) fn with_labels(mut self, labels: &BTreeMap<String, String>) -> Row {
+        let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        self.cells.insert("Labels", pairs.join(","));
+        self.labels = labels.clone();
+        self
+    }
+
+    fn json(&self) -> Json {
+        Json::Object(self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect())
+    }
+
+    fn data(&self) -> Json {
+        let mut fields: Map<String, Json> =
+            self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect();
+        let labels = self.labels.iter().map(|(key, label)| (key.clone(), Json::from(label.as_str()))).collect();
+        fields.insert(LABELS.to_owned(), Json::Object(labels));
+        Json::Object(fields)
+    }
+}
+
+/// Which form a list takes.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    /// `--format`.
+    pub(crate) format: Option<&'a str>,
+    /// `-q`.
+    pub(crate) quiet: bool,
+}
+
+impl View {
+    /// The text of a list.
+    pub(crate) fn render(&self, rows: &[Row], shape: Shape<'_>) -> anyhow::Result<String> {
+        let format = match shape.format {
+            Some("json") => return Ok(rows.iter().map(|row| format!("{}\n", row.json())).collect()),
+            None | Some("") | Some("table") if shape.quiet => self.quiet,
+            None | Some("") | Some("table") => self.default,
+            Some(custom) => custom,
+        };
+        let (source, tabular) = match format.strip_prefix("table") {
+            Some(columns) => (columns.trim_start(), true),
+            None => (format, false),
+        };
+        let template = Format::parse(source, MissingKey::Error)?;
+        let mut text = String::new();
+        if tabular {
+            text.push_str(&template.render(&value(&self.header()))?);
+            text.push('\n');
+        }
+        for row in rows {
+            text.push_str(&template.render(&value(&row.data()))?);
+            text.push('\n');
+        }
+        Ok(if tabular { table::align(&text) } else { text })
+    }
+
+    fn header(&self) -> Json {
+        let mut fields: Map<String, Json> =
+            self.headers.iter().map(|(field, header)| ((*field).to_owned(), Json::from(*header))).collect();
+        fields.insert(LABELS.to_owned(), Json::Object(Map::new()));
+        Json::Object(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIEW: View = View {
+        headers: &[("ID", "ID"), ("Name", "NAME"), ("Labels", "LABELS")],
+        default: "table {{.ID}}\t{{.Name}}",
+        quiet: "{{.ID}}",
+    };
+
+    fn rows() -> Vec<Row> {
+        let labels = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+        vec![Row::new([("ID", "1".into()), ("Name", "web".into())]).with_labels(&labels)]
+    }
+
+    fn render(format: Option<&str>, quiet: bool) -> String {
+        VIEW.render(&rows(), Shape { format, quiet }).unwrap()
+    }
+
+    #[test]
+    fn every_shape() {
+        assert_eq!(render(None, false), "ID        NAME\n1         web\n");
+        assert_eq!(render(None, true), "1\n");
+        assert_eq!(render(Some("{{.Name}}/{{.Label \"a\"}}"), false), "web/1\n");
+        assert_eq!(render(Some("table {{.Name}}\\t{{.Labels}}"), false), "NAME      LABELS\nweb       a=1\n");
+        assert_eq!(render(Some("json"), false), "{\"ID\":\"1\",\"Labels\":\"a=1\",\"Name\":\"web\"}\n");
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        assert!(VIEW.render(&rows(), Shape { format: Some("{{.Nope}}"), quiet: false }).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! What a command runs in: the name it was called by, and the engine, opened when first asked for. The environment is
+//! read here and in [`crate::commands`] and nowhere below.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tare_engine::{Engine, Options, Paths};
+
+/// The session of one command.
+pub(crate) struct Session {
+    /// `tare` or `docker`, as typed.
+    pub(crate) program: &'static str,
+    engine: OnceCell<Engine>,
+}
+
+impl Session {
+    /// A session under one of tare's names.
+    pub(crate) fn new(program: &'static str) -> Session {
+        Session { program, engine: OnceCell::new() }
+    }
+
+    /// A command's full name, for usage texts.
+    pub(crate) fn path(&self, command: &str) -> String {
+        format!("{} {command}", self.program)
+    }
+
+    /// The engine.
+    pub(crate) fn engine(&self) -> anyhow::Result<&Engine> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let binary = std::env::current_exe().context("cannot find tare's own executable")?;
+        let engine = Engine::open(Options { paths: paths()?, binary })?;
+        Ok(self.engine.get_or_init(|| engine))
+    }
+}
+
+/// Where the state lives: `TARE_ROOT` and `TARE_RUN`, else the system's folders for root and the XDG ones for others.
+pub(crate) fn paths() -> anyhow::Result<Paths> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let is_root = rustix::process::geteuid().is_root();
+    let home = || variable("HOME").context("HOME is not set");
+    let root = match variable("TARE_ROOT") {
+        Some(root) => root,
+        None if is_root => PathBuf::from("/var/lib/tare"),
+        None => match variable("XDG_DATA_HOME") {
+            Some(data) => data.join("tare"),
+            None => home()?.join(".local/share/tare"),
+        },
+    };
+    let run = match variable("TARE_RUN") {
+        Some(run) => run,
+        None if is_root => PathBuf::from("/run/tare"),
+        None => match variable("XDG_RUNTIME_DIR") {
+            Some(runtime) => runtime.join("tare"),
+            None => PathBuf::from(format!("/tmp/tare-{}", rustix::process::geteuid().as_raw())),
+        },
+    };
+    Ok(Paths { root, run })
+}
