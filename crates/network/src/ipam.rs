@@ -85,7 +85,7 @@ pub fn pick_address(
 }
 
 /// How far to look for a free IPv6 address; a subnet is never walked to its end.
-const IPV6_ATTEMPTS: u128 = 65_536;
+const IPV6_REACH: u128 = 65_536;
 
 /// Like [`pick_address`], for IPv6.
 pub fn pick_address6(
@@ -97,9 +97,9 @@ pub fn pick_address6(
     let (first, end) = (subnet.network().to_bits().saturating_add(1), subnet.broadcast().to_bits());
     let start = last.map_or(first, |last| last.to_bits().wrapping_add(1));
     let start = if (first..=end).contains(&start) { start } else { first };
-    (start..=end)
-        .take(65_536)
-        .chain(first..start.min(first.saturating_add(IPV6_ATTEMPTS)))
+    let reach = |from: u128, end: u128| from..=end.min(from.saturating_add(IPV6_REACH));
+    reach(start, end)
+        .chain(reach(first, start.saturating_sub(1)))
         .map(Ipv6Addr::from_bits)
         .find(|address| Some(*address) != gateway && !taken(*address))
 }
@@ -166,5 +166,7 @@ mod tests {
         let gateway = default_gateway6(subnet);
         let picked = pick_address6(subnet, Some(gateway), None, &|_| false);
         assert_eq!(picked, "fd00:1::2".parse().ok());
+        let last = "fd00:1::ffff:ffff:ffff:ffff".parse().ok();
+        assert_eq!(pick_address6(subnet, Some(gateway), last, &|_| false), picked, "wraps around");
     }
 }

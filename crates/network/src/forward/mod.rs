@@ -200,6 +200,11 @@ impl Forwarder {
     /// # Errors
     /// When the listening sockets cannot be watched.
     pub fn set_backend(&mut self, backend: Backend) -> Result<()> {
+        if let Some(listener) = self.listeners.iter().find(|listener| listener.port.protocol == Protocol::Tcp)
+        {
+            let failed = |source| socket_error("open a pipe for", listener.port.host, source);
+            self.pipes.reserve().map_err(failed)?;
+        }
         self.backend = Some(backend);
         self.watch_listeners(Interest::READ)
     }

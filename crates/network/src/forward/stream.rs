@@ -29,6 +29,13 @@ struct Pipe {
 }
 
 impl Pipes {
+    /// Makes sure of one pipe, so that open connections go on when the process has run out of descriptors.
+    pub(super) fn reserve(&mut self) -> std::result::Result<(), Errno> {
+        let pipe = self.take()?;
+        self.give_back(pipe);
+        Ok(())
+    }
+
     fn take(&mut self) -> std::result::Result<Pipe, Errno> {
         match self.0.pop() {
             Some(pipe) => Ok(pipe),
