@@ -27,7 +27,10 @@ impl Compression {
 }
 
 fn unsupported(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("{what} compression is not supported: use gzip or zstd"))
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("{what} compression is not supported: use gzip or zstd"),
+    )
 }
 
 /// Undoes whatever compression `stream` has.

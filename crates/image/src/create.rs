@@ -24,8 +24,9 @@ impl Store {
     pub fn create_image(&self, config: &ImageConfig, layers: &[Digest], tags: &[Reference]) -> Result<Image> {
         let mut config = config.clone();
         config.rootfs.diff_ids = layers.to_vec();
-        let json =
-            config.to_json().map_err(|source| Error::Json { what: "the new image's config".into(), source })?;
+        let json = config
+            .to_json()
+            .map_err(|source| Error::Json { what: "the new image's config".into(), source })?;
         self.record(&NewImage { config: &json, manifest: None, tags, digests: &[] })
     }
 
@@ -61,6 +62,12 @@ impl Store {
                 params![to.canonical(), image.id.to_string()],
             )
             .doing("add a name")?;
+        Ok(())
+    }
+
+    pub(crate) fn add_digest_name(&self, name: &Reference, image: &Digest) -> Result<()> {
+        let sql = "INSERT OR REPLACE INTO repo_digest (name, image) VALUES (?1, ?2)";
+        self.db().execute(sql, params![lookup_name(name), image.to_string()]).doing("add a name")?;
         Ok(())
     }
 

@@ -55,9 +55,8 @@ CREATE TABLE pin (
 
 /// Opens the database, making its tables the first time.
 pub(crate) fn open(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).doing("open")?;
     db.busy_timeout(Duration::from_secs(30)).doing("open")?;
     db.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;").doing("open")?;

@@ -55,9 +55,8 @@ impl Store {
                  WHERE il.image = ?1 ORDER BY il.idx",
             )
             .doing("look up layers")?;
-        let rows = query
-            .query_map([&text], |r| Ok((db::digest(r, 0)?, db::size(r, 1)?)))
-            .doing("look up layers")?;
+        let rows =
+            query.query_map([&text], |r| Ok((db::digest(r, 0)?, db::size(r, 1)?))).doing("look up layers")?;
         for row in rows {
             let (diff_id, size) = row.doing("look up layers")?;
             layers.push(self.layer_at(diff_id, size));
@@ -78,7 +77,8 @@ impl Store {
     pub fn list(&self) -> Result<Vec<Image>> {
         let ids: Vec<Digest> = {
             let db = self.db();
-            let mut query = db.prepare_cached("SELECT id FROM image ORDER BY created DESC, id").doing("list")?;
+            let mut query =
+                db.prepare_cached("SELECT id FROM image ORDER BY created DESC, id").doing("list")?;
             let rows = query.query_map([], |r| db::digest(r, 0)).doing("list")?;
             rows.collect::<rusqlite::Result<_>>().doing("list")?
         };

@@ -80,7 +80,9 @@ impl Store {
             self.drop_names(&image)?;
             return Ok(removed);
         }
-        self.db().execute("DELETE FROM image WHERE id = ?1", [image.id.to_string()]).doing("remove an image")?;
+        self.db()
+            .execute("DELETE FROM image WHERE id = ?1", [image.id.to_string()])
+            .doing("remove an image")?;
         removed.push(Removed::Deleted(image.id));
         let ours: Vec<Digest> = image.layers.iter().rev().map(|l| l.diff_id).collect();
         let (gone, _) = self.collect(Some(&ours))?;
@@ -120,7 +122,8 @@ impl Store {
         let tx = db::immediate(&mut db)?;
         for layer in layers {
             let row = params![layer.to_string(), owner];
-            tx.execute("INSERT OR IGNORE INTO pin (diff_id, owner) VALUES (?1, ?2)", row).doing("pin a layer")?;
+            tx.execute("INSERT OR IGNORE INTO pin (diff_id, owner) VALUES (?1, ?2)", row)
+                .doing("pin a layer")?;
         }
         tx.commit().doing("pin layers")
     }
@@ -136,7 +139,8 @@ impl Store {
             Some(layers) => {
                 for layer in layers {
                     let row = params![layer.to_string(), owner];
-                    tx.execute("DELETE FROM pin WHERE diff_id = ?1 AND owner = ?2", row).doing("unpin a layer")?;
+                    tx.execute("DELETE FROM pin WHERE diff_id = ?1 AND owner = ?2", row)
+                        .doing("unpin a layer")?;
                 }
             }
         }

@@ -82,8 +82,8 @@ impl Store {
         };
         let staging = Staging::new(&self.staging_dir())?;
         let diff = staging.folder("diff")?;
-        let tar = decompress(BufReader::with_capacity(128 << 10, stream))
-            .map_err(|e| broken(&e.to_string(), e))?;
+        let tar =
+            decompress(BufReader::with_capacity(128 << 10, stream)).map_err(|e| broken(&e.to_string(), e))?;
         let mut tar = HashReader::buffered(tar);
         let size = unpack::unpack(&mut tar, &diff, label, self.privilege())?;
         let (found, tar_size) = tar.into_inner().finish();

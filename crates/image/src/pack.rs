@@ -20,13 +20,8 @@ const BLOCK: usize = 512;
 
 /// Writes the tar stream of `dir` to `out`, and returns the sum of the files' sizes.
 pub(crate) fn pack(dir: &Path, out: &mut dyn Write) -> Result<u64> {
-    let mut packer = Packer {
-        out,
-        root: dir.to_owned(),
-        links: HashMap::new(),
-        size: 0,
-        buffer: vec![0; 256 << 10],
-    };
+    let mut packer =
+        Packer { out, root: dir.to_owned(), links: HashMap::new(), size: 0, buffer: vec![0; 256 << 10] };
     packer.folder(dir, b"")?;
     packer.write(&END)?;
     packer.out.flush().at("write tar stream of", dir)?;
@@ -107,7 +102,13 @@ impl Packer<'_> {
         if meta.nlink() > 1 {
             if let Some(first) = self.links.get(&(meta.dev(), meta.ino())) {
                 let first = first.clone();
-                return self.header(&Header { link: &first, flag: b'1', size: 0, xattrs: Vec::new(), ..header });
+                return self.header(&Header {
+                    link: &first,
+                    flag: b'1',
+                    size: 0,
+                    xattrs: Vec::new(),
+                    ..header
+                });
             }
             self.links.insert((meta.dev(), meta.ino()), name.to_vec());
         }

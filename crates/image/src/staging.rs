@@ -71,7 +71,8 @@ pub(crate) fn sweep(staging: &Path) -> Result<usize> {
         let path = entry.path();
         // Gone meanwhile: its owner ended.
         let Ok(meta) = path.symlink_metadata() else { continue };
-        let old = meta.modified().ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age.as_secs() > 86_400);
+        let old =
+            meta.modified().ok().and_then(|t| t.elapsed().ok()).is_some_and(|age| age.as_secs() > 86_400);
         if !meta.is_dir() && !old {
             continue;
         }

@@ -34,7 +34,8 @@ impl Store {
         let path = root.join("image.db");
         if !path.exists() {
             // Layers hold setuid files with holes long since mended: not for every user of the host to run.
-            for dir in [root.to_owned(), root.join("blobs/sha256"), root.join("layers"), root.join("staging")] {
+            for dir in [root.to_owned(), root.join("blobs/sha256"), root.join("layers"), root.join("staging")]
+            {
                 std::fs::DirBuilder::new().recursive(true).mode(0o711).create(&dir).at("make", &dir)?;
             }
         }

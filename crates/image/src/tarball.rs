@@ -156,8 +156,11 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         let stored = number(&block[148..156])?;
-        let sum: u64 =
-            block.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u64::from(*b) }).sum();
+        let sum: u64 = block
+            .iter()
+            .enumerate()
+            .map(|(i, b)| if (148..156).contains(&i) { 32 } else { u64::from(*b) })
+            .sum();
         if stored != sum {
             return Err(bad("not a tar header (checksum)"));
         }

@@ -153,12 +153,8 @@ impl Unpacker {
 
     fn set_opaque(&self, folder: rustix::fd::BorrowedFd<'_>) -> Result<(), Problem> {
         // Attributes cannot be set through O_PATH fds, and parents are held as such.
-        let folder = fs::openat(
-            folder,
-            c".",
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let folder =
+            fs::openat(folder, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         fs::fsetxattr(&folder, self.privilege.opaque_name(), b"y", fs::XattrFlags::empty())?;
         Ok(())
     }
@@ -182,7 +178,9 @@ impl Unpacker {
             let folder = match resolve::open_in_root(self.root.as_fd(), &entry.path) {
                 Ok(fd) => fd,
                 // Replaced by a later entry.
-                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => continue,
+                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                    continue;
+                }
                 Err(e) => return Err(e.into()),
             };
             fs::fchmod(&folder, Mode::from_raw_mode(entry.mode))?;
@@ -202,3 +200,5 @@ fn times(entry: &Entry) -> Timestamps {
     Timestamps { last_access: at, last_modification: at }
 }
 
+#[cfg(test)]
+mod tests;

@@ -68,11 +68,7 @@ impl Store {
         Ok(names)
     }
 
-    fn read_archive(
-        &self,
-        reader: &mut (dyn Read + Send),
-        progress: &dyn PullProgress,
-    ) -> Result<Contents> {
+    fn read_archive(&self, reader: &mut (dyn Read + Send), progress: &dyn PullProgress) -> Result<Contents> {
         let broken = |e: std::io::Error| Error::BadArchive(e.to_string());
         let plain = decompress(BufReader::with_capacity(128 << 10, reader)).map_err(broken)?;
         let mut tar = Reader::new(BufReader::with_capacity(128 << 10, plain));
@@ -103,7 +99,8 @@ impl Store {
         progress: &dyn PullProgress,
     ) -> Result<()> {
         let start = tar.data().at("read", "the archive")?;
-        let is_json = start.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| matches!(b, b'{' | b'['));
+        let is_json =
+            start.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| matches!(b, b'{' | b'['));
         let is_blob = name.starts_with("blobs/sha256/");
         if !is_json && (is_blob || name.ends_with(".tar") || name.ends_with(".tar.gz")) {
             let hex = name.rsplit('/').next().unwrap_or(name);
@@ -225,7 +222,9 @@ impl Contents {
 fn name_of(descriptor: &Descriptor) -> Option<Reference> {
     let get = |key: &str| descriptor.annotations.get(key);
     get("io.containerd.image.name").and_then(|n| n.parse().ok()).or_else(|| {
-        get("org.opencontainers.image.ref.name").filter(|n| n.contains([':', '/'])).and_then(|n| n.parse().ok())
+        get("org.opencontainers.image.ref.name")
+            .filter(|n| n.contains([':', '/']))
+            .and_then(|n| n.parse().ok())
     })
 }
 

@@ -133,7 +133,5 @@ fn blob_name(digest: &Digest) -> String {
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value)
-        .map_err(io::Error::other)
-        .at("encode", "the archive's index")
+    serde_json::to_vec(value).map_err(io::Error::other).at("encode", "the archive's index")
 }

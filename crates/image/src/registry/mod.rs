@@ -1,29 +1,50 @@
 //! The registry client: OCI distribution spec 1.1 over https, and http where that is allowed.
 
-use tare_oci::Reference;
+mod challenge;
+mod client;
+mod download;
+mod growing;
+mod pull;
+mod push;
+mod tls;
 
-use crate::{PullOptions, PullOutcome, PullProgress, PushOutcome, Result, Store};
+use tare_oci::Reference;
+use tokio::runtime::Runtime;
+
+use crate::error::{At as _, Result};
+use crate::{PullOptions, PullOutcome, PullProgress, PushOutcome, Store};
 
 impl Store {
-    /// Pulls an image and names it. Blocks; downloads and unpacks layers in parallel, resumes broken downloads.
+    /// Pulls an image and names it. Blocks; downloads and unpacks layers in parallel, resumes broken downloads. The
+    /// lines that `docker pull` prints, the last two included, go to `progress`. Not to be called from async code.
     pub fn pull(
         &self,
         name: &Reference,
         options: &PullOptions,
         progress: &dyn PullProgress,
     ) -> Result<PullOutcome> {
-        let _ = progress;
-        todo!("{name} {options:?}")
+        let runtime = runtime()?;
+        pull::pull(self, runtime.handle(), name, options, progress)
     }
 
-    /// Pushes the image that `name` names to the registry in that name.
+    /// Pushes the image that `name` names to the registry in that name. Blocks.
     pub fn push(
         &self,
         name: &Reference,
         options: &PullOptions,
         progress: &dyn PullProgress,
     ) -> Result<PushOutcome> {
-        let _ = progress;
-        todo!("{name} {options:?}")
+        let runtime = runtime()?;
+        push::push(self, runtime.handle(), name, options, progress)
     }
+}
+
+/// Drives sockets and timers; the work itself is done by the threads that wait for it.
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("registry-io")
+        .enable_all()
+        .build()
+        .at("start", "the network runtime")
 }

@@ -1,0 +1,164 @@
+//! Pulls: from a name to an image in the store.
+
+use std::collections::BTreeSet;
+
+use tare_oci::{Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference, media_type};
+use tokio::runtime::Handle;
+
+use super::client::{Payload, Remote, Subject};
+use super::download::{Wanted, fetch_layers};
+use crate::create::{NewImage, parse_config};
+use crate::error::{Error, RegistryError, Result};
+use crate::{LayerStatus, PullOptions, PullOutcome, PullProgress, Store};
+
+/// Times that layers are fetched again because another process removed one meanwhile.
+const ROUNDS: u32 = 3;
+
+pub(super) fn pull(
+    store: &Store,
+    runtime: &Handle,
+    name: &Reference,
+    options: &PullOptions,
+    progress: &dyn PullProgress,
+) -> Result<PullOutcome> {
+    let key = name.manifest_key();
+    progress.message(&format!("{key}: Pulling from {}", name.familiar_repository()));
+    let (remote, found) = runtime.block_on(find(name, options))?;
+    let before = store.find(&name.canonical())?.map(|i| i.id);
+    let up_to_date = before == Some(found.manifest.config.digest);
+    let config_json = match store.get(&found.manifest.config.digest)? {
+        Some(image) => store.config_json(&image.id)?,
+        None => runtime.block_on(fetch_config(&remote, &found.manifest.config))?,
+    };
+    let config = parse_config(&found.manifest.config.digest, &config_json)?;
+    let wanted = pair_layers(&remote, &found.manifest, &config)?;
+    let by_digest = name.with_digest(found.top);
+    let tags: &[Reference] = if name.digest().is_none() { std::slice::from_ref(name) } else { &[] };
+    let mut round = 0;
+    let image = loop {
+        let missing = missing(store, &wanted, progress)?;
+        fetch_layers(store, &remote, runtime, &missing, progress)?;
+        let recorded = store.record(&NewImage {
+            config: &config_json,
+            manifest: Some((&found.json, &found.media_type)),
+            tags,
+            digests: std::slice::from_ref(&by_digest),
+        });
+        round += 1;
+        match recorded {
+            Err(Error::NoSuchLayer(_)) if round < ROUNDS => {}
+            other => break other?,
+        }
+    };
+    progress.message(&format!("Digest: {}", found.top));
+    let status = if up_to_date { "Image is up to date" } else { "Downloaded newer image" };
+    progress.message(&format!("Status: {status} for {}", name.familiar()));
+    Ok(PullOutcome { image, digest: found.top, up_to_date })
+}
+
+struct Found {
+    /// Digest of what the name stands for: the index, if there is one.
+    top: Digest,
+    manifest: Manifest,
+    json: Vec<u8>,
+    media_type: String,
+}
+
+/// Asks the mirrors, then the registry itself.
+async fn find(name: &Reference, options: &PullOptions) -> Result<(Remote, Found)> {
+    let mirrors = if name.domain() == "docker.io" { options.registries.mirrors.as_slice() } else { &[] };
+    for mirror in mirrors {
+        // A mirror that fails in whatever way is passed over, as Docker does: the registry decides.
+        if let Ok(remote) = Remote::connect(name, options, Some(mirror)).await
+            && let Ok(found) = resolve(&remote, name, options).await
+        {
+            return Ok((remote, found));
+        }
+    }
+    let remote = Remote::connect(name, options, None).await?;
+    let found = resolve(&remote, name, options).await?;
+    Ok((remote, found))
+}
+
+async fn resolve(remote: &Remote, name: &Reference, options: &PullOptions) -> Result<Found> {
+    let (mut json, mut kind) = remote.manifest(&name.manifest_key()).await?;
+    let top = Digest::of(&json);
+    if let Some(expected) = name.digest() {
+        check(remote, "manifest", expected, top)?;
+    }
+    let host = Platform::host();
+    let platform = options.platform.as_ref().unwrap_or(&host);
+    for _ in 0..4 {
+        if kind == media_type::DOCKER_SCHEMA1 {
+            let text = "it only has a schema 1 manifest, a format that Docker dropped too";
+            return Err(remote.protocol(text.to_owned()).into());
+        }
+        let parsed = ManifestOrIndex::parse(&json, &kind)
+            .map_err(|source| Error::Json { what: format!("manifest of {}", name.familiar()), source })?;
+        let index = match parsed {
+            ManifestOrIndex::Manifest(manifest) => {
+                let media_type = manifest.media_type.clone().unwrap_or(kind);
+                return Ok(Found { top, manifest, json, media_type });
+            }
+            ManifestOrIndex::Index(index) => index,
+        };
+        let Some(chosen) = index.choose(platform) else {
+            let offered = index.platforms();
+            return Err(Error::NoPlatform { image: name.familiar(), wanted: platform.clone(), offered });
+        };
+        (json, kind) = remote.manifest(&chosen.digest.to_string()).await?;
+        check(remote, "manifest", chosen.digest, Digest::of(&json))?;
+    }
+    Err(remote.protocol("its indexes are nested too deeply".to_owned()).into())
+}
+
+async fn fetch_config(remote: &Remote, config: &Descriptor) -> Result<Vec<u8>> {
+    let url = remote.url(&format!("blobs/{}", config.digest))?;
+    let response = remote.send(reqwest::Method::GET, url, &[], Payload::None, Subject::Manifest, &[]).await?;
+    let body = response.bytes().await.map_err(|e| remote.unreachable("get the config of", e))?;
+    check(remote, "config", config.digest, Digest::of(&body))?;
+    Ok(body.to_vec())
+}
+
+fn check(remote: &Remote, what: &str, expected: Digest, found: Digest) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Corrupt {
+        what: format!("{what} of {} from {}", remote.image, remote.registry),
+        expected,
+        found,
+    })
+}
+
+/// Puts the manifest's layers and the config's diff IDs together; each layer once.
+fn pair_layers(
+    remote: &Remote,
+    manifest: &Manifest,
+    config: &ImageConfig,
+) -> Result<Vec<Wanted>, RegistryError> {
+    let diff_ids = &config.rootfs.diff_ids;
+    if diff_ids.len() != manifest.layers.len() {
+        let (have, want) = (manifest.layers.len(), diff_ids.len());
+        return Err(remote.protocol(format!("its manifest has {have} layers, its config {want}")));
+    }
+    if let Some(other) = manifest.layers.iter().find(|l| !media_type::is_layer(&l.media_type)) {
+        return Err(remote.protocol(format!("it is not an image: it holds {}", other.media_type)));
+    }
+    let mut seen = BTreeSet::new();
+    let pairs = manifest.layers.iter().zip(diff_ids);
+    let pairs = pairs.filter(|(_, diff_id)| seen.insert(**diff_id));
+    Ok(pairs.map(|(blob, diff_id)| Wanted { blob: blob.clone(), diff_id: *diff_id }).collect())
+}
+
+fn missing(store: &Store, wanted: &[Wanted], progress: &dyn PullProgress) -> Result<Vec<Wanted>> {
+    let mut out = Vec::new();
+    for layer in wanted {
+        if store.layer(&layer.diff_id)?.is_some() {
+            progress.layer(&layer.blob.digest.short(), LayerStatus::Exists);
+        } else {
+            out.push(Wanted { blob: layer.blob.clone(), diff_id: layer.diff_id });
+        }
+    }
+    Ok(out)
+}
