@@ -38,7 +38,7 @@ mod tarball;
 mod transfer;
 mod unpack;
 
-pub use error::{Error, Result};
+pub use error::{Error, RegistryError, Result};
 pub use gc::{ImageUser, PruneOptions, Pruned, RemoveOptions, Removed};
 pub use image::{HistoryEntry, Image, Layer};
 pub use layer::diff_id_of;
