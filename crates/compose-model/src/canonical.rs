@@ -45,7 +45,9 @@ fn each_entry(
 
 fn resource(node: &mut Node, path: &str, context: &mut Context<'_>) -> Result<(), Error> {
     drop_nulls(node);
-    on(node, "labels", |labels| dict(labels, &child_path(path, "labels")))?;
+    for key in ["labels", "driver_opts"] {
+        on(node, key, |entries| texts(entries, &child_path(path, key)))?;
+    }
     on(node, "file", |file| {
         paths::make_absolute(file, context);
         Ok(())
@@ -66,9 +68,11 @@ fn canonical_service(node: &mut Node, path: &str, context: &mut Context<'_>) -> 
     for key in ["command", "entrypoint"] {
         on(node, key, |command| words(command, &at(key)))?;
     }
-    for key in ["environment", "labels", "annotations", "sysctls"] {
-        on(node, key, |entries| dict(entries, &at(key)))?;
+    on(node, "environment", |entries| dict(entries, &at("environment")))?;
+    for key in ["labels", "annotations", "sysctls"] {
+        on(node, key, |entries| texts(entries, &at(key)))?;
     }
+    on(node, "logging", |logging| on(logging, "options", |options| texts(options, &at("logging.options"))))?;
     on(node, "extra_hosts", |hosts| extra_hosts(hosts, &at("extra_hosts")))?;
     for key in ["dns", "dns_search", "tmpfs"] {
         on(node, key, as_list)?;
@@ -105,8 +109,11 @@ fn canonical_build(node: &mut Node, path: &str, context: &mut Context<'_>) -> Re
         Ok(())
     })?;
     on(node, "ssh", as_list)?;
-    for key in ["args", "labels", "additional_contexts", "ssh"] {
+    for key in ["args", "ssh"] {
         on(node, key, |entries| dict(entries, &at(key)))?;
+    }
+    for key in ["labels", "additional_contexts"] {
+        on(node, key, |entries| texts(entries, &at(key)))?;
     }
     on(node, "additional_contexts", |contexts| {
         for value in contexts.as_map_mut().into_iter().flat_map(Map::values_mut) {
@@ -122,7 +129,7 @@ fn canonical_build(node: &mut Node, path: &str, context: &mut Context<'_>) -> Re
 fn canonical_deploy(node: &mut Node, path: &str) -> Result<(), Error> {
     drop_nulls(node);
     let at = |key: &str| child_path(path, key);
-    on(node, "labels", |labels| dict(labels, &at("labels")))?;
+    on(node, "labels", |labels| texts(labels, &at("labels")))?;
     let devices = node
         .get_mut("resources")
         .and_then(|resources| resources.get_mut("reservations"))
@@ -212,6 +219,15 @@ fn dict(node: &mut Node, path: &str) -> Result<(), Error> {
             map.insert(key.to_owned(), value);
         }
         node.value = Value::Map(map);
+    }
+    Ok(())
+}
+
+/// As [`dict`], where a name without a value means an empty text.
+fn texts(node: &mut Node, path: &str) -> Result<(), Error> {
+    dict(node, path)?;
+    for value in node.as_map_mut().into_iter().flat_map(Map::values_mut).filter(|value| value.is_null()) {
+        value.value = Value::Scalar(String::new(), ScalarKind::Text);
     }
     Ok(())
 }

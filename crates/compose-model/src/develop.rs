@@ -15,24 +15,29 @@ record! {
     }
 }
 
-record! {
-    /// A path and what is done when something under it changes.
-    pub struct WatchRule {
-        /// The path on the host, absolute.
-        pub path: String,
-        /// What is done.
-        pub action: WatchAction,
-        /// The path in the container.
-        pub target: Option<String>,
-        /// Patterns that are left out.
-        pub ignore: Vec<String>,
-        /// Patterns that are looked at; all when empty.
-        pub include: Vec<String>,
-        /// Whether files are copied once at the start.
-        pub initial_sync: bool,
-        /// The command of `sync+exec`.
-        pub exec: Option<Hook>,
-    }
+/// A path and what is done when something under it changes.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct WatchRule {
+    /// The path on the host, absolute.
+    pub path: String,
+    /// What is done.
+    pub action: WatchAction,
+    /// The path in the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Patterns that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Patterns that are looked at; all when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Whether files are copied once at the start.
+    #[serde(skip_serializing_if = "crate::record::is_default")]
+    pub initial_sync: bool,
+    /// The command of `sync+exec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Hook>,
 }
 
 /// What `watch` does.

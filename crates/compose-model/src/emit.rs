@@ -131,13 +131,34 @@ fn means_something_else(value: &str) -> bool {
         ".nan",
     ]
     .contains(&lower.as_str());
-    let numeric = value.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
-        && (value.replace('_', "").parse::<f64>().is_ok()
-            || lower.trim_start_matches(['-', '+']).starts_with("0x")
-            || lower.trim_start_matches(['-', '+']).starts_with("0o")
-            || lower.trim_start_matches(['-', '+']).starts_with("0b")
-            || value.chars().all(|c| c.is_ascii_digit() || ":-_.".contains(c)));
+    let magnitude = lower.trim_start_matches(['-', '+']);
+    let prefixed = ["0x", "0o", "0b"].iter().any(|prefix| magnitude.starts_with(prefix));
+    let numeric = magnitude.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && (prefixed
+            || value.replace('_', "").parse::<f64>().is_ok()
+            || is_sexagesimal(magnitude)
+            || is_date(value));
     word || numeric || value == "<<" || value == "="
+}
+
+/// A number of YAML 1.1 in base 60, such as `22:22`; older readers still take it for one.
+fn is_sexagesimal(value: &str) -> bool {
+    let mut parts = value.split(':');
+    let first = parts.next().is_some_and(|part| part.chars().all(|c| c.is_ascii_digit() || c == '_'));
+    let mut rest = parts.peekable();
+    first
+        && rest.peek().is_some()
+        && rest.all(|part| part.len() <= 2 && part.parse::<u8>().is_ok_and(|digits| digits < 60))
+}
+
+fn is_date(value: &str) -> bool {
+    let mut parts = value.splitn(3, '-');
+    let digits = |part: Option<&str>, length: std::ops::RangeInclusive<usize>| {
+        part.is_some_and(|part| length.contains(&part.len()) && part.chars().all(|c| c.is_ascii_digit()))
+    };
+    digits(parts.next(), 4..=4)
+        && digits(parts.next(), 1..=2)
+        && parts.next().is_some_and(|day| day.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn is_plain(value: &str) -> bool {
@@ -180,8 +201,8 @@ mod tests {
 
     #[test]
     fn blocks_and_quotes() {
-        let value = json!({"a": {"b": [1, "1", {"c": null, "d": "x: y"}], "e": {}}, "f": "l1\nl2\n", "g": "yes", "h": "8000:8000"});
-        let expected = "a:\n  b:\n    - 1\n    - \"1\"\n    - c: null\n      d: 'x: y'\n  e: {}\nf: |\n  l1\n  l2\ng: \"yes\"\nh: \"8000:8000\"\n";
+        let value = json!({"a": {"b": [1, "1", {"c": null, "d": "x: y"}], "e": {}}, "f": "l1\nl2\n", "g": "yes", "h": "8000:8000", "i": "22:22", "j": "8.8.8.8"});
+        let expected = "a:\n  b:\n    - 1\n    - \"1\"\n    - c: null\n      d: 'x: y'\n  e: {}\nf: |\n  l1\n  l2\ng: \"yes\"\nh: 8000:8000\ni: \"22:22\"\nj: 8.8.8.8\n";
         assert_eq!(to_yaml(&value), expected);
     }
 

@@ -1,11 +1,13 @@
 //! The resolved project: what all files, overrides and variables together mean.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::Service;
+use crate::mount::MountKind;
 use crate::record::record;
 
 /// Everything under `x-*` keys, kept as it was written.
@@ -38,6 +40,40 @@ record! {
         /// Top-level `x-*` keys.
         #[serde(flatten)]
         pub extensions: Extensions,
+    }
+}
+
+impl Project {
+    /// The keys of the networks that active services are attached to.
+    pub fn used_networks(&self) -> BTreeSet<&str> {
+        self.services.values().flat_map(|service| service.networks.keys()).map(String::as_str).collect()
+    }
+
+    /// The keys of the volumes that active services mount.
+    pub fn used_volumes(&self) -> BTreeSet<&str> {
+        let mounts = self.services.values().flat_map(|service| &service.volumes);
+        mounts
+            .filter(|mount| mount.kind == MountKind::Volume)
+            .filter_map(|mount| mount.source.as_deref())
+            .collect()
+    }
+
+    /// The keys of the configs that active services read.
+    pub fn used_configs(&self) -> BTreeSet<&str> {
+        self.services
+            .values()
+            .flat_map(|service| &service.configs)
+            .map(|config| config.source.as_str())
+            .collect()
+    }
+
+    /// The keys of the secrets that active services or their builds read.
+    pub fn used_secrets(&self) -> BTreeSet<&str> {
+        let services = self.services.values();
+        let references = services.flat_map(|service| {
+            service.secrets.iter().chain(service.build.iter().flat_map(|build| &build.secrets))
+        });
+        references.map(|secret| secret.source.as_str()).collect()
     }
 }
 

@@ -15,21 +15,37 @@ impl Project {
         if let Some(services) = root.get_mut("services").and_then(Value::as_object_mut) {
             services.values_mut().for_each(canonical_service);
         }
-        for (section, plain) in [("networks", &["external", "ipam"][..]), ("volumes", &["external"])] {
-            if let Some(entries) = root.get_mut(section).and_then(Value::as_object_mut) {
-                entries.values_mut().for_each(|entry| resource(entry, plain));
-            }
-        }
+        self.drop_unused(&mut root);
         let mut out = Map::new();
         if let Value::Object(mut root) = root {
-            for key in ["name", "services", "networks", "volumes", "configs", "secrets"] {
-                if let Some(value) = root.shift_remove(key) {
-                    out.insert(key.to_owned(), sorted(value));
+            for key in ["name", "services", "networks", "volumes", "secrets", "configs"] {
+                if let Some(mut value) = root.shift_remove(key) {
+                    sort_keys(&mut value);
+                    out.insert(key.to_owned(), value);
                 }
             }
             out.extend(root.into_iter().map(|(key, value)| (key, sorted(value))));
         }
         Value::Object(out)
+    }
+
+    /// Networks, volumes, configs and secrets that no active service uses are not part of the result.
+    fn drop_unused(&self, root: &mut Value) {
+        for (section, used) in [
+            ("networks", self.used_networks()),
+            ("volumes", self.used_volumes()),
+            ("configs", self.used_configs()),
+            ("secrets", self.used_secrets()),
+        ] {
+            if let Some(entries) = root.get_mut(section).and_then(Value::as_object_mut) {
+                entries.retain(|key, _| used.contains(key.as_str()));
+            }
+        }
+        if let Some(map) = root.as_object_mut() {
+            map.retain(|key, value| {
+                key == "services" || value.as_object().is_none_or(|entries| !entries.is_empty())
+            });
+        }
     }
 
     /// The output of `config`.
@@ -67,13 +83,29 @@ impl Project {
     }
 }
 
+/// Mappings whose keys are free names come in the names' order; structs keep Compose's.
+const FREE_KEYS: [&str; 9] = [
+    "additional_contexts",
+    "annotations",
+    "args",
+    "depends_on",
+    "environment",
+    "labels",
+    "networks",
+    "sysctls",
+    "ulimits",
+];
+
+fn sort_keys(value: &mut Value) {
+    if let Value::Object(map) = value {
+        map.sort_keys();
+    }
+}
+
 fn canonical_service(service: &mut Value) {
     let Some(map) = service.as_object_mut() else { return };
     // Their content is in `environment` already.
     map.shift_remove("env_file");
-    for key in ["command", "entrypoint"] {
-        map.entry(key).or_insert(Value::Null);
-    }
     let edges = map.get_mut("depends_on").and_then(Value::as_object_mut);
     for edge in edges.into_iter().flat_map(Map::values_mut) {
         // Readiness is tare's meaning of the short form; the file format calls it service_started.
@@ -81,17 +113,14 @@ fn canonical_service(service: &mut Value) {
             edge["condition"] = json!("service_started");
         }
     }
-    let mounts = map.get_mut("volumes").and_then(Value::as_array_mut);
-    for mount in mounts.into_iter().flatten() {
-        let kind = mount["type"].as_str().unwrap_or_default().to_owned();
-        if let (Some(mount), "bind" | "volume") = (mount.as_object_mut(), kind.as_str()) {
-            mount.entry(kind).or_insert_with(|| json!({}));
-        }
+    for key in FREE_KEYS {
+        map.get_mut(key).into_iter().for_each(sort_keys);
     }
-    for key in ["extra_hosts"] {
-        flatten_hosts(map.get_mut(key));
-    }
+    flatten_hosts(map.get_mut("extra_hosts"));
     if let Some(build) = map.get_mut("build") {
+        for key in FREE_KEYS {
+            build.get_mut(key).into_iter().for_each(sort_keys);
+        }
         flatten_hosts(build.get_mut("extra_hosts"));
     }
 }
@@ -105,14 +134,6 @@ fn flatten_hosts(hosts: Option<&mut Value>) {
         addresses.map(move |address| Value::String(format!("{host}={address}")))
     });
     *hosts = Value::Array(lines.collect());
-}
-
-fn resource(entry: &mut Value, plain: &[&str]) {
-    if plain.contains(&"ipam")
-        && let Some(map) = entry.as_object_mut()
-    {
-        map.entry("ipam").or_insert_with(|| json!({}));
-    }
 }
 
 /// A dollar sign is written twice, so that the output can be loaded again.

@@ -197,6 +197,13 @@ fn fill_service(service: &mut Service, env: &BTreeMap<String, String>) {
                 *value = env.get(key).cloned();
             }
         }
+        // An argument that nobody sets is the Dockerfile's own default.
+        build.args.retain(|_, value| value.is_some());
+    }
+    for secret in &mut service.secrets {
+        if secret.target.is_none() {
+            secret.target = Some(format!("/run/secrets/{}", secret.source));
+        }
     }
     if service.pull_policy.as_deref() == Some("if_not_present") {
         service.pull_policy = Some("missing".to_owned());

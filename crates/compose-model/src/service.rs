@@ -193,7 +193,9 @@ impl Service {
 }
 
 /// What must be true of a dependency before a dependent starts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// The container runs.
@@ -213,11 +215,11 @@ pub enum Condition {
 pub struct Dependency {
     /// What is waited for.
     pub condition: Condition,
-    /// Whether the dependency must exist; a missing optional one is only a warning.
-    pub required: bool,
     /// Whether an update of the dependency restarts this service.
     #[serde(skip_serializing_if = "crate::record::is_default")]
     pub restart: bool,
+    /// Whether the dependency must exist; a missing optional one is only a warning.
+    pub required: bool,
 }
 
 impl Default for Dependency {

@@ -31,10 +31,8 @@ pub(crate) fn substitute(text: &str, variables: &mut dyn Variables) -> Result<St
             rest = &after[close + 1..];
         } else {
             let length = name_length(after);
-            if length == 0 {
-                return Err(TemplateError::Malformed(text.to_owned()));
-            }
-            out.push_str(&lookup(&after[..length], variables));
+            // A dollar sign before anything else stands for itself, as in `$(pwd)` and `$1`.
+            out.push_str(&if length == 0 { "$".to_owned() } else { lookup(&after[..length], variables) });
             rest = &after[length..];
         }
     }
@@ -135,6 +133,7 @@ mod tests {
             ("${X:-http://h:80/}", "http://h:80/"),
             ("${A:?needed}", "a"),
             ("${X:-}", ""),
+            ("$(x) $1 ${X:-$(y)} 5$", "$(x) $1 $(y) 5$"),
         ] {
             assert_eq!(substitute(text, &mut Fixed(Vec::new())).unwrap(), expected, "{text}");
         }
@@ -149,7 +148,7 @@ mod tests {
         assert_eq!(error.to_string(), "required variable X is missing a value: set it for a");
         assert!(substitute("${EMPTY:?}", &mut variables).is_err());
         assert_eq!(substitute("${EMPTY?}", &mut variables).unwrap(), "");
-        for bad in ["$", "$(x)", "${", "${A", "${}", "${A!b}", "$1"] {
+        for bad in ["${", "${A", "${}", "${A!b}", "${1A}"] {
             assert!(substitute(bad, &mut variables).is_err(), "{bad}");
         }
     }

@@ -80,6 +80,13 @@ fn check_service(name: &str, service: &Service, place: &Place<'_>) -> Result<(),
         let message = "network_mode and networks cannot be used together".to_owned();
         return Err(place.error(&["services", name, "network_mode"], message));
     }
+    check_limits(name, service, place)?;
+    if let Some(policy) = service.pull_policy.as_deref().filter(|policy| !is_pull_policy(policy)) {
+        let message = format!(
+            "unknown policy `{policy}`; there are always, never, missing, build, refresh, daily, weekly and every_<duration>"
+        );
+        return Err(place.error(&["services", name, "pull_policy"], message));
+    }
     let replicas = service.replicas();
     if service.container_name.is_some() && replicas > 1 {
         let message = format!("a fixed container name cannot be had by {replicas} containers");
@@ -93,6 +100,40 @@ fn check_service(name: &str, service: &Service, place: &Place<'_>) -> Result<(),
         return Err(place.error(&["services", name, "scale"], message));
     }
     Ok(())
+}
+
+fn is_pull_policy(policy: &str) -> bool {
+    let known = ["always", "never", "missing", "build", "refresh", "daily", "weekly"].contains(&policy);
+    known || policy.strip_prefix("every_").is_some_and(|time| time.parse::<crate::quantity::Span>().is_ok())
+}
+
+/// Limits can be written in two places; they must not contradict each other.
+fn check_limits(name: &str, service: &Service, place: &Place<'_>) -> Result<(), Error> {
+    let Some(resources) = service.deploy.as_ref().map(|deploy| &deploy.resources) else { return Ok(()) };
+    let limits = resources.limits.as_ref();
+    let memory = limits.and_then(|limits| limits.memory);
+    let reserved = resources.reservations.as_ref().and_then(|reservations| reservations.memory);
+    let differs = [
+        ("mem_limit", "limits.memory", service.mem_limit.zip(memory).is_some_and(|(a, b)| a != b)),
+        (
+            "mem_reservation",
+            "reservations.memory",
+            service.mem_reservation.zip(reserved).is_some_and(|(a, b)| a != b),
+        ),
+        ("cpus", "limits.cpus", service.cpus.zip(limits.and_then(|l| l.cpus)).is_some_and(|(a, b)| a != b)),
+        (
+            "pids_limit",
+            "limits.pids",
+            service.pids_limit.zip(limits.and_then(|l| l.pids)).is_some_and(|(a, b)| a != b),
+        ),
+    ];
+    match differs.iter().find(|(.., differs)| *differs) {
+        Some((short, long, _)) => {
+            let message = format!("contradicts deploy.resources.{long}");
+            Err(place.error(&["services", name, short], message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_references(

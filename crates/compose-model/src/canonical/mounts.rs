@@ -1,6 +1,6 @@
 //! The short syntax of `volumes`: `[source:]target[:options]`.
 
-use super::{Context, dict, drop_nulls, on, paths};
+use super::{Context, drop_nulls, on, paths, texts};
 use crate::error::{Error, Warning};
 use crate::node::{Map, Node, Value, child_path};
 
@@ -31,7 +31,7 @@ pub(super) fn canonical(node: &mut Node, path: &str, context: &mut Context<'_>) 
             })?;
         }
         on(item, "volume", |volume| {
-            on(volume, "labels", |labels| dict(labels, &child_path(&path, "volume.labels")))
+            on(volume, "labels", |labels| texts(labels, &child_path(&path, "volume.labels")))
         })?;
         on(item, "bind", |bind| on(bind, "idmap", normal_idmap))?;
     }
@@ -80,10 +80,8 @@ fn parse(text: &str, item: &Node, path: &str, context: &mut Context<'_>) -> Resu
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option {
             "ro" => drop(map.insert("read_only".to_owned(), Node::bool(true, at))),
-            "rw" => {}
-            "cached" | "delegated" | "consistent" => {
-                map.insert("consistency".to_owned(), Node::text(option, at));
-            }
+            // Wishes about caching on other systems; Linux needs none.
+            "rw" | "cached" | "delegated" | "consistent" => {}
             "z" | "Z" if is_bind => drop(detail.insert("selinux".to_owned(), Node::text(option, at))),
             "nocopy" if !is_bind => drop(detail.insert("nocopy".to_owned(), Node::bool(true, at))),
             _ if is_bind && PROPAGATION.contains(&option) => {

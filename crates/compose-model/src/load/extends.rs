@@ -59,7 +59,7 @@ impl Loader<'_> {
             Some(file) => {
                 let file = absolute(base, self.env.get("HOME").map(String::as_str), file);
                 self.follow(chain, (Some(file.clone()), target.clone()), &extends)?;
-                self.from_file(&file, &target, &extends, &path, chain)?
+                self.read_parent(&file, &target, &extends, &path, chain)?
             }
             None => {
                 let here = chain.last().and_then(|(file, _)| file.clone());
@@ -92,7 +92,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn from_file(
+    fn read_parent(
         &mut self,
         file: &Path,
         target: &str,

@@ -128,7 +128,7 @@ struct Planner<'a> {
     networks: BTreeMap<&'a str, StepId>,
     volumes: BTreeMap<&'a str, StepId>,
     done: BTreeMap<&'a str, Outcome>,
-    waits: BTreeMap<(&'a str, u8), StepId>,
+    waits: BTreeMap<(&'a str, Condition), StepId>,
     images: BTreeMap<String, StepId>,
 }
 
@@ -218,8 +218,7 @@ impl<'a> Planner<'a> {
         if condition == Condition::ServiceStarted || met {
             return last;
         }
-        // Conditions have no order of their own; the discriminant is enough to tell waits apart.
-        let wait = (target, condition as u8);
+        let wait = (target, condition);
         let step = match self.waits.get(&wait) {
             Some(step) => *step,
             None => {
