@@ -146,7 +146,9 @@ impl Error {
                 Some(format!("remove it first (`tare rm -f {name}`) or choose another --name"))
             }
             Self::StillRunning(name) => Some(format!("`tare stop {name}`, or `tare rm -f {name}`")),
-            Self::NotRunning(name) => Some(format!("`tare start {name}`; `tare logs {name}` says why it ended")),
+            Self::NotRunning(name) => {
+                Some(format!("`tare start {name}`; `tare logs {name}` says why it ended"))
+            }
             _ => None,
         }
     }

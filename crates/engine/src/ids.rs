@@ -3,16 +3,18 @@
 use crate::error::{Error, Result};
 
 const MOODS: &[&str] = &[
-    "amber", "brave", "brisk", "calm", "clear", "cosy", "deft", "eager", "early", "fair", "fleet", "fond", "fresh",
-    "gentle", "glad", "golden", "happy", "hardy", "honest", "keen", "kind", "light", "lively", "lucid", "lunar",
-    "merry", "mild", "neat", "nimble", "noble", "plain", "proud", "quick", "quiet", "ready", "sharp", "silver",
-    "sleek", "snug", "solid", "spry", "steady", "still", "sunny", "swift", "tidy", "true", "vivid", "warm", "wise",
+    "amber", "brave", "brisk", "calm", "clear", "cosy", "deft", "eager", "early", "fair", "fleet", "fond",
+    "fresh", "gentle", "glad", "golden", "happy", "hardy", "honest", "keen", "kind", "light", "lively",
+    "lucid", "lunar", "merry", "mild", "neat", "nimble", "noble", "plain", "proud", "quick", "quiet",
+    "ready", "sharp", "silver", "sleek", "snug", "solid", "spry", "steady", "still", "sunny", "swift",
+    "tidy", "true", "vivid", "warm", "wise",
 ];
 const THINGS: &[&str] = &[
-    "acorn", "anchor", "badger", "barrel", "basket", "beacon", "birch", "bottle", "bucket", "cask", "cedar", "cradle",
-    "crane", "crate", "cup", "drum", "falcon", "fern", "flask", "gourd", "hamper", "harbor", "heron", "jar", "jug",
-    "kettle", "keel", "ladle", "lantern", "magpie", "maple", "otter", "pail", "parcel", "pine", "pitcher", "plover",
-    "pot", "quay", "raft", "robin", "satchel", "scale", "sparrow", "thimble", "trunk", "tub", "urn", "vat", "willow",
+    "acorn", "anchor", "badger", "barrel", "basket", "beacon", "birch", "bottle", "bucket", "cask", "cedar",
+    "cradle", "crane", "crate", "cup", "drum", "falcon", "fern", "flask", "gourd", "hamper", "harbor",
+    "heron", "jar", "jug", "kettle", "keel", "ladle", "lantern", "magpie", "maple", "otter", "pail",
+    "parcel", "pine", "pitcher", "plover", "pot", "quay", "raft", "robin", "satchel", "scale", "sparrow",
+    "thimble", "trunk", "tub", "urn", "vat", "willow",
 ];
 
 /// `bytes` random bytes as lower-case hex.

@@ -1,1 +1,103 @@
 //! Containers, volumes, networks, events and the state store.
+//!
+//! [`Engine`] is a handle on the shared state, opened by every command and dropped at its end; there is no daemon
+//! behind it. It resolves what a container shall be ([`config::ContainerConfig`] + image → [`container::Record`]), leases
+//! addresses, writes a monitor's specification, spawns the monitor, and talks to monitors' sockets.
+//!
+//! What it does not do: supervise (crate `monitor`), print, or read the environment. It may be shared by threads.
+//!
+//! In reading order: [`config`], [`container`], [`Engine::create`], [`Engine::start`], [`control`], [`Engine::remove`].
+
+pub mod archive;
+pub mod attach;
+pub mod commit;
+pub mod config;
+pub mod container;
+pub mod control;
+mod create;
+mod error;
+pub mod event;
+pub mod exec;
+mod ids;
+pub mod logs;
+mod mounts;
+pub mod networks;
+mod prepare;
+mod reconcile;
+mod remove;
+mod start;
+pub mod stats;
+mod stop;
+mod store;
+pub mod volumes;
+mod wait;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+pub use container::{Container, State};
+pub use create::{Created, Warning};
+pub use error::{Error, Result};
+pub use ids::random_hex;
+pub use remove::RemoveOptions;
+pub use stop::{StopOptions, StopOutcome};
+pub use wait::{Readiness, WaitCondition};
+
+use store::StateStore;
+
+/// Where tare keeps its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Durable: `/var/lib/tare`.
+    pub root: PathBuf,
+    /// Of this boot: `/run/tare`.
+    pub run: PathBuf,
+}
+
+/// How to open an [`Engine`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// State folders.
+    pub paths: Paths,
+    /// tare's own executable, from which monitors are started.
+    pub binary: PathBuf,
+    /// The host's resolv.conf.
+    pub resolv_conf: PathBuf,
+}
+
+/// The handle on all state; see the crate's page.
+#[derive(Debug)]
+pub struct Engine {
+    options: Options,
+    store: StateStore,
+    images: OnceLock<tare_image::Store>,
+}
+
+impl Engine {
+    /// Opens the state, making what is missing.
+    ///
+    /// # Errors
+    /// I/O and database errors.
+    pub fn open(options: Options) -> Result<Self> {
+        let store = StateStore::open(&options.paths.root)?;
+        Ok(Self { options, store, images: OnceLock::new() })
+    }
+
+    /// The state folders.
+    #[must_use]
+    pub fn paths(&self) -> &Paths {
+        &self.options.paths
+    }
+
+    /// The image store, opened at first use.
+    ///
+    /// # Errors
+    /// Those of [`tare_image::Store::open`].
+    pub fn images(&self) -> Result<&tare_image::Store> {
+        if let Some(store) = self.images.get() {
+            return Ok(store);
+        }
+        let store = tare_image::Store::open(&self.options.paths.root)?;
+        Ok(self.images.get_or_init(|| store))
+    }
+}

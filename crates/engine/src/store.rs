@@ -26,13 +26,13 @@ CREATE INDEX leases_container ON leases (container);
 
 /// The database handle; one per process, shared by its threads.
 #[derive(Debug)]
-pub struct StateStore {
+pub(crate) struct StateStore {
     path: PathBuf,
     connection: Mutex<Connection>,
 }
 
 /// Something with a JSON record.
-pub trait Record: Serialize + DeserializeOwned {
+pub(crate) trait Record: Serialize + DeserializeOwned {
     /// `container`, `network`, `volume`: for error messages.
     const WHAT: &'static str;
     /// The table.
@@ -46,7 +46,7 @@ impl StateStore {
     ///
     /// # Errors
     /// [`Error::Io`] for the folder, [`Error::Database`] for the file.
-    pub fn open(root: &Path) -> Result<Self> {
+    pub(crate) fn open(root: &Path) -> Result<Self> {
         let path = root.join("state.db");
         let fail = |source| Error::Database { path: path.clone(), source };
         let connection = match Connection::open(&path) {
@@ -76,7 +76,7 @@ impl StateStore {
     ///
     /// # Errors
     /// What `work` returns, or [`Error::Database`]; nothing is kept then.
-    pub fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let mut guard = self.lock();
         let tx = guard
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -91,7 +91,7 @@ impl StateStore {
     ///
     /// # Errors
     /// [`Error::Database`], [`Error::Stored`].
-    pub fn get<R: Record>(&self, key: &str) -> Result<Option<R>> {
+    pub(crate) fn get<R: Record>(&self, key: &str) -> Result<Option<R>> {
         let guard = self.lock();
         let sql = format!("SELECT record FROM {} WHERE {} = ?1", R::TABLE, R::KEY);
         let text: Option<String> = guard
@@ -105,7 +105,7 @@ impl StateStore {
     ///
     /// # Errors
     /// [`Error::Database`], [`Error::Stored`].
-    pub fn all<R: Record>(&self) -> Result<Vec<R>> {
+    pub(crate) fn all<R: Record>(&self) -> Result<Vec<R>> {
         let guard = self.lock();
         let sql = format!("SELECT {}, record FROM {}", R::KEY, R::TABLE);
         let mut statement = guard.prepare_cached(&sql).map_err(|e| self.fail(e))?;
@@ -119,7 +119,7 @@ impl StateStore {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn find_ids(&self, table: &'static str, text: &str) -> Result<Vec<String>> {
+    pub(crate) fn find_ids(&self, table: &'static str, text: &str) -> Result<Vec<String>> {
         let guard = self.lock();
         let exact = format!("SELECT id FROM {table} WHERE name = ?1 OR id = ?1");
         let found = strings(&guard, &exact, text).map_err(|e| self.fail(e))?;
@@ -134,7 +134,7 @@ impl StateStore {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn leases(&self, network: &str) -> Result<Vec<(String, String)>> {
+    pub(crate) fn leases(&self, network: &str) -> Result<Vec<(String, String)>> {
         let guard = self.lock();
         pairs(&guard, "SELECT address, container FROM leases WHERE network = ?1", network)
             .map_err(|e| self.fail(e))
@@ -142,7 +142,7 @@ impl StateStore {
 }
 
 /// A write transaction; see [`StateStore::write`].
-pub struct Transaction<'a> {
+pub(crate) struct Transaction<'a> {
     tx: rusqlite::Transaction<'a>,
     path: &'a Path,
 }
@@ -159,7 +159,13 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`], [`Error::NameInUse`].
-    pub fn put_container(&self, id: &str, name: &str, image: &str, record: &impl Record) -> Result<()> {
+    pub(crate) fn put_container(
+        &self,
+        id: &str,
+        name: &str,
+        image: &str,
+        record: &impl Record,
+    ) -> Result<()> {
         let holder: Option<String> = self
             .tx
             .query_row("SELECT id FROM containers WHERE name = ?1 AND id <> ?2", [name, id], |r| r.get(0))
@@ -169,7 +175,10 @@ impl Transaction<'_> {
             return Err(Error::NameInUse { name: name.into(), holder });
         }
         let json = encode(record, id)?;
-        self.run("INSERT OR REPLACE INTO containers VALUES (?1, ?2, ?3, ?4)", params![id, name, image, json])?;
+        self.run(
+            "INSERT OR REPLACE INTO containers VALUES (?1, ?2, ?3, ?4)",
+            params![id, name, image, json],
+        )?;
         Ok(())
     }
 
@@ -177,7 +186,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Exists`], [`Error::Database`].
-    pub fn put_network(&self, id: &str, name: &str, record: &impl Record) -> Result<()> {
+    pub(crate) fn put_network(&self, id: &str, name: &str, record: &impl Record) -> Result<()> {
         let json = encode(record, id)?;
         let known: Option<String> = self
             .tx
@@ -195,7 +204,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn put_volume(&self, name: &str, record: &impl Record) -> Result<bool> {
+    pub(crate) fn put_volume(&self, name: &str, record: &impl Record) -> Result<bool> {
         let json = encode(record, name)?;
         Ok(self.run("INSERT OR IGNORE INTO volumes VALUES (?1, ?2)", params![name, json])? == 1)
     }
@@ -204,7 +213,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn delete<R: Record>(&self, key: &str) -> Result<bool> {
+    pub(crate) fn delete<R: Record>(&self, key: &str) -> Result<bool> {
         let sql = format!("DELETE FROM {} WHERE {} = ?1", R::TABLE, R::KEY);
         Ok(self.run(&sql, [key])? > 0)
     }
@@ -213,7 +222,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`], [`Error::Stored`].
-    pub fn all<R: Record>(&self) -> Result<Vec<R>> {
+    pub(crate) fn all<R: Record>(&self) -> Result<Vec<R>> {
         let fail = |source| Error::Database { path: self.path.into(), source };
         let sql = format!("SELECT {}, record FROM {}", R::KEY, R::TABLE);
         let rows = pairs_all(&self.tx, &sql).map_err(fail)?;
@@ -224,7 +233,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn leases(&self, network: &str) -> Result<Vec<(String, String)>> {
+    pub(crate) fn leases(&self, network: &str) -> Result<Vec<(String, String)>> {
         pairs(&self.tx, "SELECT address, container FROM leases WHERE network = ?1", network)
             .map_err(|source| Error::Database { path: self.path.into(), source })
     }
@@ -233,7 +242,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn lease(&self, network: &str, address: &str, container: &str) -> Result<()> {
+    pub(crate) fn lease(&self, network: &str, address: &str, container: &str) -> Result<()> {
         self.run("INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3)", [network, address, container])?;
         Ok(())
     }
@@ -242,9 +251,11 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn release(&self, container: &str, network: Option<&str>) -> Result<()> {
+    pub(crate) fn release(&self, container: &str, network: Option<&str>) -> Result<()> {
         match network {
-            Some(n) => self.run("DELETE FROM leases WHERE container = ?1 AND network = ?2", [container, n])?,
+            Some(n) => {
+                self.run("DELETE FROM leases WHERE container = ?1 AND network = ?2", [container, n])?
+            }
             None => self.run("DELETE FROM leases WHERE container = ?1", [container])?,
         };
         Ok(())
@@ -271,7 +282,11 @@ fn encode(record: &impl Record, id: &str) -> Result<String> {
     fn what<R: Record>(_: &R) -> &'static str {
         R::WHAT
     }
-    serde_json::to_string(record).map_err(|source| Error::Stored { what: what(record), id: id.into(), source })
+    serde_json::to_string(record).map_err(|source| Error::Stored {
+        what: what(record),
+        id: id.into(),
+        source,
+    })
 }
 
 fn parse<R: Record>(key: &str, text: &str) -> Result<R> {

@@ -162,8 +162,7 @@ impl Probe {
 }
 
 fn start(spec: &ExecSpec) -> Result<(Running, File), Error> {
-    let (read, stdout): (OwnedFd, OwnedFd) =
-        pipe_with(PipeFlags::CLOEXEC).map_err(Error::system("pipe2"))?;
+    let (read, stdout): (OwnedFd, OwnedFd) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::system("pipe2"))?;
     let flags = rustix::fs::fcntl_getfl(&read).map_err(Error::system("fcntl"))?;
     rustix::fs::fcntl_setfl(&read, flags | rustix::fs::OFlags::NONBLOCK).map_err(Error::system("fcntl"))?;
     let stderr = stdout.try_clone().map_err(Error::system("dup"))?;

@@ -79,7 +79,11 @@ pub(crate) fn terminal(master: OwnedFd, stdin: Stdin) -> Result<ContainerIo, Err
 }
 
 fn null() -> Result<OwnedFd, Error> {
-    OpenOptions::new().read(true).open("/dev/null").map(OwnedFd::from).map_err(Error::system("open /dev/null"))
+    OpenOptions::new()
+        .read(true)
+        .open("/dev/null")
+        .map(OwnedFd::from)
+        .map_err(Error::system("open /dev/null"))
 }
 
 fn nonblocking(fd: &OwnedFd) -> Result<(), Error> {

@@ -19,7 +19,7 @@ pub(crate) fn attach(spec: &MonitorSpec, netns: BorrowedFd<'_>) -> Result<Option
         tare_network::ensure_bridge(&attachment.bridge)?;
         tare_network::attach(netns, &attachment.endpoint)?;
     }
-    let server = dns::Server::bind(netns, dns_config(bridged))?;
+    let server = dns::Server::bind(netns, &dns_config(bridged))?;
     publish(spec)?;
     Ok(Some(server))
 }
@@ -52,7 +52,7 @@ fn dns_config(bridged: &Bridged) -> dns::Config {
 /// Makes the container's names known to its networks.
 fn publish(spec: &MonitorSpec) -> Result<(), Error> {
     let Network::Bridged(bridged) = &spec.network else { return Ok(()) };
-    let monitor = MonitorIdentity::current();
+    let Some(monitor) = MonitorIdentity::current() else { return Ok(()) };
     for attachment in &bridged.attachments {
         let record = EndpointRecord {
             container_id: spec.id.clone(),

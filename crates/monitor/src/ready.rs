@@ -50,7 +50,7 @@ impl Watch {
     }
 
     fn listens(&self, netns: BorrowedFd<'_>) -> bool {
-        let listening = tare_network::within_namespace(netns, || Ok(tare_sys::sockdiag::listening_tcp()));
+        let listening = tare_network::within_namespace(netns, || Ok(tare_sys::sockdiag::tcp_listening()));
         let Ok(Ok(sockets)) = listening else { return false };
         sockets.iter().any(|s| !s.ip().is_loopback() && self.ports.contains(&s.port()))
     }

@@ -52,9 +52,8 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_minute_and_start_anew_after_a_steady_run() {
         let mut backoff = Backoff::new();
-        let pauses: Vec<u128> = (0..12)
-            .map(|_| backoff.next(RestartPolicy::Always, 1, SHORT).unwrap().as_millis())
-            .collect();
+        let pauses: Vec<u128> =
+            (0..12).map(|_| backoff.next(RestartPolicy::Always, 1, SHORT).unwrap().as_millis()).collect();
         assert_eq!(pauses[..4], [100, 200, 400, 800]);
         assert_eq!(pauses[11], 60_000);
         assert_eq!(backoff.next(RestartPolicy::Always, 0, STEADY), Some(FIRST));

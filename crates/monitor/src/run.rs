@@ -8,13 +8,13 @@ use tare_network::dns;
 use tare_runtime::cgroup::{Group, Manager};
 use tare_runtime::{ExecSpec, Process, Stdio};
 
+use crate::Error;
 use crate::health::Checker;
 use crate::io::{self, ContainerIo};
 use crate::network;
 use crate::ready::Watch;
 use crate::spec::MonitorSpec;
 use crate::status::{Failure, FailureKind, Note};
-use crate::Error;
 
 /// A container that runs.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ pub(crate) fn wait_code(pid: i32) -> Option<i32> {
 
 /// Waits for a child that is about to end.
 pub(crate) fn reap(pid: i32) {
-    while waitpid(Pid::from_raw(pid), WaitOptions::empty()) == Err(rustix::io::Errno::INTR) {}
+    while waitpid(Pid::from_raw(pid), WaitOptions::empty()).is_err_and(|e| e == rustix::io::Errno::INTR) {}
 }
 
 /// What a failed start is called, with its exit code's kind and the next step.
@@ -126,9 +126,9 @@ pub(crate) fn failure(error: &Error) -> Failure {
             "this is one word with blanks in it; as a list it is {:?}",
             program.split_whitespace().collect::<Vec<_>>()
         )),
-        Error::Runtime(R::PermissionDenied { program, .. }) => {
-            Some(format!("`chmod +x` the file that is {program} in the container, or run it by its interpreter"))
-        }
+        Error::Runtime(R::PermissionDenied { program, .. }) => Some(format!(
+            "`chmod +x` the file that is {program} in the container, or run it by its interpreter"
+        )),
         Error::Network(tare_network::Error::PortInUse { next_free: Some(free), .. }) => {
             Some(format!("stop that process, or publish another host port; {free} is free"))
         }

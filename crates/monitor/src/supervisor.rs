@@ -217,7 +217,9 @@ impl Supervisor {
         let [only] = args.as_slice() else { return false };
         let Some(words) = shlex::split(only).filter(|words| words.len() > 1) else { return false };
         self.status.notes.push(Note {
-            message: format!("command {only:?} is one word, and no such program exists: it was split at its blanks"),
+            message: format!(
+                "command {only:?} is one word, and no such program exists: it was split at its blanks"
+            ),
             hint: Some(format!("write it as `command: {}` or as `command: {words:?}`", only.trim())),
         });
         *args = words;
@@ -418,9 +420,9 @@ fn listen(path: &Path) -> Result<UnixListener, Error> {
 /// shown once.
 fn bound_ports(spec: &MonitorSpec, forwarder: &Forwarder) -> Vec<BoundPort> {
     let wildcard = |container_port, protocol| {
-        spec.ports.iter().any(|p| {
-            p.container_port == container_port && p.protocol == protocol && p.host_ip.is_none()
-        })
+        spec.ports
+            .iter()
+            .any(|p| p.container_port == container_port && p.protocol == protocol && p.host_ip.is_none())
     };
     let mut ports: Vec<BoundPort> = Vec::new();
     for bound in forwarder.bound() {

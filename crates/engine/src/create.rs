@@ -1,0 +1,326 @@
+//! `create`: a request and an image become a stored container.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tare_image::Image;
+use tare_oci::{Healthcheck, RunConfig};
+
+use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMode, Protocol};
+use crate::container::Record;
+use crate::error::{Error, Result};
+use crate::event::{Action, Kind};
+use crate::{Engine, ids, volumes};
+
+/// A container that was created.
+#[derive(Debug, Clone)]
+pub struct Created {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// A remark about something that works but probably not as meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// One sentence.
+    pub message: String,
+    /// The next step.
+    pub hint: Option<String>,
+}
+
+impl Engine {
+    /// Creates a container from a local image.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`] (pull it and try again), [`Error::NameInUse`], [`Error::Invalid`].
+    pub fn create(&self, mut config: ContainerConfig) -> Result<Created> {
+        let image =
+            self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
+        let warnings = self.warnings(&config, &image);
+        merge_image(&mut config, &image.config.config);
+        check(&config)?;
+        self.check_references(&config)?;
+        let id = ids::container_id();
+        self.settle_mounts(&mut config, &image)?;
+        let record = Record {
+            name: String::new(),
+            created: Timestamp::now(),
+            image_id: image.id.to_string(),
+            image_ref: config.image.clone(),
+            layers: image.layers.iter().map(|l| l.path.clone()).collect(),
+            ready_ports: ready_ports(&config, &image),
+            endpoints: Vec::new(),
+            config,
+            id,
+        };
+        let folder = self.folder(&record.id);
+        volumes::make_folder(&folder, 0o710)?;
+        let stored = self.store_named(record);
+        if stored.is_err() {
+            let _ = std::fs::remove_dir(&folder);
+        }
+        let record = stored?;
+        self.emit_container(Action::Create, &record, &[]);
+        Ok(Created { id: record.id, name: record.name, warnings })
+    }
+
+    /// Stores the record under the name asked for, or under made-up ones until one is free.
+    fn store_named(&self, mut record: Record) -> Result<Record> {
+        let wanted = record.config.name.clone();
+        for attempt in 0..20 {
+            record.name = match &wanted {
+                Some(name) => ids::check_name("container", name)?.to_owned(),
+                None => ids::made_up_name(attempt),
+            };
+            let stored =
+                self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record));
+            match stored {
+                Err(Error::NameInUse { .. }) if wanted.is_none() => {}
+                other => return other.map(|()| record),
+            }
+        }
+        Err(Error::invalid("no free made-up name was found; give one with --name"))
+    }
+
+    pub(crate) fn emit_container(&self, action: Action, record: &Record, more: &[(&str, &str)]) {
+        let mut attributes: Vec<(&str, &str)> = vec![("name", &record.name), ("image", &record.image_ref)];
+        attributes.extend(record.config.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        attributes.extend_from_slice(more);
+        self.emit(Kind::Container, action, &record.id, &attributes);
+    }
+
+    /// Names in the request that must exist.
+    fn check_references(&self, config: &ContainerConfig) -> Result<()> {
+        if let NetworkMode::Container(name) = &config.network {
+            self.record(name)?;
+        }
+        for (container, _) in config.links.iter().chain(config.endpoints.values().flat_map(|e| &e.links)) {
+            self.record(container)?;
+        }
+        if config.network == NetworkMode::Networks {
+            for name in config.endpoints.keys() {
+                self.network(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the image's VOLUMEs, gives anonymous volumes their names, and makes or checks every source.
+    fn settle_mounts(&self, config: &mut ContainerConfig, image: &Image) -> Result<()> {
+        for target in &image.config.config.volumes {
+            if !config.mounts.iter().any(|m| same_path(&m.target, target)) {
+                let source = MountSource::Anonymous { name: String::new() };
+                config.mounts.push(Mount { source, target: target.clone(), readonly: false });
+            }
+        }
+        for mount in &mut config.mounts {
+            match &mut mount.source {
+                MountSource::Bind { path, create, .. } => settle_bind(path, *create)?,
+                MountSource::Volume { name, .. } => {
+                    self.volume_create(Some(name), BTreeMap::new(), BTreeMap::new())?;
+                }
+                MountSource::Anonymous { name } if name.is_empty() => {
+                    *name = self.volume_create(None, BTreeMap::new(), BTreeMap::new())?.name;
+                }
+                MountSource::Anonymous { .. } | MountSource::Tmpfs { .. } => {}
+            }
+        }
+        // Parents before children, or the parent's mount would hide the child's.
+        config.mounts.sort_by_key(|m| Path::new(&m.target).components().count());
+        Ok(())
+    }
+
+    /// Remarks on what will probably not do what was meant.
+    fn warnings(&self, config: &ContainerConfig, image: &Image) -> Vec<Warning> {
+        let mut warnings: Vec<Warning> = config
+            .mounts
+            .iter()
+            .filter(|m| matches!(m.source, MountSource::Volume { .. } | MountSource::Bind { .. }))
+            .filter_map(|m| misplaced(&m.target, &image.config.config))
+            .collect();
+        let misspelt =
+            config.env.iter().chain(&image.config.config.env).any(|e| e.starts_with("PYTHONBUFFERED="));
+        if misspelt {
+            warnings.push(Warning {
+                message: "PYTHONBUFFERED is no variable that Python knows: output will come late".into(),
+                hint: Some("you probably mean PYTHONUNBUFFERED=1".into()),
+            });
+        }
+        warnings
+    }
+}
+
+/// A data mount beside the image's VOLUME rather than on it: the data would be lost.
+fn misplaced(target: &str, image: &RunConfig) -> Option<Warning> {
+    if image.volumes.iter().any(|v| related(v, target)) {
+        return None;
+    }
+    let volume = image.volumes.iter().find(|v| resembles(v, target))?;
+    Some(Warning {
+        message: format!(
+            "nothing is stored at {target}: the image keeps its data at {volume}, so they will be lost"
+        ),
+        hint: Some(format!("mount the volume at {volume}")),
+    })
+}
+
+/// One path is the other, or above it.
+fn related(a: &str, b: &str) -> bool {
+    let (a, b) = (Path::new(a), Path::new(b));
+    a.starts_with(b) || b.starts_with(a)
+}
+
+/// Two paths that begin alike and end alike: `/var/lib/postgres/data` and `/var/lib/postgresql/data`.
+fn resembles(a: &str, b: &str) -> bool {
+    let parts = |p: &str| p.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let (a, b) = (parts(a), parts(b));
+    let common = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    common >= 2 && !a.is_empty() && !b.is_empty()
+}
+
+fn same_path(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
+}
+
+fn settle_bind(path: &PathBuf, create: CreateSource) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    match create {
+        CreateSource::AsParentOwner => volumes::make_bind_source(path),
+        CreateSource::Refuse => Err(Error::Invalid {
+            message: format!("bind source path does not exist: {}", path.display()),
+            hint: Some(format!("`mkdir -p {}`, or use -v, which makes it", path.display())),
+        }),
+    }
+}
+
+/// Fills in the image's defaults, by Docker's rules.
+fn merge_image(config: &mut ContainerConfig, image: &RunConfig) {
+    // A new entrypoint does away with the image's command.
+    if config.entrypoint.is_none() {
+        config.entrypoint.clone_from(&image.entrypoint);
+        if config.cmd.is_none() {
+            config.cmd.clone_from(&image.cmd);
+        }
+    }
+    let own: Vec<&str> = config.env.iter().map(|e| e.split('=').next().unwrap_or(e)).collect();
+    let inherited: Vec<String> =
+        image.env.iter().filter(|e| !own.contains(&e.split('=').next().unwrap_or(e))).cloned().collect();
+    config.env.splice(0..0, inherited);
+    take_default(&mut config.user, &image.user);
+    take_default(&mut config.working_dir, &image.working_dir);
+    take_default(&mut config.stop_signal, &image.stop_signal);
+    if config.stop_timeout.is_none() {
+        config.stop_timeout = image.stop_timeout.and_then(|t| u32::try_from(t).ok());
+    }
+    for (key, value) in &image.labels {
+        config.labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    for port in &image.exposed_ports {
+        if !config.exposed_ports.contains(port) {
+            config.exposed_ports.push(port.clone());
+        }
+    }
+    config.healthcheck = merge_health(config.healthcheck.take(), image.healthcheck.as_ref());
+}
+
+/// A health check of the image with the fields that the user set.
+fn merge_health(own: Option<Healthcheck>, image: Option<&Healthcheck>) -> Option<Healthcheck> {
+    let (Some(own), Some(image)) = (&own, image) else { return own.or_else(|| image.cloned()) };
+    let or = |a: i64, b: i64| if a == 0 { b } else { a };
+    Some(Healthcheck {
+        test: if own.test.is_empty() { image.test.clone() } else { own.test.clone() },
+        interval: or(own.interval, image.interval),
+        timeout: or(own.timeout, image.timeout),
+        start_period: or(own.start_period, image.start_period),
+        start_interval: or(own.start_interval, image.start_interval),
+        retries: or(own.retries, image.retries),
+    })
+}
+
+fn take_default(own: &mut String, image: &str) {
+    if own.is_empty() {
+        image.clone_into(own);
+    }
+}
+
+/// What no image can mend.
+fn check(config: &ContainerConfig) -> Result<()> {
+    let words = config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten());
+    if words.count() == 0 {
+        return Err(Error::Invalid {
+            message: format!("no command specified for image {}", config.image),
+            hint: Some("the image names none; give one after the image's name".into()),
+        });
+    }
+    if config.auto_remove && config.restart != crate::config::RestartPolicy::No {
+        return Err(Error::invalid("conflicting options: cannot specify both --restart and --rm"));
+    }
+    if let Some(mount) = config.mounts.iter().find(|m| !m.target.starts_with('/')) {
+        return Err(Error::invalid(format!(
+            "invalid mount path: {:?} mount path must be absolute",
+            mount.target
+        )));
+    }
+    for (n, mount) in config.mounts.iter().enumerate() {
+        if config.mounts[..n].iter().any(|m| same_path(&m.target, &mount.target)) {
+            return Err(Error::invalid(format!("Duplicate mount point: {}", mount.target)));
+        }
+    }
+    Ok(())
+}
+
+/// Ports that tell readiness: the published ones, else those that the image exposes.
+fn ready_ports(config: &ContainerConfig, image: &Image) -> Vec<u16> {
+    let published: Vec<u16> =
+        config.ports.iter().filter(|p| p.protocol == Protocol::Tcp).map(|p| p.container_port).collect();
+    if !published.is_empty() {
+        return published;
+    }
+    image.config.config.exposed_ports.iter().filter_map(|p| tcp_port(p)).collect()
+}
+
+fn tcp_port(text: &str) -> Option<u16> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    port.parse().ok().filter(|_| protocol == "tcp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_defaults_are_merged_by_dockers_rules() {
+        let image = RunConfig {
+            env: vec!["PATH=/bin".into(), "A=image".into()],
+            entrypoint: Some(vec!["/entry".into()]),
+            cmd: Some(vec!["serve".into()]),
+            ..RunConfig::default()
+        };
+        let mut config = ContainerConfig { env: vec!["A=own".into()], ..ContainerConfig::default() };
+        merge_image(&mut config, &image);
+        assert_eq!(config.env, ["PATH=/bin", "A=own"]);
+        assert_eq!(config.cmd.as_deref(), Some(&["serve".to_owned()][..]));
+        let mut config =
+            ContainerConfig { entrypoint: Some(vec!["sh".into()]), ..ContainerConfig::default() };
+        merge_image(&mut config, &image);
+        assert_eq!(config.cmd, None, "a new entrypoint clears the image's command");
+    }
+
+    #[test]
+    fn a_volume_beside_the_images_is_named() {
+        let image =
+            RunConfig { volumes: ["/var/lib/postgresql/data".to_owned()].into(), ..RunConfig::default() };
+        let warning = misplaced("/var/lib/postgres/data", &image).expect("a warning");
+        assert!(warning.message.contains("/var/lib/postgresql/data"));
+        assert_eq!(misplaced("/var/lib/postgresql/data", &image), None);
+        assert_eq!(misplaced("/var/lib/postgresql", &image), None);
+        assert_eq!(misplaced("/app", &image), None);
+    }
+}

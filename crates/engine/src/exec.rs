@@ -1,0 +1,133 @@
+//! `exec`: a further process in a running container, started by this very process, not by the monitor.
+//!
+//! The caller must be single-threaded (see [`tare_runtime::exec`]), and should be running from a protected copy of the
+//! binary ([`tare_sys::selfexe`]), since for a moment it is a process of the container.
+
+use std::os::fd::OwnedFd;
+
+use tare_runtime::{ExecSpec, Running, Stdio};
+
+use crate::Engine;
+use crate::config::ContainerConfig;
+use crate::error::{Error, Result};
+use crate::event::Action;
+
+/// What to run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecConfig {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// `KEY=value`, over the container's own.
+    pub env: Vec<String>,
+    /// User; empty takes the container's.
+    pub user: String,
+    /// Working directory; empty takes the container's.
+    pub working_dir: String,
+    /// On a terminal of its own.
+    pub tty: bool,
+    /// With all capabilities and no seccomp filter.
+    pub privileged: bool,
+}
+
+/// A process in a container. It is a child of this process.
+#[derive(Debug)]
+pub struct Executing {
+    /// PID as this process sees it.
+    pub pid: i32,
+    /// For polling.
+    pub pidfd: OwnedFd,
+    /// The terminal's master side.
+    pub terminal: Option<OwnedFd>,
+}
+
+impl From<Running> for Executing {
+    fn from(running: Running) -> Self {
+        Self { pid: running.pid, pidfd: running.pidfd, terminal: running.pty_master }
+    }
+}
+
+impl Executing {
+    /// Waits for the end; returns the exit code, 128+n after signal n.
+    #[must_use]
+    pub fn wait(&self) -> i32 {
+        use rustix::process::{Pid, WaitOptions, waitpid};
+        loop {
+            match waitpid(Pid::from_raw(self.pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) => {
+                    return status
+                        .exit_status()
+                        .or_else(|| status.terminating_signal().map(|n| 128 + n))
+                        .unwrap_or(-1);
+                }
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return -1,
+            }
+        }
+    }
+}
+
+/// Whether the process goes when its starter does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bond {
+    /// It is killed with the process that started it.
+    Tied,
+    /// It goes on (`exec -d`).
+    Detached,
+}
+
+impl Engine {
+    /// Runs a process in a running container.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`], [`Error::Paused`], and the runtime's for a program that cannot be run.
+    pub fn exec(&self, name: &str, exec: &ExecConfig, stdio: Stdio, bond: Bond) -> Result<Executing> {
+        let record = self.record(name)?;
+        let container = self.container(&record.id)?;
+        let running = container.running()?;
+        if running.paused {
+            return Err(Error::Paused(container.name));
+        }
+        if exec.argv.is_empty() {
+            return Err(Error::invalid("exec needs a command"));
+        }
+        let mut process = crate::prepare::process(&record);
+        apply(&mut process, exec, &record.config);
+        let spec = ExecSpec {
+            pid: running.pid,
+            cgroup: format!("/tare/{}", record.id),
+            seccomp: match exec.privileged {
+                true => tare_runtime::Seccomp::Unconfined,
+                false => crate::prepare::seccomp(&record.config),
+            },
+            pdeathsig: bond == Bond::Tied,
+            process,
+        };
+        let executing = tare_runtime::exec(&spec, stdio)?;
+        self.emit_container(Action::ExecStart, &record, &[("execCommand", &exec.argv.join(" "))]);
+        Ok(executing.into())
+    }
+}
+
+fn apply(process: &mut tare_runtime::Process, exec: &ExecConfig, config: &ContainerConfig) {
+    process.args.clone_from(&exec.argv);
+    process.terminal = exec.tty;
+    if exec.tty && !config.tty {
+        process.env.push("TERM=xterm".into());
+    }
+    for own in &exec.env {
+        let name = own.split('=').next().unwrap_or(own);
+        process.env.retain(|e| e.split('=').next() != Some(name));
+        if own.contains('=') {
+            process.env.push(own.clone());
+        }
+    }
+    if !exec.user.is_empty() {
+        process.user.clone_from(&exec.user);
+    }
+    if !exec.working_dir.is_empty() {
+        process.cwd.clone_from(&exec.working_dir);
+    }
+    if exec.privileged {
+        process.capabilities = tare_sys::caps::CapSet::all().names();
+    }
+}

@@ -1,0 +1,167 @@
+//! A container's mounts, in the runtime's terms, and the filling of new volumes.
+
+use std::path::{Path, PathBuf};
+
+use tare_runtime as rt;
+
+use crate::Engine;
+use crate::config::{BindOwner, Mount, MountSource};
+use crate::container::Record;
+use crate::error::{Error, Result};
+use crate::volumes::volume_name;
+
+impl Engine {
+    /// The runtime's mounts for a record: the user's, then the files that tare provides.
+    pub(crate) fn runtime_mounts(&self, record: &Record) -> Result<Vec<rt::Mount>> {
+        record.config.mounts.iter().map(|m| self.runtime_mount(m)).collect()
+    }
+
+    fn runtime_mount(&self, mount: &Mount) -> Result<rt::Mount> {
+        let target = PathBuf::from(&mount.target);
+        let bind = |source: PathBuf, idmap, propagation| rt::Mount::Bind {
+            source,
+            target: target.clone(),
+            readonly: mount.readonly,
+            recursive: true,
+            propagation,
+            idmap,
+        };
+        Ok(match &mount.source {
+            MountSource::Bind { path, idmap, propagation, .. } => {
+                if !path.exists() {
+                    return Err(missing_source(path));
+                }
+                let idmap = match idmap {
+                    BindOwner::SourceOwner => rt::Idmap::OwnerOfSource,
+                    BindOwner::Unmapped => rt::Idmap::Off,
+                };
+                bind(path.clone(), idmap, propagation_of(propagation))
+            }
+            MountSource::Volume { name, subpath, .. } => {
+                let data = resolve(&self.volume_path(name), subpath)?;
+                bind(data, rt::Idmap::Off, rt::Propagation::Private)
+            }
+            MountSource::Anonymous { name } => {
+                bind(resolve(&self.volume_path(name), "")?, rt::Idmap::Off, rt::Propagation::Private)
+            }
+            MountSource::Tmpfs { options } => {
+                let options = tmpfs_options(&mount.target, options, mount.readonly)?;
+                rt::Mount::Tmpfs { target, options }
+            }
+        })
+    }
+
+    /// Fills volumes that are still empty from the image's folder at their mount point, as Docker does at first use.
+    pub(crate) fn fill_volumes(&self, record: &Record) -> Result<()> {
+        for mount in &record.config.mounts {
+            let wanted = match &mount.source {
+                MountSource::Volume { nocopy, subpath, .. } => !nocopy && subpath.is_empty(),
+                MountSource::Anonymous { .. } => true,
+                MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
+            };
+            let Some(name) = volume_name(&mount.source).filter(|_| wanted) else { continue };
+            let data = self.volume_path(name);
+            if is_empty(&data) {
+                self.fill(record, &data, &mount.target)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&self, record: &Record, data: &Path, target: &str) -> Result<()> {
+        let relative = target.trim_start_matches('/');
+        // Without a layer that has the folder there is nothing to copy, and no overlay to mount.
+        if !record.layers.iter().any(|l| l.join(relative).symlink_metadata().is_ok()) {
+            return Ok(());
+        }
+        crate::archive::copy_out_of_root(&self.root_fs(record), target, data)
+    }
+}
+
+fn missing_source(path: &Path) -> Error {
+    Error::Invalid {
+        message: format!("bind source path does not exist: {}", path.display()),
+        hint: Some(
+            "it was there when the container was created; restore it, or create the container anew".into(),
+        ),
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// A folder in a volume, without a way out of it.
+fn resolve(data: &Path, subpath: &str) -> Result<PathBuf> {
+    let wanted = data.join(subpath.trim_start_matches('/'));
+    let real = wanted.canonicalize().map_err(Error::io("open volume folder", &wanted))?;
+    let root = data.canonicalize().map_err(Error::io("open volume folder", data))?;
+    if real.starts_with(&root) {
+        Ok(real)
+    } else {
+        Err(Error::invalid(format!("volume subpath {subpath:?} leads out of the volume")))
+    }
+}
+
+fn propagation_of(word: &str) -> rt::Propagation {
+    match word.trim_start_matches('r') {
+        "slave" => rt::Propagation::Slave,
+        "shared" => rt::Propagation::Shared,
+        _ => rt::Propagation::Private,
+    }
+}
+
+/// `size=64m,mode=1777,uid=1000,exec`
+fn tmpfs_options(target: &str, text: &str, readonly: bool) -> Result<rt::TmpfsOptions> {
+    let mut options = rt::TmpfsOptions { readonly, ..rt::TmpfsOptions::default() };
+    let bad = |item: &str| Error::invalid(format!("tmpfs {target}: invalid option {item:?}"));
+    for item in text.split(',').filter(|i| !i.is_empty()) {
+        let (key, value) = item.split_once('=').unwrap_or((item, ""));
+        match key {
+            "size" => options.size = Some(bytes(value).ok_or_else(|| bad(item))?),
+            "mode" => options.mode = Some(u32::from_str_radix(value, 8).map_err(|_| bad(item))?),
+            "uid" => options.uid = Some(value.parse().map_err(|_| bad(item))?),
+            "gid" => options.gid = Some(value.parse().map_err(|_| bad(item))?),
+            "exec" => options.exec = true,
+            "ro" => options.readonly = true,
+            "rw" | "noexec" | "nosuid" | "nodev" | "suid" | "dev" | "nr_inodes" => {}
+            _ => return Err(bad(item)),
+        }
+    }
+    Ok(options)
+}
+
+/// `64m` in bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].trim_end_matches(['b', 'B']).to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tmpfs_options_are_read_and_bad_ones_named() {
+        let options = tmpfs_options("/t", "size=64m,mode=700,uid=5", false).unwrap();
+        assert_eq!((options.size, options.mode, options.uid), (Some(64 << 20), Some(0o700), Some(5)));
+        let error = tmpfs_options("/t", "size=lots", false).unwrap_err();
+        assert!(error.to_string().contains("size=lots"), "{error}");
+    }
+
+    #[test]
+    fn a_subpath_cannot_leave_the_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("v/_data");
+        std::fs::create_dir_all(data.join("in")).unwrap();
+        assert!(resolve(&data, "in").is_ok());
+        assert!(resolve(&data, "../..").is_err());
+    }
+}

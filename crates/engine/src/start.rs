@@ -1,0 +1,137 @@
+//! `start`: lease addresses, write the specification, spawn the monitor, wait until PID 1 runs.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use tare_monitor::status::{State as Phase, Status};
+
+use crate::Engine;
+use crate::attach::{AttachOptions, Attachment};
+use crate::container::Record;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::event::Action;
+
+impl Engine {
+    /// Starts a container; returns when its first process runs. Starting one that runs already does nothing.
+    ///
+    /// # Errors
+    /// [`Error::StartFailed`] with the exit code's kind; whatever keeps it from being prepared.
+    pub fn start(&self, name: &str) -> Result<()> {
+        let record = self.record(name)?;
+        if self.state_of(&record)?.is_active() {
+            return Ok(());
+        }
+        self.launch(record, None).map(drop)
+    }
+
+    /// Starts a container with a client attached from the first byte on.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; [`Error::Invalid`] when it runs already.
+    pub fn start_attached(&self, name: &str, options: AttachOptions) -> Result<Attachment> {
+        let record = self.record(name)?;
+        if self.state_of(&record)?.is_active() {
+            return Err(Error::Invalid {
+                message: format!("container {} runs already", record.name),
+                hint: Some(format!("`tare attach {}`", record.name)),
+            });
+        }
+        let (ours, theirs) = UnixStream::pair().map_err(Error::io("make", "an attach socket"))?;
+        options.announce(&ours).map_err(Error::io("write to", "the attach socket"))?;
+        let terminal = record.config.tty;
+        let id = record.id.clone();
+        let control = self.launch(record, Some(theirs))?;
+        Ok(Attachment::new(ours, control, id, terminal))
+    }
+
+    fn launch(&self, mut record: Record, attached: Option<UnixStream>) -> Result<Control> {
+        self.wait_for_links(&record)?;
+        let networks = self.networks_of(&record)?;
+        if !networks.is_empty() {
+            record.endpoints = self.lease_addresses(&record, &networks)?;
+            self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record))?;
+        }
+        let run_folder = self.run_folder(&record.id);
+        crate::volumes::make_folder(&run_folder, 0o710)?;
+        let spec = self.prepare(&record, &networks)?;
+        let path = self.folder(&record.id).join("monitor.json");
+        spec.write(&path)?;
+        let (ours, theirs) = UnixStream::pair().map_err(Error::io("make", "a control socket"))?;
+        self.spawn_monitor(&record, theirs, attached)?;
+        let mut control = Control::new(&record.id, ours);
+        let status = control.wait_for(None, |s| !matches!(s.state, Phase::Starting))?;
+        self.started(&record, status)?;
+        Ok(control)
+    }
+
+    fn started(&self, record: &Record, status: Option<Status>) -> Result<()> {
+        let Some(status) = status else {
+            let log = self.folder(&record.id).join("monitor.log");
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            return Err(Error::Monitor {
+                id: record.id.clone(),
+                what: format!("ended before the container ran: {}", said.trim()),
+            });
+        };
+        if let Phase::Exited(exit) = &status.state {
+            if let Some(failure) = &exit.error {
+                return Err(Error::StartFailed(failure.clone()));
+            }
+        }
+        self.emit_container(Action::Start, record, &[]);
+        Ok(())
+    }
+
+    /// The monitor runs from a read-only mount of tare's binary that is attached nowhere, in a session of its own,
+    /// with the control connection as its descriptor 0 and the attached client, if any, as 1.
+    fn spawn_monitor(
+        &self,
+        record: &Record,
+        control: UnixStream,
+        attached: Option<UnixStream>,
+    ) -> Result<()> {
+        let log = self.folder(&record.id).join("monitor.log");
+        let stderr = File::create(&log).map_err(Error::io("create", &log))?;
+        let binary = &self.options.binary;
+        // Without CAP_SYS_ADMIN there is no mount to be had; then the container's root is no root here either.
+        let protected: Option<OwnedFd> = tare_sys::selfexe::open_protected().ok();
+        let program = match &protected {
+            Some(tree) => format!("/proc/self/fd/{}", tree.as_raw_fd()).into(),
+            None => binary.as_os_str().to_owned(),
+        };
+        let mut command = Command::new(program);
+        command
+            .arg0("tare")
+            .arg("monitor")
+            .arg(self.folder(&record.id))
+            .current_dir("/")
+            .env_clear()
+            .env("TARE_ROOT", &self.paths().root)
+            .env("TARE_RUN", &self.paths().run)
+            .process_group(0)
+            .stdin(Stdio::from(OwnedFd::from(control)))
+            .stdout(attached.map_or_else(Stdio::null, |s| Stdio::from(OwnedFd::from(s))))
+            .stderr(stderr);
+        command.spawn().map_err(Error::io("start the monitor from", binary))?;
+        Ok(())
+    }
+
+    /// `--link db`: the linked containers are waited for, bounded, as `depends_on` does in Compose.
+    fn wait_for_links(&self, record: &Record) -> Result<()> {
+        for (container, _) in &record.config.links {
+            let linked = self.container(container)?;
+            if !linked.state.is_active() {
+                return Err(Error::Invalid {
+                    message: format!("Cannot link to a non running container: /{}", linked.name),
+                    hint: Some(format!("`tare start {}` first", linked.name)),
+                });
+            }
+            self.wait_ready(&linked.id, crate::wait::LINK_PATIENCE)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Waiting: for an exit, for removal, for readiness. By the monitors' messages, not by timers.
+
+use std::time::{Duration, Instant};
+
+use tare_monitor::status::{HealthStatus, State as Phase, Status};
+
+use crate::Engine;
+use crate::container::State;
+use crate::error::{Error, Result};
+
+/// How long `--link` waits for the linked container.
+pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What [`Engine::wait`] waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitCondition {
+    /// It does not run (true at once for one that ended).
+    NotRunning,
+    /// Its next end.
+    NextExit,
+    /// It is removed.
+    Removed,
+}
+
+/// What became of a container that was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Its health check passed, or its port listens, or it has neither.
+    Ready,
+    /// Its health check gave up.
+    Unhealthy,
+    /// It ended, with this code.
+    Exited(i32),
+    /// Time ran out.
+    TimedOut,
+}
+
+impl Engine {
+    /// Waits for a container's end; returns its exit code.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchContainer`]; monitor errors.
+    pub fn wait(&self, name: &str, condition: WaitCondition) -> Result<i32> {
+        let container = self.container(name)?;
+        let code = match &container.state {
+            State::Exited(exit) if condition != WaitCondition::NextExit => exit.code,
+            State::Created if condition == WaitCondition::NotRunning => 0,
+            _ => self.wait_for_exit(&container.id, &container.name)?,
+        };
+        if condition == WaitCondition::Removed {
+            self.wait_for_removal(&container.id)?;
+        }
+        Ok(code)
+    }
+
+    fn wait_for_exit(&self, id: &str, name: &str) -> Result<i32> {
+        let Ok(mut control) = self.subscribe(id, name) else { return self.last_code(id, name) };
+        let ended = |s: &Status| matches!(s.state, Phase::Exited(_));
+        match control.wait_for(None, ended)?.map(|s| s.state) {
+            Some(Phase::Exited(exit)) => Ok(exit.code),
+            _ => self.last_code(id, name),
+        }
+    }
+
+    fn last_code(&self, id: &str, name: &str) -> Result<i32> {
+        match self.status(id)?.map(|s| crate::container::state(&s)) {
+            Some(State::Exited(exit)) => Ok(exit.code),
+            _ => Err(Error::NotRunning(name.into())),
+        }
+    }
+
+    fn wait_for_removal(&self, id: &str) -> Result<()> {
+        // Removal deletes the record last; there is no message for it, and it follows an exit within milliseconds.
+        let mut pause = Duration::from_millis(2);
+        while !self.store.find_ids("containers", id)?.is_empty() {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// Waits until a running container is ready for dependents, at most so long.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchContainer`]; monitor errors.
+    pub fn wait_ready(&self, name: &str, timeout: Duration) -> Result<Readiness> {
+        let container = self.container(name)?;
+        let deadline = Instant::now() + timeout;
+        let Ok(mut control) = self.subscribe(&container.id, &container.name) else {
+            return self.last_code(&container.id, &container.name).map(Readiness::Exited);
+        };
+        let decided = |s: &Status| readiness(s).is_some();
+        match control.wait_for(Some(deadline), decided)? {
+            Some(status) => Ok(readiness(&status).unwrap_or(Readiness::TimedOut)),
+            None if Instant::now() >= deadline => Ok(Readiness::TimedOut),
+            None => self.last_code(&container.id, &container.name).map(Readiness::Exited),
+        }
+    }
+}
+
+fn readiness(status: &Status) -> Option<Readiness> {
+    match &status.state {
+        Phase::Exited(exit) => Some(Readiness::Exited(exit.code)),
+        Phase::Running { .. } if status.ready => Some(Readiness::Ready),
+        _ if status.health.as_ref().is_some_and(|h| h.status == HealthStatus::Unhealthy) => {
+            Some(Readiness::Unhealthy)
+        }
+        _ => None,
+    }
+}
