@@ -114,7 +114,7 @@ pub enum Error {
         /// The image.
         image: String,
         /// What was wanted.
-        wanted: Platform,
+        wanted: Box<Platform>,
         /// What there is.
         offered: Vec<String>,
     },
@@ -132,7 +132,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No answer, or the connection broke, after all retries.
-    #[error("{registry}: cannot {action} {image}: {}", root_cause(source))]
+    #[error("{registry}: cannot {action} {image}: {}", root_cause(source.as_ref()))]
     Unreachable {
         /// Host and port.
         registry: String,
@@ -217,7 +217,7 @@ impl RegistryError {
                 Some(format!("docker login {registry} raises the limit; or use a mirror (registry-mirrors)"))
             }
             Self::Unreachable { registry, source, .. } => {
-                let cause = root_cause(source);
+                let cause = root_cause(source.as_ref());
                 if cause.contains("certificate") || cause.contains("UnknownIssuer") {
                     Some(format!(
                         "behind a company's proxy, add its CA to the system's, or set SSL_CERT_FILE; for a test registry list {registry} in insecure-registries"
@@ -232,8 +232,8 @@ impl RegistryError {
 }
 
 /// The innermost error's text: reqwest's own is only «error sending request».
-fn root_cause(error: &Box<dyn std::error::Error + Send + Sync>) -> String {
-    let mut cause: &dyn std::error::Error = error.as_ref();
+fn root_cause(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;
     }

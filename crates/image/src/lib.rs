@@ -6,17 +6,22 @@
 //! nothing. The API blocks; a pull runs an async runtime of its own inside.
 //!
 //! ```text
-//! <root>/image.db                   names, images, layers, which blob holds which layer
-//!        blobs/sha256/<hex>         configs, manifests, compressed layers: exact bytes, so save and push repeat them
+//! <root>/image.db                   names, images with config and manifest, layers, which blob holds which layer
+//!        blobs/sha256/<hex>         compressed layers: exact bytes, so that save and push repeat them
 //!        layers/<diff-id hex>/diff  one layer, in overlayfs form; complete when it is there (renamed into place)
 //!        staging/<random>/          work in progress, each locked by its owner; without a lock it is rubbish
+//!        staging/<hex>.partial      a blob coming in, locked by its downloader; without a lock it can be resumed
 //! ```
 //!
 //! **Crash safety.** A layer or blob is written under `staging/` and renamed into place; image.db is written last. A
 //! process killed in between leaves staging folders, which [`Store::sweep`] removes because their lock is free, and at
-//! worst a whole layer without an image, which the next garbage collection removes. Nothing is fsynced per file: after
-//! a power failure a layer's files may be short, so the store syncs the file system once, before image.db says that a
-//! new image exists.
+//! worst a whole layer without an image, which the next garbage collection removes. Nothing is synced to disk, neither
+//! per file nor per layer, as in Docker and containerd: that would cost most of a pull's time. A power failure (not a
+//! kill) in the half minute after a pull may therefore leave files of a layer empty; pulling the image anew after
+//! removing it mends that.
+//!
+//! **Concurrency.** Whoever records an image checks its layers under the database's write lock, and garbage collection
+//! moves layers away under the same lock: an image never names a layer that is gone.
 
 mod archive;
 pub mod auth;

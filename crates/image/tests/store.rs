@@ -1,4 +1,5 @@
 //! The store without a registry: names, removal, archives.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test they are the assertion")]
 
 mod support;
 

@@ -115,7 +115,7 @@ impl Index {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestOrIndex {
     /// One image.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     /// One image for each platform.
     Index(Index),
 }
@@ -134,7 +134,7 @@ impl ManifestOrIndex {
         if media_type::is_index(kind) || (probe.media_type.is_none() && probe.manifests.is_some()) {
             serde_json::from_slice(bytes).map(Self::Index)
         } else {
-            serde_json::from_slice(bytes).map(Self::Manifest)
+            serde_json::from_slice(bytes).map(|m| Self::Manifest(Box::new(m)))
         }
     }
 }

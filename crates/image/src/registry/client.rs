@@ -73,13 +73,9 @@ impl Remote {
         let insecure = is_insecure(host, &options.registries);
         let trust = if insecure == Insecure::Listed { Trust::Anything } else { Trust::Verified };
         let http = client(&options.registries, trust)?;
-        let scheme = if mirror.is_some_and(|m| m.starts_with("http://")) {
-            "http"
-        } else if insecure != Insecure::No && !speaks_tls(&http, host).await {
-            "http"
-        } else {
-            "https"
-        };
+        let plain = mirror.is_some_and(|m| m.starts_with("http://"))
+            || (insecure != Insecure::No && !speaks_tls(&http, host).await);
+        let scheme = if plain { "http" } else { "https" };
         let key = if mirror.is_some() { host } else { name.domain() };
         let problem = |problem: String| RegistryError::Protocol {
             registry: host.to_owned(),

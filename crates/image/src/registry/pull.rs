@@ -98,13 +98,17 @@ async fn resolve(remote: &Remote, name: &Reference, options: &PullOptions) -> Re
         let index = match parsed {
             ManifestOrIndex::Manifest(manifest) => {
                 let media_type = manifest.media_type.clone().unwrap_or(kind);
-                return Ok(Found { top, manifest, json, media_type });
+                return Ok(Found { top, manifest: *manifest, json, media_type });
             }
             ManifestOrIndex::Index(index) => index,
         };
         let Some(chosen) = index.choose(platform) else {
             let offered = index.platforms();
-            return Err(Error::NoPlatform { image: name.familiar(), wanted: platform.clone(), offered });
+            return Err(Error::NoPlatform {
+                image: name.familiar(),
+                wanted: Box::new(platform.clone()),
+                offered,
+            });
         };
         (json, kind) = remote.manifest(&chosen.digest.to_string()).await?;
         check(remote, "manifest", chosen.digest, Digest::of(&json))?;
