@@ -78,6 +78,13 @@ fn canonical_service(node: &mut Node, path: &str, context: &mut Context<'_>) -> 
         on(node, key, as_list)?;
     }
     on(node, "env_file", |files| env_files(files, context))?;
+    on(node, "label_file", |files| {
+        as_list(files)?;
+        each_item(files, |file| {
+            paths::make_absolute(file, context);
+            Ok(())
+        })
+    })?;
     on(node, "depends_on", |entries| set(entries, Node::null))?;
     on(node, "networks", |entries| set(entries, Node::null))?;
     on(node, "ports", |list| ports::canonical(list, &at("ports")))?;

@@ -6,8 +6,18 @@ use sha2::{Digest, Sha256};
 use crate::service::Service;
 
 /// Keys that do not shape a container: how its image comes about, how many there are, when and whether it starts.
-const NOT_IN_CONTAINER: [&str; 9] =
-    ["attach", "build", "depends_on", "develop", "env_file", "profiles", "pull_policy", "scale", "extends"];
+const NOT_IN_CONTAINER: [&str; 10] = [
+    "attach",
+    "build",
+    "depends_on",
+    "develop",
+    "env_file",
+    "profiles",
+    "pull_policy",
+    "scale",
+    "label_file",
+    "extends",
+];
 
 /// The service as JSON with sorted keys and without what does not shape a container. The executor keeps it with the
 /// container, so that a later `up` can name the difference.

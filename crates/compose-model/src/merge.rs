@@ -49,7 +49,7 @@ fn rule(path: &[&str]) -> Rule {
 }
 
 /// Lists of a service in which a value makes sense once only.
-const SET_LISTS: [&str; 14] = [
+const SET_LISTS: [&str; 15] = [
     "cap_add",
     "cap_drop",
     "device_cgroup_rules",
@@ -59,6 +59,7 @@ const SET_LISTS: [&str; 14] = [
     "expose",
     "external_links",
     "group_add",
+    "label_file",
     "links",
     "profiles",
     "security_opt",

@@ -104,8 +104,9 @@ fn sort_keys(value: &mut Value) {
 
 fn canonical_service(service: &mut Value) {
     let Some(map) = service.as_object_mut() else { return };
-    // Their content is in `environment` already.
+    // Their content is in `environment` and `labels` already.
     map.shift_remove("env_file");
+    map.shift_remove("label_file");
     let edges = map.get_mut("depends_on").and_then(Value::as_object_mut);
     for edge in edges.into_iter().flat_map(Map::values_mut) {
         // Readiness is tare's meaning of the short form; the file format calls it service_started.

@@ -47,6 +47,7 @@ pub(crate) fn resolve(
         fill_depends_on(&mut service, node);
         if selection.includes(key, &service) {
             read_environment(&mut service, node, &path, env, files)?;
+            read_labels(&mut service, env, files)?;
             fill_service(&mut service, env);
             project.services.insert(key.clone(), service);
         } else {
@@ -181,6 +182,23 @@ fn read_environment(
         environment.insert(key.clone(), value.or_else(|| env.get(&key).cloned()));
     }
     service.environment = environment;
+    Ok(())
+}
+
+/// Labels of the label files, under those of the `labels` section.
+fn read_labels(
+    service: &mut Service,
+    env: &BTreeMap<String, String>,
+    files: &dyn Files,
+) -> Result<(), Error> {
+    let mut labels = IndexMap::new();
+    for path in &service.label_file {
+        let text = files.read(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let content = parse_env_file(path, &text, EnvFileFormat::Compose, env)?;
+        labels.extend(content.into_iter().map(|(key, value)| (key, value.unwrap_or_default())));
+    }
+    labels.extend(std::mem::take(&mut service.labels));
+    service.labels = labels;
     Ok(())
 }
 

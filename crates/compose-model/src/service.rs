@@ -90,6 +90,8 @@ record! {
         pub init: Option<bool>,
         /// The IPC namespace.
         pub ipc: Option<String>,
+        /// Files of labels; already merged into `labels`.
+        pub label_file: Vec<PathBuf>,
         /// Labels of the container.
         pub labels: IndexMap<String, String>,
         /// Links to services, `service[:alias]`.

@@ -12,11 +12,15 @@ use crate::node::{Map, MergeTag, Node, ScalarKind, Value, file_start};
 /// Aliases may blow a small file up without bound («billion laughs»); this many nodes are plenty for a real one.
 const MAX_NODES: usize = 1_000_000;
 
+/// Collections inside collections; the tree is walked recursively, so a bound keeps the stack safe.
+const MAX_DEPTH: usize = 100;
+
 /// Parses a file into its first document; later documents of the stream are merged by the caller.
 pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Error> {
     let file: Arc<str> = Arc::from(file.to_string_lossy());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut builder = Builder { parser: Parser::new_from_str(text), file, anchors: HashMap::new(), nodes: 0 };
+    let mut builder =
+        Builder { parser: Parser::new_from_str(text), file, anchors: HashMap::new(), nodes: 0, depth: 0 };
     let mut documents = Vec::new();
     loop {
         let (event, span) = builder.next()?;
@@ -37,6 +41,7 @@ struct Builder<'input> {
     file: Arc<str>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    depth: usize,
 }
 
 impl<'input> Builder<'input> {
@@ -66,14 +71,23 @@ impl<'input> Builder<'input> {
                     message: "the alias refers to an anchor that is not complete here".to_owned(),
                 })?;
                 self.count(size(&node), &at)?;
+                if self.depth + depth(&node) > MAX_DEPTH {
+                    return Err(Error::Syntax { at, message: "nested too deeply".to_owned() });
+                }
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let value = resolve(&text, style, tag.as_deref());
                 (Node::new(value, at), anchor, tag)
             }
-            Event::SequenceStart(anchor, tag) => (Node::list(self.list()?, &at), anchor, tag),
-            Event::MappingStart(anchor, tag) => (Node::map(self.map()?, &at), anchor, tag),
+            Event::SequenceStart(anchor, tag) => {
+                self.enter(&at)?;
+                (Node::list(self.list()?, &at), anchor, tag)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.enter(&at)?;
+                (Node::map(self.map()?, &at), anchor, tag)
+            }
             _ => return Err(Error::Syntax { at, message: "unexpected end of a block".to_owned() }),
         };
         node.tag = tag.as_deref().and_then(merge_tag);
@@ -94,11 +108,22 @@ impl<'input> Builder<'input> {
         Ok(())
     }
 
+    fn enter(&mut self, at: &Location) -> Result<(), Error> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Error::Syntax { at: at.clone(), message: "nested too deeply".to_owned() });
+        }
+        Ok(())
+    }
+
     fn list(&mut self) -> Result<Vec<Node>, Error> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(items),
+                (Event::SequenceEnd, _) => {
+                    self.depth -= 1;
+                    return Ok(items);
+                }
                 (event, span) => items.push(self.node(event, span)?),
             }
         }
@@ -133,6 +158,7 @@ impl<'input> Builder<'input> {
             value.key_at = Some(key.at);
             map.insert(name, value);
         }
+        self.depth -= 1;
         for merge in merges {
             merge_into(&mut map, merge)?;
         }
@@ -179,6 +205,14 @@ fn size(node: &Node) -> usize {
         Value::Null | Value::Scalar(..) => 1,
         Value::List(items) => 1 + items.iter().map(size).sum::<usize>(),
         Value::Map(map) => 1 + map.values().map(size).sum::<usize>(),
+    }
+}
+
+fn depth(node: &Node) -> usize {
+    match &node.value {
+        Value::Null | Value::Scalar(..) => 0,
+        Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Map(map) => 1 + map.values().map(depth).max().unwrap_or(0),
     }
 }
 
@@ -292,6 +326,16 @@ mod tests {
         assert_eq!(node.get("b").unwrap().tag, Some(MergeTag::Override));
         assert!(node.get("c").unwrap().is_null());
         assert_eq!(node.get("d").unwrap().value, Value::Scalar("5".into(), ScalarKind::Text));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        assert!(parse(Path::new("f.yaml"), &"[".repeat(50_000)).is_err());
+        assert!(parse(Path::new("f.yaml"), &"a: {".repeat(50_000)).is_err());
+        let fifty = format!("{}{}", "[".repeat(50), "]".repeat(50));
+        assert!(parse(Path::new("f.yaml"), &fifty).is_ok());
+        let chained = format!("a: &a {fifty}\nb: {}*a{}\n", "[".repeat(60), "]".repeat(60));
+        assert!(parse(Path::new("f.yaml"), &chained).is_err());
     }
 
     #[test]

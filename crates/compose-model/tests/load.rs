@@ -34,7 +34,7 @@ fn options(paths: &[&str]) -> LoadOptions {
 }
 
 fn loaded(files: &[(&str, &str)], paths: &[&str]) -> (Project, Vec<Warning>) {
-    load(&options(paths), &Memory::new(files)).unwrap()
+    load(&options(paths), &Memory::new(files)).expect("a valid project")
 }
 
 fn config(text: &str) -> String {
@@ -42,7 +42,9 @@ fn config(text: &str) -> String {
 }
 
 fn failure(text: &str) -> String {
-    load(&options(&["/p/c.yaml"]), &Memory::new(&[("/p/c.yaml", text)])).unwrap_err().to_string()
+    load(&options(&["/p/c.yaml"]), &Memory::new(&[("/p/c.yaml", text)]))
+        .expect_err("an invalid project")
+        .to_string()
 }
 
 #[test]
@@ -130,9 +132,7 @@ networks:
     );
 }
 
-#[test]
-fn what_config_prints_loads_again_and_stays_the_same() {
-    let text = "
+const RICH: &str = "
 name: shop
 services:
   web:
@@ -153,7 +153,10 @@ services:
 volumes: {data: }
 secrets: {s: {file: ./s.txt}}
 ";
-    let first = config(text);
+
+#[test]
+fn what_config_prints_loads_again_and_stays_the_same() {
+    let first = config(RICH);
     assert!(
         first.contains("$$HOME") && first.contains("E: \"3.1\"") && first.contains("B: \"16\""),
         "{first}"
@@ -380,4 +383,22 @@ fn files_are_discovered_upwards() {
     assert_eq!(found.unused, [Path::new("/p/docker-compose.yml")]);
     assert_eq!(discover(Path::new("/q"), &files).unwrap().files.len(), 1);
     assert!(discover(Path::new("/r"), &files).is_none());
+}
+
+#[test]
+fn a_file_cut_anywhere_is_an_answer_and_no_panic() {
+    let mut errors = 0;
+    for end in 0..RICH.len() {
+        let files = Memory::new(&[("/p/c.yaml", &RICH[..end])]);
+        errors += usize::from(load(&options(&["/p/c.yaml"]), &files).is_err());
+    }
+    assert!(errors > 0 && errors < RICH.len());
+}
+
+#[test]
+fn label_files_lie_under_the_labels() {
+    let main = "services: {a: {image: x, label_file: l.env, labels: {a: mine}}}";
+    let (project, _) = loaded(&[("/p/c.yaml", main), ("/p/l.env", "a=file\nb=2\n")], &["/p/c.yaml"]);
+    let labels: Vec<_> = project.services["a"].labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(labels, ["a=mine", "b=2"]);
 }

@@ -7,3 +7,8 @@
 pub mod labels;
 pub mod observe;
 pub mod plan;
+pub mod convert;
+pub mod execute;
+pub mod observe_engine;
+pub mod progress;
+pub mod schedule;

@@ -5,6 +5,7 @@
 
 mod down;
 mod graph;
+mod images;
 mod lifecycle;
 mod step;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 mod up;
 
 pub use down::{DownOptions, Images, Orphans, Volumes, down};
+pub use images::{BuildMode, ImageOptions, PullMode, images};
 pub use lifecycle::{RmOptions, StopFirst, restart, rm, start, stop};
 pub use step::{Action, Cause, ContainerRef, Plan, Step, StepId};
 pub use up::{AnonymousVolumes, DependencyScope, Recreate, StartMode, UpOptions, up};

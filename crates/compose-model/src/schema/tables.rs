@@ -256,7 +256,7 @@ static SERVICE: Shape = Optional(&Object(&[
     ("init", Bool),
     ("ipc", Text),
     ("isolation", Ignored),
-    ("label_file", Ignored),
+    ("label_file", Use(&STRING_OR_LIST)),
     ("labels", Use(&LIST_OR_DICT)),
     ("links", Use(&STRINGS)),
     ("logging", Object(&[("driver", Text), ("options", Use(&OPTIONS))])),

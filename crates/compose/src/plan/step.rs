@@ -176,6 +176,8 @@ pub enum Cause {
     Missing,
     /// The person asked for it.
     Requested,
+    /// The service's `pull_policy` says so.
+    PullPolicy(String),
     /// Keys of the service that changed.
     ConfigChanged(Vec<String>),
     /// The image's name stands for another image now.
@@ -205,6 +207,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Missing => f.write_str("does not exist"),
             Self::Requested => f.write_str("requested"),
+            Self::PullPolicy(policy) => write!(f, "pull_policy: {policy}"),
             Self::ConfigChanged(keys) => f.write_str(&keys.join(", ")),
             Self::ImageChanged => f.write_str("image changed"),
             Self::Forced => f.write_str("recreation forced"),

@@ -340,3 +340,34 @@ fn every_step_comes_after_earlier_ones_only() {
         assert!(step.after.iter().all(|before| *before < step.id), "{plan}");
     }
 }
+
+#[test]
+fn images_are_made_as_options_and_policies_say() {
+    let project = project(
+        "
+services:
+  app: {build: {context: ., additional_contexts: {base: 'service:base'}}, depends_on: [db]}
+  base: {build: ./base}
+  db: {image: postgres}
+  cache: {image: redis, pull_policy: always}
+",
+    );
+    let observed = running(&project);
+    let always = ImageOptions { build: BuildMode::Always, ..ImageOptions::default() };
+    assert_eq!(
+        shown(images(&project, &observed, &always)),
+        "1. build image shop-base (requested)\n\
+         2. build image shop-app (requested) after 1\n\
+         3. pull image redis (pull_policy: always)\n"
+    );
+    let missing = images(&project, &Observed::default(), &ImageOptions::default());
+    assert_eq!(
+        shown(missing),
+        "1. pull image postgres (does not exist)\n\
+         2. build image shop-base (does not exist)\n\
+         3. build image shop-app (does not exist) after 2\n\
+         4. pull image redis (pull_policy: always)\n"
+    );
+    let never = ImageOptions { pull: PullMode::Never, ..ImageOptions::default() };
+    assert!(images(&project, &observed, &never).unwrap().is_empty());
+}

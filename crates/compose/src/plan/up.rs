@@ -4,7 +4,7 @@ mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tare_compose_model::{Condition, Project};
+use tare_compose_model::{Condition, MountKind, Project, Service};
 
 use super::graph::{Closure, ordered};
 use super::step::{Action, Cause, ContainerRef, Plan, StepId};
@@ -75,7 +75,7 @@ pub struct UpOptions {
 }
 
 /// Plans `up`. Images that must be built or pulled although they are present (`--build`, `--pull`) are the caller's
-/// work before it observes: whether an image changed is known only then.
+/// work before it observes ([`super::images`] plans it): whether an image changed is known only then.
 pub fn up(project: &Project, observed: &Observed, options: &UpOptions) -> Result<Plan, PlanError> {
     if let Some(unknown) = options.scale.keys().find(|name| !project.services.contains_key(*name)) {
         return Err(PlanError::NoSuchService(unknown.clone()));
@@ -149,7 +149,7 @@ impl<'a> Planner<'a> {
             let step = self.plan.add(action, Cause::Missing, []);
             self.networks.insert(key, step);
         }
-        for key in service.volumes.iter().filter_map(|mount| mount.source.as_ref()) {
+        for key in named_volumes(service) {
             let Some((key, volume)) = self.project.volumes.get_key_value(key) else { continue };
             let exists = self.observed.volumes.iter().any(|existing| existing.name == volume.name);
             if exists || self.volumes.contains_key(key.as_str()) {
@@ -192,8 +192,7 @@ impl<'a> Planner<'a> {
         let Some(service) = self.project.services.get(name) else { return Vec::new() };
         let image = self.images.get(&service.image_name(&self.project.name, name));
         let networks = service.networks.keys().filter_map(|key| self.networks.get(key.as_str()));
-        let sources = service.volumes.iter().filter_map(|mount| mount.source.as_deref());
-        let volumes = sources.filter_map(|key| self.volumes.get(key));
+        let volumes = named_volumes(service).filter_map(|key| self.volumes.get(key));
         image.into_iter().chain(networks).chain(volumes).copied().collect()
     }
 
@@ -246,6 +245,12 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// The keys of the volumes that a service mounts.
+fn named_volumes(service: &Service) -> impl Iterator<Item = &str> {
+    let mounts = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);
+    mounts.filter_map(|mount| mount.source.as_deref())
 }
 
 /// Whether a container that the plan does not touch already meets a condition.
