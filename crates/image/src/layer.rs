@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, params};
 use tare_oci::{Digest, Hasher};
 
+use crate::ahead::Ahead;
 use crate::blob::{LayerBlob, Tee};
 use crate::codec::{Compression, HashReader, HashWriter, decompress};
 use crate::error::{At as _, Doing as _, Error, Result};
@@ -74,19 +75,15 @@ impl Store {
         label: &str,
         expected: Option<Digest>,
     ) -> Result<Ingested> {
-        let broken = |problem: &str, source: io::Error| Error::BadLayer {
-            layer: label.to_owned(),
-            entry: String::new(),
-            problem: problem.to_owned(),
-            source: Some(source),
-        };
         let staging = Staging::new(&self.staging_dir())?;
         let diff = staging.folder("diff")?;
-        let tar =
-            decompress(BufReader::with_capacity(128 << 10, stream)).map_err(|e| broken(&e.to_string(), e))?;
-        let mut tar = HashReader::buffered(tar);
-        let size = unpack::unpack(&mut tar, &diff, label, self.privilege())?;
-        let (found, tar_size) = tar.into_inner().finish();
+        let (size, found, tar_size) = std::thread::scope(|scope| -> Result<_> {
+            let tar = Ahead::start(scope, || decompress(BufReader::with_capacity(128 << 10, stream)));
+            let mut tar = HashReader::buffered(tar);
+            let size = unpack::unpack(&mut tar, &diff, label, self.privilege())?;
+            let (found, tar_size) = tar.into_inner().finish();
+            Ok((size, found, tar_size))
+        })?;
         if let Some(expected) = expected
             && expected != found
         {

@@ -23,6 +23,7 @@
 //! **Concurrency.** Whoever records an image checks its layers under the database's write lock, and garbage collection
 //! moves layers away under the same lock: an image never names a layer that is gone.
 
+mod ahead;
 mod archive;
 pub mod auth;
 mod blob;
