@@ -331,3 +331,56 @@ fn pulls_at_the_same_time_share_the_download() {
     });
     assert_eq!(recorders.iter().map(|r| r.count(LayerStatus::Complete)).sum::<usize>(), 2);
 }
+
+/// Speaks just enough http: each connection one request; `answer` gets its head.
+fn serve(answer: impl Fn(&str, u16) -> String + Send + 'static) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0u8; 1];
+            // A TLS hello does not start with a letter: closed at once, as servers of plain http do.
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+                if !head[0].is_ascii_alphabetic() {
+                    break;
+                }
+            }
+            let reply = answer(&String::from_utf8_lossy(&head).to_lowercase(), port);
+            let _ = client.write_all(reply.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_token_is_fetched_when_the_registry_asks_for_one() {
+    let reply = |status: &str, header: &str, body: &str| {
+        let len = body.len();
+        format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len}\r\n{header}\r\n{body}")
+    };
+    let port = serve(move |head, port| {
+        if head.starts_with("get /token?service=s&scope=repository%3aapp%3apull ") {
+            // «user:word»: the login goes to the token service, and there only.
+            assert!(head.contains("authorization: basic dxnlcjp3b3jk"), "{head}");
+            reply("200 OK", "", r#"{"token":"abc"}"#)
+        } else if head.contains("authorization: bearer abc") {
+            reply("404 Not Found", "", r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag"}]}"#)
+        } else {
+            let realm = format!(
+                r#"Bearer realm="http://127.0.0.1:{port}/token",service="s",scope="repository:app:pull""#
+            );
+            reply("401 Unauthorized", &format!("WWW-Authenticate: {realm}\r\n"), "")
+        }
+    });
+    let mut options = PullOptions::default();
+    let login = Login { user: "user".into(), password: "word".into(), identity_token: None };
+    options.credentials.insert(&format!("127.0.0.1:{port}"), login);
+    let (_tmp, store) = store();
+    let error = store.pull(&name(&format!("127.0.0.1:{port}/app:9")), &options, &Silent).unwrap_err();
+    let Error::Registry(error) = error else { panic!("{error}") };
+    assert!(matches!(error, RegistryError::ManifestUnknown { .. }), "{error}");
+    assert!(error.to_string().contains("no such tag"), "{error}");
+}
