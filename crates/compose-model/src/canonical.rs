@@ -321,16 +321,13 @@ fn devices(node: &mut Node) -> Result<(), Error> {
         let at = item.at.clone();
         let mut parts = text.splitn(3, ':');
         let source = parts.next().unwrap_or_default();
-        // A CDI name such as `vendor.com/gpu=0` has no target.
-        let is_path = source.starts_with('/');
         let target = parts.next().unwrap_or(source);
         let permissions = parts.next().unwrap_or("rwm");
-        let mut map = Map::from_iter([("source".to_owned(), Node::text(source, &at))]);
-        map.insert("target".to_owned(), Node::text(target, &at));
-        if is_path {
-            map.insert("permissions".to_owned(), Node::text(permissions, &at));
-        }
-        item.value = Value::Map(map);
+        item.value = Value::Map(Map::from_iter([
+            ("source".to_owned(), Node::text(source, &at)),
+            ("target".to_owned(), Node::text(target, &at)),
+            ("permissions".to_owned(), Node::text(permissions, &at)),
+        ]));
         Ok(())
     })
 }

@@ -239,6 +239,10 @@ fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
         return Value::Scalar(number.to_string(), ScalarKind::Int);
     }
     if let Some(number) = float(text) {
+        // An integer beyond 64 bits, such as a long ID, keeps its digits.
+        if text.len() > 18 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Value::Scalar(text.to_owned(), ScalarKind::Float);
+        }
         return Value::Scalar(number.to_string(), ScalarKind::Float);
     }
     Value::Scalar(text.to_owned(), ScalarKind::Text)
@@ -291,7 +295,8 @@ mod tests {
 
     #[test]
     fn ports_are_no_sexagesimal_numbers() {
-        let node = one("a: 8000:8000\nb: 0440\nc: 1_000\nd: yes\ne: 22:22\nf: 3.10\ng: 09");
+        let node =
+            one("a: 8000:8000\nb: 0440\nc: 1_000\nd: yes\ne: 22:22\nf: 3.10\ng: 09\nh: 12345678901234567890");
         let text = |key: &str| match &node.get(key).unwrap().value {
             Value::Scalar(text, kind) => (text.clone(), *kind),
             other => panic!("{other:?}"),
@@ -303,6 +308,7 @@ mod tests {
         assert_eq!(text("e"), ("22:22".into(), ScalarKind::Text));
         assert_eq!(text("f"), ("3.1".into(), ScalarKind::Float));
         assert_eq!(text("g").1, ScalarKind::Float);
+        assert_eq!(text("h").0, "12345678901234567890");
     }
 
     #[test]
