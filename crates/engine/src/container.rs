@@ -224,6 +224,7 @@ impl Engine {
     /// # Errors
     /// Database errors.
     pub fn containers(&self) -> Result<Vec<Container>> {
+        self.converge()?;
         let mut all = self.records()?.into_iter().map(|r| self.assemble(r)).collect::<Result<Vec<_>>>()?;
         all.sort_by_key(|c| std::cmp::Reverse(c.created));
         Ok(all)

@@ -39,6 +39,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoSuchImage`] (pull it and try again), [`Error::NameInUse`], [`Error::Invalid`].
     pub fn create(&self, mut config: ContainerConfig) -> Result<Created> {
+        self.converge()?;
         let image =
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
         let warnings = self.warnings(&config, &image);

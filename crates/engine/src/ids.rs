@@ -39,7 +39,7 @@ fn random(bytes: usize) -> Vec<u8> {
 
 /// A new container id that does not read as a decimal number in its short form (Docker's rule).
 #[must_use]
-pub fn container_id() -> String {
+pub(crate) fn container_id() -> String {
     loop {
         let id = random_hex(32);
         if !id[..12].bytes().all(|b| b.is_ascii_digit()) {
@@ -50,7 +50,7 @@ pub fn container_id() -> String {
 
 /// A made-up container name, `swift_kettle`; `attempt` above zero appends a number against collisions.
 #[must_use]
-pub fn made_up_name(attempt: u32) -> String {
+pub(crate) fn made_up_name(attempt: u32) -> String {
     let dice = random(4);
     let mood = MOODS[(usize::from(dice[0]) * 256 + usize::from(dice[1])) % MOODS.len()];
     let thing = THINGS[(usize::from(dice[2]) * 256 + usize::from(dice[3])) % THINGS.len()];
@@ -61,7 +61,7 @@ pub fn made_up_name(attempt: u32) -> String {
 ///
 /// # Errors
 /// [`Error::InvalidName`].
-pub fn check_name<'n>(what: &'static str, name: &'n str) -> Result<&'n str> {
+pub(crate) fn check_name<'n>(what: &'static str, name: &'n str) -> Result<&'n str> {
     let name = name.strip_prefix('/').unwrap_or(name);
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod attach;
 pub mod commit;
 pub mod config;
+mod connect;
 pub mod container;
 pub mod control;
 mod create;
@@ -39,7 +40,7 @@ pub use container::{Container, State};
 pub use create::{Created, Warning};
 pub use error::{Error, Result};
 pub use ids::random_hex;
-pub use remove::RemoveOptions;
+pub use remove::{AnonymousVolumes, RemoveOptions, WhenRunning};
 pub use stop::{StopOptions, StopOutcome};
 pub use wait::{Readiness, WaitCondition};
 
@@ -61,8 +62,6 @@ pub struct Options {
     pub paths: Paths,
     /// tare's own executable, from which monitors are started.
     pub binary: PathBuf,
-    /// The host's resolv.conf.
-    pub resolv_conf: PathBuf,
 }
 
 /// The handle on all state; see the crate's page.
@@ -71,6 +70,7 @@ pub struct Engine {
     options: Options,
     store: StateStore,
     images: OnceLock<tare_image::Store>,
+    converged: OnceLock<()>,
 }
 
 impl Engine {
@@ -80,7 +80,7 @@ impl Engine {
     /// I/O and database errors.
     pub fn open(options: Options) -> Result<Self> {
         let store = StateStore::open(&options.paths.root)?;
-        Ok(Self { options, store, images: OnceLock::new() })
+        Ok(Self { options, store, images: OnceLock::new(), converged: OnceLock::new() })
     }
 
     /// The state folders.

@@ -24,6 +24,8 @@ use crate::networks::{Network, host_gateway};
 const LOG_SIZE: u64 = 10 << 20;
 const LOG_FILES: u32 = 3;
 const EPHEMERAL: u16 = 0;
+/// The host's.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 impl Engine {
     /// The overlay of a container.
@@ -170,7 +172,7 @@ impl Engine {
     }
 
     fn resolv_conf(&self, config: &ContainerConfig) -> String {
-        let host = std::fs::read_to_string(&self.options.resolv_conf).unwrap_or_default();
+        let host = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
         let host = ResolvConf::parse(&host);
         let own_dns = matches!(config.network, NetworkMode::Default | NetworkMode::Networks);
         if own_dns {
@@ -210,11 +212,11 @@ impl Engine {
             links: links.map(|(container, alias)| (alias.clone(), container.clone())).collect(),
             extra_hosts: extra_hosts(record),
             nameservers: record.config.dns.clone(),
-            resolv_conf: self.options.resolv_conf.clone(),
+            resolv_conf: RESOLV_CONF.into(),
         }))
     }
 
-    fn attachment(
+    pub(crate) fn attachment(
         &self,
         record: &Record,
         n: usize,

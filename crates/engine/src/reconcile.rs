@@ -10,6 +10,14 @@ use crate::Engine;
 use crate::error::Result;
 
 impl Engine {
+    /// [`Engine::reconcile`], once in this engine's life: before the first list or creation.
+    pub(crate) fn converge(&self) -> Result<()> {
+        if self.converged.set(()).is_ok() {
+            self.reconcile()?;
+        }
+        Ok(())
+    }
+
     /// Removes leavings of killed monitors and clients; returns how many containers it tidied.
     ///
     /// # Errors

@@ -129,16 +129,6 @@ impl StateStore {
         let prefix = format!("SELECT id FROM {table} WHERE id >= ?1 AND id < ?1 || 'g'");
         strings(&guard, &prefix, text).map_err(|e| self.fail(e))
     }
-
-    /// The leases of a network: (address, container id).
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub(crate) fn leases(&self, network: &str) -> Result<Vec<(String, String)>> {
-        let guard = self.lock();
-        pairs(&guard, "SELECT address, container FROM leases WHERE network = ?1", network)
-            .map_err(|e| self.fail(e))
-    }
 }
 
 /// A write transaction; see [`StateStore::write`].

@@ -25,4 +25,4 @@ pub mod status;
 mod supervisor;
 
 pub use error::Error;
-pub use supervisor::{Handover, supervise};
+pub use supervisor::{Handover, Witness, supervise};

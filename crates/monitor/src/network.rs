@@ -7,7 +7,7 @@ use tare_network::forward::{Backend, Via};
 use tare_network::record::{self, EndpointRecord, MonitorIdentity};
 
 use crate::Error;
-use crate::spec::{Bridged, MonitorSpec, Network};
+use crate::spec::{Attachment, Bridged, MonitorSpec, Network};
 
 /// Attaches all endpoints of a bridged container and starts its DNS.
 pub(crate) fn attach(spec: &MonitorSpec, netns: BorrowedFd<'_>) -> Result<Option<dns::Server>, Error> {
@@ -47,6 +47,42 @@ fn dns_config(bridged: &Bridged) -> dns::Config {
         nameservers: bridged.nameservers.clone(),
         resolv_conf: bridged.resolv_conf.clone(),
     }
+}
+
+/// Adds an endpoint to a running container.
+pub(crate) fn connect(
+    spec: &mut MonitorSpec,
+    attachment: Attachment,
+    netns: BorrowedFd<'_>,
+    dns: Option<&mut dns::Server>,
+) -> Result<(), Error> {
+    let Network::Bridged(bridged) = &mut spec.network else { return Ok(()) };
+    tare_network::ensure_bridge(&attachment.bridge)?;
+    tare_network::attach(netns, &attachment.endpoint)?;
+    bridged.attachments.push(attachment);
+    if let Some(dns) = dns {
+        dns.set_config(&dns_config(bridged));
+    }
+    publish(spec)
+}
+
+/// Takes an endpoint of a running container away.
+pub(crate) fn disconnect(
+    spec: &mut MonitorSpec,
+    network_id: &str,
+    dns: Option<&mut dns::Server>,
+) -> Result<(), Error> {
+    let Network::Bridged(bridged) = &mut spec.network else { return Ok(()) };
+    let Some(at) = bridged.attachments.iter().position(|a| a.endpoint.network_id == network_id) else {
+        return Ok(());
+    };
+    let attachment = bridged.attachments.remove(at);
+    record::withdraw(&attachment.records, &spec.id)?;
+    tare_network::detach(&attachment.endpoint)?;
+    if let Some(dns) = dns {
+        dns.set_config(&dns_config(bridged));
+    }
+    Ok(())
 }
 
 /// Makes the container's names known to its networks.

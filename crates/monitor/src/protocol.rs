@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 use tare_runtime::cgroup::Resources;
 
-use crate::spec::RestartPolicy;
+use crate::spec::{Attachment, RestartPolicy};
 use crate::status::Status;
 
 /// Client to monitor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Send every status from now on.
@@ -38,6 +38,16 @@ pub enum Request {
         rows: u16,
         /// Columns.
         cols: u16,
+    },
+    /// Add an endpoint.
+    Connect {
+        /// The endpoint, its bridge, its names.
+        attachment: Box<Attachment>,
+    },
+    /// Take an endpoint away.
+    Disconnect {
+        /// Its network.
+        network_id: String,
     },
     /// Change limits and policy.
     Update {

@@ -1,5 +1,6 @@
 //! What control clients ask for.
 
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -9,9 +10,9 @@ use super::{Freezing, Stopping, Supervisor};
 use crate::attach::Attached;
 use crate::client::{Client, Incoming};
 use crate::protocol::{Message, Request};
-use crate::run;
-use crate::spec::RestartPolicy;
+use crate::spec::{Attachment, RestartPolicy};
 use crate::status::State;
+use crate::{Error, network, run};
 
 impl Supervisor {
     pub(super) fn accept_control(&mut self) {
@@ -70,8 +71,20 @@ impl Supervisor {
             Request::Resize { rows, cols } => {
                 self.run.as_ref().map_or(Ok(()), |r| r.io.resize(rows, cols)).map_err(|e| e.to_string())
             }
+            Request::Connect { attachment } => self.connect(*attachment).map_err(|e| e.to_string()),
+            Request::Disconnect { network_id } => self.disconnect(&network_id).map_err(|e| e.to_string()),
             Request::Update { resources, restart } => self.update(resources.as_deref(), restart),
         }
+    }
+
+    fn connect(&mut self, attachment: Attachment) -> Result<(), Error> {
+        let Some(run) = &mut self.run else { return Ok(()) };
+        network::connect(&mut self.spec, attachment, run.netns.as_fd(), run.dns.as_mut())
+    }
+
+    fn disconnect(&mut self, network_id: &str) -> Result<(), Error> {
+        let dns = self.run.as_mut().and_then(|r| r.dns.as_mut());
+        network::disconnect(&mut self.spec, network_id, dns)
     }
 
     fn update(
