@@ -78,7 +78,7 @@ install: build
 	    if [ -z "$$there" ] || [ "$$(readlink "$$there")" = tare ]; then \
 	        ln -sf tare $(DESTDIR)$(PREFIX)/bin/$$name && echo "$$name is tare now"; \
 	    else \
-	        echo "$$there is there already and stays; \`alias $$name='tare $${name#docker}'\` would put tare first" | sed "s/tare -compose/tare compose/; s/'tare '/tare/"; \
+	        echo "$$there stays as it is: call tare by its own name"; \
 	    fi; \
 	done
 
