@@ -1,0 +1,160 @@
+//! From the engine to [`Observed`]: what exists of a project, by its labels. One pass over the containers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tare_compose_model::{Project, Service};
+use tare_engine::config::ContainerConfig;
+use tare_engine::container::{Container, Running, State};
+use tare_engine::{Engine, Error};
+use tare_monitor::status::HealthStatus;
+
+use crate::labels;
+use crate::observe::{ContainerState, Health, Observed, ObservedContainer, ObservedNetwork, ObservedVolume};
+
+/// Looks at what exists of `project`.
+///
+/// # Errors
+/// Those of the engine.
+pub fn observe(engine: &Engine, project: &Project) -> Result<Observed, Error> {
+    let mut observed = Observed { containers: containers(engine, &project.name)?, ..Observed::default() };
+    let wanted: BTreeSet<&str> = project.networks.values().map(|network| network.name.as_str()).collect();
+    for network in engine.networks()? {
+        let mine = network.labels.get(labels::PROJECT) == Some(&project.name);
+        if mine || wanted.contains(network.name.as_str()) {
+            let key = network.labels.get(labels::NETWORK).filter(|_| mine).cloned();
+            observed.networks.push(ObservedNetwork { id: network.id, name: network.name, key });
+        }
+    }
+    let wanted: BTreeSet<&str> = project.volumes.values().map(|volume| volume.name.as_str()).collect();
+    for volume in engine.volumes()? {
+        let mine = volume.labels.get(labels::PROJECT) == Some(&project.name);
+        if mine || wanted.contains(volume.name.as_str()) {
+            let key = volume.labels.get(labels::VOLUME).filter(|_| mine).cloned();
+            observed.volumes.push(ObservedVolume { name: volume.name, key });
+        }
+    }
+    observed.images = images(engine, project)?;
+    Ok(observed)
+}
+
+/// The images that the project names and that are here, with their IDs.
+///
+/// # Errors
+/// Those of the image store.
+pub fn images(engine: &Engine, project: &Project) -> Result<BTreeMap<String, String>, Error> {
+    let services = project.services.iter().chain(&project.disabled_services);
+    let names: BTreeSet<String> =
+        services.map(|(name, service)| service.image_name(&project.name, name)).collect();
+    let store = engine.images()?;
+    let mut found = BTreeMap::new();
+    for name in names {
+        if let Some(image) = store.find(&name)? {
+            found.insert(name, image.id.to_string());
+        }
+    }
+    Ok(found)
+}
+
+/// The containers of a project as the planner sees them.
+///
+/// # Errors
+/// Those of the engine.
+pub fn containers(engine: &Engine, project: &str) -> Result<Vec<ObservedContainer>, Error> {
+    Ok(of_project(engine, project)?.iter().map(observed).collect())
+}
+
+/// The containers of a project as the engine has them, by service and number.
+///
+/// # Errors
+/// Those of the engine.
+pub fn of_project(engine: &Engine, project: &str) -> Result<Vec<Container>, Error> {
+    let mut all = engine.containers()?;
+    all.retain(|container| label(&container.config, labels::PROJECT) == project);
+    all.sort_by_cached_key(|container| (service_of(container).to_owned(), number_of(container)));
+    Ok(all)
+}
+
+/// A label's text, empty without it.
+fn label<'a>(config: &'a ContainerConfig, name: &str) -> &'a str {
+    config.labels.get(name).map(String::as_str).unwrap_or_default()
+}
+
+/// The service that a container belongs to.
+#[must_use]
+pub fn service_of(container: &Container) -> &str {
+    label(&container.config, labels::SERVICE)
+}
+
+/// The container's number within its service.
+#[must_use]
+pub fn number_of(container: &Container) -> u32 {
+    label(&container.config, labels::CONTAINER_NUMBER).parse().unwrap_or(1)
+}
+
+/// Whether `run` made it.
+#[must_use]
+pub fn is_oneoff(container: &Container) -> bool {
+    label(&container.config, labels::ONEOFF).eq_ignore_ascii_case("true")
+}
+
+fn observed(container: &Container) -> ObservedContainer {
+    let config = &container.config;
+    let depends_on = label(config, labels::DEPENDS_ON);
+    ObservedContainer {
+        id: container.id.clone(),
+        name: container.name.clone(),
+        service: service_of(container).to_owned(),
+        number: number_of(container),
+        state: state(&container.state),
+        config_hash: label(config, labels::CONFIG_HASH).to_owned(),
+        config_json: label(config, labels::CONFIG_JSON).to_owned(),
+        image_id: container.image_id.clone(),
+        health: health(&container.state),
+        ready: matches!(container.state, State::Running(Running { ready: true, .. })),
+        oneoff: is_oneoff(container),
+        depends_on: depends_on
+            .split(',')
+            .filter_map(|edge| edge.split(':').next())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+fn state(state: &State) -> ContainerState {
+    match state {
+        State::Created => ContainerState::Created,
+        State::Running(Running { paused: true, .. }) => ContainerState::Paused,
+        State::Running(_) => ContainerState::Running,
+        State::Restarting(_) => ContainerState::Restarting,
+        State::Exited(exit) => ContainerState::Exited { status: exit.code },
+    }
+}
+
+fn health(state: &State) -> Health {
+    let State::Running(Running { health: Some(health), .. }) = state else { return Health::None };
+    match health.status {
+        HealthStatus::Starting => Health::Starting,
+        HealthStatus::Healthy => Health::Healthy,
+        HealthStatus::Unhealthy => Health::Unhealthy,
+    }
+}
+
+/// A project known by its containers alone, for commands that are given a name and no file: what each container was
+/// made from stands in its labels.
+#[must_use]
+pub fn project_of_labels(name: &str, observed: &[ObservedContainer]) -> Project {
+    let mut project = Project { name: name.to_owned(), ..Project::default() };
+    for container in observed {
+        let service: Service = serde_json::from_str(&container.config_json).unwrap_or_else(|_| Service {
+            depends_on: container.depends_on.iter().map(|name| (name.clone(), Default::default())).collect(),
+            ..Service::default()
+        });
+        project.services.entry(container.service.clone()).or_insert(service);
+    }
+    let known: BTreeSet<String> = project.services.keys().cloned().collect();
+    for service in project.services.values_mut() {
+        service.depends_on.retain(|name, _| known.contains(name));
+    }
+    project
+}
