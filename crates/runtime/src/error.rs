@@ -163,15 +163,21 @@ impl From<&Error> for Wire {
                 Wire::Mount(source_path.clone(), target.clone(), code(source))
             }
             Error::NotFound { program } => Wire::NotFound(program.clone()),
-            Error::PermissionDenied { program, source } => Wire::PermissionDenied(program.clone(), code(source)),
+            Error::PermissionDenied { program, source } => {
+                Wire::PermissionDenied(program.clone(), code(source))
+            }
             Error::InterpreterNotFound { file, interpreter } => {
                 Wire::InterpreterNotFound(file.clone(), interpreter.clone())
             }
-            Error::CrlfInterpreter { file, interpreter } => Wire::CrlfInterpreter(file.clone(), interpreter.clone()),
+            Error::CrlfInterpreter { file, interpreter } => {
+                Wire::CrlfInterpreter(file.clone(), interpreter.clone())
+            }
             Error::UserNotFound { name } => Wire::UserNotFound(name.clone()),
             Error::GroupNotFound { name } => Wire::GroupNotFound(name.clone()),
             Error::Invalid { field, reason } => Wire::Invalid((*field).into(), reason.clone()),
-            Error::Cgroup { action, path, source } => Wire::Cgroup((*action).into(), path.clone(), code(source)),
+            Error::Cgroup { action, path, source } => {
+                Wire::Cgroup((*action).into(), path.clone(), code(source))
+            }
             Error::ChildDied => Wire::ChildDied,
             Error::NotRunning { pid } => Wire::NotRunning(*pid),
         }
@@ -194,7 +200,9 @@ impl From<Wire> for Error {
             Wire::UserNotFound(name) => Error::UserNotFound { name },
             Wire::GroupNotFound(name) => Error::GroupNotFound { name },
             Wire::Invalid(field, reason) => Error::Invalid { field: text(field), reason },
-            Wire::Cgroup(action, path, code) => Error::Cgroup { action: text(action), path, source: os(code) },
+            Wire::Cgroup(action, path, code) => {
+                Error::Cgroup { action: text(action), path, source: os(code) }
+            }
             Wire::ChildDied => Error::ChildDied,
             Wire::NotRunning(pid) => Error::NotRunning { pid },
         }

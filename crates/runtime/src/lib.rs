@@ -10,14 +10,24 @@
 //! In reading order: [`Spec`], [`create`], [`Created`], [`Running`], [`exec`], [`cgroup`].
 
 pub mod cgroup;
+mod channel;
+mod child;
+mod container;
 mod error;
+mod init;
+mod join;
+mod privileges;
+mod program;
+mod rootfs;
+mod seccomp;
 mod spec;
+pub mod users;
 
 pub use error::{Error, Result};
+pub use rootfs::overlay_root;
 pub use spec::*;
 
 use rustix::fd::OwnedFd;
-use std::path::PathBuf;
 
 /// The standard streams of a process.
 #[derive(Debug)]
@@ -46,8 +56,7 @@ pub struct Created {
     pub netns: OwnedFd,
     /// The terminal's master side, for [`Stdio::Terminal`].
     pub pty_master: Option<OwnedFd>,
-    /// Things done differently from what was asked: a bind whose file system has no idmapped mounts.
-    pub notes: Vec<String>,
+    pending: container::Pending,
 }
 
 /// A running process; it is a child of the caller, who must wait for it.
@@ -59,7 +68,7 @@ pub struct Running {
     pub pidfd: OwnedFd,
     /// The terminal's master side, for [`Stdio::Terminal`].
     pub pty_master: Option<OwnedFd>,
-    /// Things done differently from what was asked.
+    /// Things done differently from what was asked: a bind whose file system has no idmapped mounts.
     pub notes: Vec<String>,
 }
 
@@ -69,8 +78,7 @@ pub struct Running {
 /// # Errors
 /// Whatever the caller's side meets: an unknown namespace file, a control group that cannot be made.
 pub fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
-    let _ = (spec, stdio);
-    unimplemented!()
+    container::create(spec, stdio)
 }
 
 impl Created {
@@ -80,7 +88,7 @@ impl Created {
     /// The child's own: mounts, users, and the program ([`Error::NotFound`], [`Error::PermissionDenied`],
     /// [`Error::CrlfInterpreter`]).
     pub fn start(self) -> Result<Running> {
-        unimplemented!()
+        self.run()
     }
 }
 
@@ -104,16 +112,5 @@ pub struct ExecSpec {
 /// # Errors
 /// [`Error::NotRunning`], and those of [`Created::start`].
 pub fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
-    let _ = (spec, stdio);
-    unimplemented!()
-}
-
-/// Mounts an overlay of `lowers` (topmost first) and `upper` without attaching it anywhere; it goes when the
-/// descriptor and everything opened beneath are closed. For copying out of stopped containers, and for the builder.
-///
-/// # Errors
-/// [`Error::Mount`].
-pub fn overlay_root(root: &RootFs) -> Result<OwnedFd> {
-    let _: PathBuf = root.upper.clone();
-    unimplemented!()
+    join::exec(spec, stdio)
 }

@@ -223,7 +223,7 @@ pub enum Idmap {
     #[default]
     Off,
     /// The source's owner and root change places in this mount; nothing happens when root owns the source, or when
-    /// the file system cannot do it (then [`Created::notes`](crate::Created) says so).
+    /// the file system cannot do it (then [`Running::notes`](crate::Running::notes) says so).
     OwnerOfSource,
 }
 

@@ -57,3 +57,16 @@ pub fn close_others_on_exec(first: u32) -> io::Result<()> {
     // SAFETY: marking does not close, so no owner's descriptor becomes invalid.
     crate::check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
 }
+
+/// Closes every descriptor above the standard three but `keep`, for a process that from now on uses nothing else and
+/// ends with [`exit_now`](crate::clone::exit_now): owners of the others must not get to drop them.
+pub fn close_all_but(keep: impl AsFd) -> io::Result<()> {
+    let keep = keep.as_fd().as_raw_fd().cast_unsigned();
+    for (first, last) in [(3, keep.saturating_sub(1)), (keep + 1, u32::MAX)] {
+        if first <= last {
+            // SAFETY: by this function's contract nothing of this process uses the closed descriptors any more.
+            crate::check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! tare's own PID 1: forwards signals to the one child it starts, reaps what is left to it, and ends as that child.
+
+use crate::{Error, Result};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, WaitStatus};
+use tare_sys::clone::{CloneFlags, clone3, exit_now};
+use tare_sys::event::{Interest, Poller, Token};
+use tare_sys::exec;
+use tare_sys::signal::{self, Signal, SignalFd, SignalSet};
+
+/// Runs `child` in a process of its own, stays as PID 1 until it ends, and exits with its status. Returns only errors
+/// from before the child is there.
+pub(crate) fn supervise(child: impl FnOnce() -> i32) -> Result<i32> {
+    let fail = |action| Error::system(action);
+    // A signal that comes before the child is there must wait for it.
+    let signals = SignalFd::new(&SignalSet::all()).map_err(fail("taking signals"))?;
+    let main = clone3(CloneFlags::NONE, None, child).map_err(fail("starting the program"))?;
+    // The program shows by closing the channel that it runs, so it must not stay open here; nor the streams.
+    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+    let status = match exec::close_all_but(&signals) {
+        Ok(()) => watch(&signals, main.pid).unwrap_or(255),
+        Err(_) => 255,
+    };
+    exit_now(status)
+}
+
+/// Until the main child has ended; its status.
+fn watch(signals: &SignalFd, main: i32) -> std::io::Result<i32> {
+    // Nothing of the name of the process that tare was started as should show in the container.
+    let _ = tare_sys::prctl::set_name(c"tare-init");
+    let mut poller = Poller::new()?;
+    poller.add(signals, Token(0), Interest::READ)?;
+    let mut events = Vec::new();
+    loop {
+        poller.wait(&mut events, None)?;
+        while let Some(info) = signals.read()? {
+            if info.signal == Signal::CHLD {
+                if let Some(status) = reap(main) {
+                    return Ok(status);
+                }
+            } else {
+                // It may have ended this moment.
+                let _ = signal::kill(main, info.signal);
+            }
+        }
+    }
+}
+
+/// Takes in every child that has ended; the main child's status ends PID 1.
+fn reap(main: i32) -> Option<i32> {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == main => {
+                return Some(exit_status(status));
+            }
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+fn exit_status(status: WaitStatus) -> i32 {
+    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal)).unwrap_or(255)
+}

@@ -1,0 +1,106 @@
+//! Running a further process in a running container.
+
+use crate::cgroup::{Entry, Manager};
+use crate::channel::Channel;
+use crate::child::{self, Launch, Streams};
+use crate::container::reap;
+use crate::privileges::{Privileges, capabilities};
+use crate::program::Program;
+use crate::{Error, ExecSpec, Result, Running, Stdio, seccomp};
+use rustix::fd::{AsFd, OwnedFd};
+use tare_sys::clone::{CloneFlags, clone3};
+use tare_sys::root::RootDir;
+use tare_sys::{ns, prctl, process, pty};
+
+pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
+    let gone = |_| Error::NotRunning { pid: spec.pid };
+    let target = process::pidfd_open(spec.pid).map_err(gone)?;
+    let caps = capabilities(&spec.process)?;
+    let filter = seccomp::compile(&spec.seccomp, caps)?;
+    let (mut master, mut peer) = (None, None);
+    if matches!(stdio, Stdio::Terminal) {
+        let path = format!("/proc/{}/root", spec.pid);
+        let pts = RootDir::open_host(&*path).and_then(|root| root.locate("/dev/pts"));
+        let opened = pts.and_then(pty::open_in).map_err(Error::path("opening a terminal in", "/dev/pts"))?;
+        peer = Some(pty::peer(&opened).map_err(Error::system("opening a terminal"))?);
+        master = Some(opened);
+    }
+    let launch = Launch {
+        process: &spec.process,
+        program: Program::new(&spec.process.args, &spec.process.env)?,
+        privileges: Privileges::new(&spec.process, filter, caps)?,
+        streams: Streams::new(stdio, peer)?,
+        pdeathsig: spec.pdeathsig,
+    };
+    let entry = match spec.cgroup.as_str() {
+        "" => Entry::Files(Vec::new()),
+        path => Manager::detect()?.group(path).entry()?,
+    };
+    let (pidfd, pid, channel) = spawn(&target, launch, &entry, spec.pid)?;
+    match channel.wait_executed() {
+        Ok(()) => Ok(Running { pid, pidfd, pty_master: master, notes: Vec::new() }),
+        Err(error) => {
+            reap(pid);
+            Err(error)
+        }
+    }
+}
+
+/// One clone: the PID namespace is entered by the parent for its children, the others by the child itself.
+fn spawn(target: &OwnedFd, launch: Launch<'_>, entry: &Entry, pid: i32) -> Result<(OwnedFd, i32, Channel)> {
+    let spaces = different(pid)?;
+    let (ours, theirs) = Channel::pair()?;
+    let own = ns::open_own("pid").map_err(Error::system("opening the PID namespace"))?;
+    // From the moment it is in the container's PID namespace, processes there can look at it (CVE-2016-9962).
+    let was_dumpable = prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?;
+    ns::join(target, CloneFlags::NEWPID).map_err(|_| Error::NotRunning { pid })?;
+    let folder = match entry {
+        Entry::Folder(folder) => Some(folder.as_fd()),
+        Entry::Files(_) => None,
+    };
+    let child = clone3(CloneFlags::NONE, folder, || {
+        child::report(&theirs, &enter_and_run(target, spaces, &launch, entry))
+    });
+    ns::join(&own, CloneFlags::NEWPID).map_err(Error::system("returning to the PID namespace"))?;
+    prctl::set_dumpable(was_dumpable).map_err(Error::system("PR_SET_DUMPABLE"))?;
+    let child = child.map_err(Error::system("clone3"))?;
+    Ok((child.pidfd, child.pid, ours))
+}
+
+/// Which of the container's namespaces are not the caller's own already; a shared user namespace cannot be joined.
+fn different(pid: i32) -> Result<CloneFlags> {
+    let mut flags = CloneFlags::NONE;
+    for (name, flag) in [
+        ("user", CloneFlags::NEWUSER),
+        ("mnt", CloneFlags::NEWNS),
+        ("net", CloneFlags::NEWNET),
+        ("ipc", CloneFlags::NEWIPC),
+        ("uts", CloneFlags::NEWUTS),
+        ("cgroup", CloneFlags::NEWCGROUP),
+    ] {
+        let id = |path: String| std::fs::read_link(path);
+        let theirs = id(format!("/proc/{pid}/ns/{name}")).map_err(|_| Error::NotRunning { pid })?;
+        if theirs != id(format!("/proc/self/ns/{name}")).map_err(Error::system("reading own namespaces"))? {
+            flags |= flag;
+        }
+    }
+    Ok(flags)
+}
+
+fn enter_and_run(target: &OwnedFd, spaces: CloneFlags, launch: &Launch<'_>, entry: &Entry) -> Error {
+    let settle = || {
+        if let Entry::Files(files) = entry {
+            for file in files {
+                rustix::io::write(file, b"0")
+                    .map_err(|e| Error::system("joining the control group")(e.into()))?;
+            }
+        }
+        ns::join(target, spaces).map_err(Error::system("joining the container's namespaces"))?;
+        let root = RootDir::open_host("/").map_err(Error::system("opening the container's root"))?;
+        launch.settle(&root)
+    };
+    match settle() {
+        Ok(identity) => launch.run(&identity),
+        Err(error) => error,
+    }
+}

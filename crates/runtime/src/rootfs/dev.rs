@@ -1,0 +1,173 @@
+//! `/dev`: the usual nodes, links, terminals, shared memory and message queues.
+
+use super::{Materials, Tree, mount_error, new_fs};
+use crate::spec::{Namespace, Spec};
+use crate::{Error, Result};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
+use rustix::io::Errno;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use tare_sys::mount::{self, Depth, MountFlags};
+
+const NODES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+const LINKS: [(&str, &str); 6] = [
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("/proc/kcore", "core"),
+    ("pts/ptmx", "ptmx"),
+];
+
+const QUIET: MountFlags = MountFlags::MOUNT_ATTR_NOSUID.union(MountFlags::MOUNT_ATTR_NOEXEC);
+
+pub(super) fn mount_dev(tree: &Tree, spec: &Spec, materials: &Materials) -> Result<()> {
+    let parameters = [("mode", "755"), ("size", "65536k")];
+    let dev = new_fs("tmpfs", &parameters, QUIET & !MountFlags::MOUNT_ATTR_NOEXEC)
+        .map_err(mount_error("tmpfs", "/dev"))?;
+    tree.attach_on_folder(&dev, "tmpfs", "/dev")?;
+    for (name, major, minor) in NODES {
+        let host = Path::new("/dev").join(name);
+        make_node(&dev, name, &host, FileType::CharacterDevice, (major, minor), 0o666)?;
+    }
+    for (target, name) in LINKS {
+        rustix::fs::symlinkat(target, &dev, name).map_err(|e| Error::path("linking", name)(e.into()))?;
+    }
+    for name in ["pts", "shm", "mqueue"] {
+        rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755))
+            .map_err(|e| Error::path("making", Path::new("/dev").join(name))(e.into()))?;
+    }
+    mount_pts(&dev, materials)?;
+    mount_ipc(&dev, spec)?;
+    add_devices(tree, &dev, spec)
+}
+
+fn mount_pts(dev: &OwnedFd, materials: &Materials) -> Result<()> {
+    let fail = || mount_error("devpts", "/dev/pts");
+    let made;
+    let pts = match &materials.terminal {
+        Some(pts) => pts,
+        None => {
+            made = new_devpts().map_err(fail())?;
+            &made
+        }
+    };
+    mount::attach_at(pts, dev, "pts").map_err(fail())?;
+    if materials.terminal.is_some() {
+        // Docker shows the first process its terminal as /dev/console too. It is the instance's first one.
+        let fail = || mount_error("/dev/pts/0", "/dev/console");
+        let console = create_empty(dev, "console").map_err(fail())?;
+        mount::clone_tree(pts, "0", Depth::One)
+            .and_then(|terminal| mount::attach(&terminal, &console))
+            .map_err(fail())?;
+    }
+    Ok(())
+}
+
+/// A new instance of the terminal file system, attached nowhere.
+pub(crate) fn new_devpts() -> std::io::Result<OwnedFd> {
+    let parameters = [("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
+    match new_fs("devpts", &parameters, QUIET) {
+        // A user namespace may have no group 5.
+        Err(e) if Errno::from_io_error(&e) == Some(Errno::INVAL) => new_fs("devpts", &parameters[..2], QUIET),
+        other => other,
+    }
+}
+
+fn mount_ipc(dev: &OwnedFd, spec: &Spec) -> Result<()> {
+    let quiet = QUIET | MountFlags::MOUNT_ATTR_NODEV;
+    match spec.namespaces.ipc {
+        Namespace::New => {
+            let size = spec.shm_size.to_string();
+            new_fs("tmpfs", &[("mode", "1777"), ("size", &size)], quiet)
+                .and_then(|shm| mount::attach_at(&shm, dev, "shm"))
+                .map_err(mount_error("tmpfs", "/dev/shm"))?;
+        }
+        Namespace::Host => {
+            mount::clone_path(Path::new("/dev/shm"), Depth::One)
+                .and_then(|shm| mount::attach_at(&shm, dev, "shm"))
+                .map_err(mount_error("/dev/shm", "/dev/shm"))?;
+        }
+        Namespace::Path(ref path) => {
+            // The folder belongs to whoever owns the IPC namespace: /proc/PID/ns/ipc → /proc/PID/root/dev/shm.
+            let shm = path.parent().and_then(Path::parent).map(|process| process.join("root/dev/shm"));
+            if let Some(shm) = shm.filter(|shm| shm.is_dir()) {
+                mount::clone_path(&shm, Depth::One)
+                    .and_then(|tree| mount::attach_at(&tree, dev, "shm"))
+                    .map_err(mount_error(shm, "/dev/shm"))?;
+            }
+        }
+    }
+    match new_fs("mqueue", &[], quiet) {
+        // A kernel may be built without message queues.
+        Err(e) if Errno::from_io_error(&e) == Some(Errno::NODEV) => Ok(()),
+        made => made
+            .and_then(|queue| mount::attach_at(&queue, dev, "mqueue"))
+            .map_err(mount_error("mqueue", "/dev/mqueue")),
+    }
+}
+
+fn create_empty(dir: &OwnedFd, name: &str) -> std::io::Result<OwnedFd> {
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?)
+}
+
+/// Makes a node; where that is forbidden (in a user namespace) the host's is mounted over an empty file.
+fn make_node(
+    dir: &OwnedFd,
+    name: &str,
+    host: &Path,
+    kind: FileType,
+    (major, minor): (u32, u32),
+    mode: u32,
+) -> Result<()> {
+    let fail = || mount_error(host, Path::new("/dev").join(name));
+    match rustix::fs::mknodat(dir, name, kind, Mode::from_raw_mode(mode), makedev(major, minor)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(Errno::PERM) => {
+            let place = create_empty(dir, name).map_err(fail())?;
+            mount::clone_path(host, Depth::One).and_then(|node| mount::attach(&node, &place)).map_err(fail())
+        }
+        Err(e) => Err(fail()(e.into())),
+    }
+}
+
+fn add_devices(tree: &Tree, dev: &OwnedFd, spec: &Spec) -> Result<()> {
+    for device in &spec.devices {
+        add_device(tree, &device.source, &device.target)?;
+    }
+    if !spec.privileged {
+        return Ok(());
+    }
+    // Every host device, as Docker does; those that are there already stay.
+    let entries = std::fs::read_dir("/dev").map_err(Error::path("reading", "/dev"))?;
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let is_node = entry.file_type().is_ok_and(|kind| kind.is_block_device() || kind.is_char_device());
+        if is_node && rustix::fs::statat(dev, &name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_err() {
+            add_device(tree, &entry.path(), &entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn add_device(tree: &Tree, source: &PathBuf, target: &Path) -> Result<()> {
+    let metadata = rustix::fs::statat(CWD, source, rustix::fs::AtFlags::empty())
+        .map_err(|e| Error::path("reading the device", source)(e.into()))?;
+    let kind = FileType::from_raw_mode(metadata.st_mode);
+    if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
+        let reason = format!("{} is not a device", source.display());
+        return Err(Error::Invalid { field: "devices", reason });
+    }
+    let parent = tree.folder(target.parent().unwrap_or(Path::new("/dev")))?;
+    let Some(name) = target.file_name().and_then(|name| name.to_str()) else {
+        return Err(Error::Invalid { field: "devices", reason: format!("{} has no name", target.display()) });
+    };
+    let rdev =
+        std::fs::metadata(source).map(|m| m.rdev()).map_err(Error::path("reading the device", source))?;
+    let number = (rustix::fs::major(rdev), rustix::fs::minor(rdev));
+    make_node(&parent, name, source, kind, number, metadata.st_mode & 0o777)
+}

@@ -1,0 +1,102 @@
+//! Overlay mounts of image layers.
+
+use super::mount_error;
+use crate::Result;
+use crate::spec::RootFs;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use tare_sys::mount::{self, Attributes, Depth, FsContext, MountFlags};
+
+/// Mounts an overlay of the layers (topmost first) and the folder of changes without attaching it anywhere; it goes
+/// when the descriptor and everything opened beneath are closed. For copying out of stopped containers, and for the
+/// builder. An empty `upper` makes it read-only.
+///
+/// # Errors
+/// [`crate::Error::Mount`].
+pub fn overlay_root(root: &RootFs) -> Result<OwnedFd> {
+    mount(root, !rustix::process::geteuid().is_root())
+}
+
+pub(super) fn mount(root: &RootFs, is_rootless: bool) -> Result<OwnedFd> {
+    let changes = (!root.upper.as_os_str().is_empty()).then_some((&*root.upper, &*root.work));
+    let options = Options { volatile: root.volatile, userxattr: is_rootless };
+    layers(&root.lowers, changes, options).map_err(mount_error("overlay", "/"))
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Options {
+    pub(super) volatile: bool,
+    pub(super) userxattr: bool,
+}
+
+pub(super) fn layers(
+    lowers: &[PathBuf],
+    changes: Option<(&Path, &Path)>,
+    options: Options,
+) -> io::Result<OwnedFd> {
+    // Overlayfs refuses a single layer without changes.
+    if let (None, [only]) = (changes, lowers) {
+        let tree = mount::clone_path(only, Depth::One)?;
+        let attributes = Attributes { set: Some(MountFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
+        mount::set_attributes(&tree, Depth::One, attributes)?;
+        return Ok(tree);
+    }
+    let context = FsContext::new("overlay")?;
+    context.set("source", "overlay")?;
+    add_lowers(&context, lowers)?;
+    if let Some((upper, work)) = changes {
+        context.set("upperdir", upper)?;
+        context.set("workdir", work)?;
+        if options.volatile {
+            context.flag("volatile")?;
+        }
+    }
+    if options.userxattr {
+        context.flag("userxattr")?;
+    }
+    let flags = if changes.is_none() { MountFlags::MOUNT_ATTR_RDONLY } else { MountFlags::empty() };
+    context.mount(flags)
+}
+
+/// One parameter for each layer, so that their number is not limited by the length of a string; kernels before 6.8
+/// take all of them in one.
+fn add_lowers(context: &FsContext, lowers: &[PathBuf]) -> io::Result<()> {
+    for (index, lower) in lowers.iter().enumerate() {
+        match context.set("lowerdir+", lower) {
+            Err(e) if index == 0 && Errno::from_io_error(&e) == Some(Errno::INVAL) => {
+                return context.set("lowerdir", joined(lowers));
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn joined(lowers: &[PathBuf]) -> std::ffi::OsString {
+    let mut bytes = Vec::new();
+    for lower in lowers {
+        if !bytes.is_empty() {
+            bytes.push(b':');
+        }
+        for &byte in lower.as_os_str().as_bytes() {
+            if matches!(byte, b':' | b'\\' | b',') {
+                bytes.push(b'\\');
+            }
+            bytes.push(byte);
+        }
+    }
+    std::ffi::OsString::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_in_names_are_escaped() {
+        assert_eq!(joined(&["/a:b".into(), "/c".into()]), "/a\\:b:/c");
+    }
+}

@@ -1,0 +1,123 @@
+//! Binds, tmpfs and overlay mounts that the specification asks for.
+
+use super::{Tree, mount_error, new_fs, overlay};
+use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
+use crate::{Error, Result};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::FileType;
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use tare_sys::mount::{self, Attributes, Depth, MountFlags};
+use tare_sys::userns;
+
+/// User namespaces in which an owner and root change places, by owner.
+pub(crate) type Maps = HashMap<(u32, u32), OwnedFd>;
+
+/// Makes the user namespaces that the idmapped binds need. In the parent: the child may lack the right to.
+pub(crate) fn prepare_maps(spec: &Spec, notes: &mut Vec<String>) -> Result<Maps> {
+    let mut maps = Maps::new();
+    for mount in &spec.mounts {
+        let Mount::Bind { source, idmap: Idmap::OwnerOfSource, .. } = mount else { continue };
+        let owner = owner(source)?;
+        if owner.0 == 0 || maps.contains_key(&owner) {
+            continue;
+        }
+        match userns::create(&userns::swapped(0, owner.0), &userns::swapped(0, owner.1)) {
+            Ok(namespace) => drop(maps.insert(owner, namespace)),
+            Err(e) => notes.push(format!("{}: no idmapped mount: {e}", source.display())),
+        }
+    }
+    Ok(maps)
+}
+
+fn owner(source: &Path) -> Result<(u32, u32)> {
+    let metadata = std::fs::metadata(source).map_err(Error::path("reading the owner of", source))?;
+    Ok((metadata.uid(), metadata.gid()))
+}
+
+/// Makes the mounts, outer ones before those inside them.
+pub(super) fn mount_all(tree: &Tree, spec: &Spec, maps: &Maps, notes: &mut Vec<String>) -> Result<()> {
+    let mut mounts: Vec<_> = spec.mounts.iter().collect();
+    mounts.sort_by_key(|mount| target(mount).components().count());
+    for mount in mounts {
+        let target = target(mount);
+        match mount {
+            Mount::Bind { source, .. } => {
+                let (bind, is_folder) = bind(mount, maps, notes)?;
+                let place = if is_folder { tree.folder(target)? } else { tree.file(target)? };
+                mount::attach(&bind, &place).map_err(mount_error(source, target))?;
+            }
+            Mount::Tmpfs { options, .. } => {
+                let made = tmpfs(options).map_err(mount_error("tmpfs", target))?;
+                mount::attach(&made, tree.folder(target)?).map_err(mount_error("tmpfs", target))?;
+            }
+            Mount::Overlay { lowers, upper, .. } => {
+                let changes = upper.as_ref().map(|u| (&*u.upper, &*u.work));
+                let made = overlay::layers(lowers, changes, overlay::Options::default())
+                    .map_err(mount_error("overlay", target))?;
+                mount::attach(&made, tree.folder(target)?).map_err(mount_error("overlay", target))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn target(mount: &Mount) -> &Path {
+    match mount {
+        Mount::Bind { target, .. } | Mount::Tmpfs { target, .. } | Mount::Overlay { target, .. } => target,
+    }
+}
+
+/// A detached copy of the source with its attributes, and whether it is a folder.
+fn bind(mount: &Mount, maps: &Maps, notes: &mut Vec<String>) -> Result<(OwnedFd, bool)> {
+    let Mount::Bind { source, target, readonly, recursive, propagation, idmap } = mount else {
+        return Err(Error::Invalid { field: "mounts", reason: "not a bind".into() });
+    };
+    let depth = if *recursive { Depth::Tree } else { Depth::One };
+    let copy = || mount::clone_path(source, depth).map_err(mount_error(source, target));
+    let mut tree = copy()?;
+    let stat = rustix::fs::fstat(&tree).map_err(|e| mount_error(source, target)(e.into()))?;
+    let userns = match idmap {
+        Idmap::OwnerOfSource if stat.st_uid != 0 => maps.get(&(stat.st_uid, stat.st_gid)),
+        _ => None,
+    };
+    if let Some(userns) = userns {
+        let attributes = Attributes { idmap: Some(userns.as_fd()), ..Attributes::default() };
+        if let Err(e) = mount::set_attributes(&tree, depth, attributes) {
+            notes.push(format!(
+                "{}: the file system has no idmapped mounts ({e}); IDs stay as they are",
+                source.display()
+            ));
+            // Part of the tree may have been changed.
+            tree = copy()?;
+        }
+    }
+    let attributes = Attributes {
+        set: readonly.then_some(MountFlags::MOUNT_ATTR_RDONLY),
+        propagation: Some(match propagation {
+            Propagation::Private => mount::Propagation::Private,
+            Propagation::Slave => mount::Propagation::Slave,
+            Propagation::Shared => mount::Propagation::Shared,
+        }),
+        idmap: None,
+    };
+    mount::set_attributes(&tree, depth, attributes).map_err(mount_error(source, target))?;
+    Ok((tree, FileType::from_raw_mode(stat.st_mode).is_dir()))
+}
+
+fn tmpfs(options: &TmpfsOptions) -> std::io::Result<OwnedFd> {
+    let mut flags = MountFlags::MOUNT_ATTR_NOSUID | MountFlags::MOUNT_ATTR_NODEV;
+    if !options.exec {
+        flags |= MountFlags::MOUNT_ATTR_NOEXEC;
+    }
+    if options.readonly {
+        flags |= MountFlags::MOUNT_ATTR_RDONLY;
+    }
+    let mut parameters = vec![("mode", format!("{:o}", options.mode.unwrap_or(0o1777)))];
+    parameters.extend(options.size.map(|size| ("size", size.to_string())));
+    parameters.extend(options.uid.map(|uid| ("uid", uid.to_string())));
+    parameters.extend(options.gid.map(|gid| ("gid", gid.to_string())));
+    let borrowed: Vec<_> = parameters.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    new_fs("tmpfs", &borrowed, flags)
+}
