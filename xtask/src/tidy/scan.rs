@@ -40,7 +40,8 @@ fn find(chars: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
 fn continues_name(chars: &[char], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map(|i| chars[i]);
     let in_name = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    in_name(before(1)) && !(before(1) == Some('b') && !in_name(before(2)))
+    let byte_prefix = before(1) == Some('b') && !in_name(before(2));
+    in_name(before(1)) && !byte_prefix
 }
 
 fn block_comment_end(chars: &[char], at: usize) -> usize {
