@@ -72,6 +72,8 @@ fn resolve(passwd: &str, group: &str, user: &str, additional: &[String]) -> Resu
     for wanted in additional {
         groups.push(group_id(group, wanted)?);
     }
+    // The group itself is among the supplementary ones too, or a process could drop it (CVE-2022-36109).
+    groups.push(gid);
     groups.sort_unstable();
     groups.dedup();
     Ok(Identity { uid, gid, groups, home })
@@ -106,13 +108,13 @@ mod tests {
 
     #[test]
     fn names_and_numbers_find_the_same_entry() {
-        let ana = Identity { uid: 1000, gid: 1001, groups: vec![10, 50], home: "/home/ana".into() };
+        let ana = Identity { uid: 1000, gid: 1001, groups: vec![10, 50, 1001], home: "/home/ana".into() };
         assert_eq!(who("ana"), ana);
         assert_eq!(who("1000"), ana);
-        assert_eq!(who("ana:staff"), Identity { gid: 50, groups: vec![], ..ana.clone() });
+        assert_eq!(who("ana:staff"), Identity { gid: 50, groups: vec![50], ..ana.clone() });
         assert_eq!(who("ana:7").gid, 7);
-        assert_eq!(who(""), Identity { uid: 0, gid: 0, groups: vec![10], home: "/root".into() });
-        assert_eq!(who("4242"), Identity { uid: 4242, gid: 0, groups: vec![], home: "/".into() });
+        assert_eq!(who(""), Identity { uid: 0, gid: 0, groups: vec![0, 10], home: "/root".into() });
+        assert_eq!(who("4242"), Identity { uid: 4242, gid: 0, groups: vec![0], home: "/".into() });
     }
 
     #[test]
@@ -120,6 +122,6 @@ mod tests {
         let error = |user| resolve(PASSWD, GROUP, user, &[]).unwrap_err();
         assert!(matches!(error("eve"), Error::UserNotFound { name } if name == "eve"));
         assert!(matches!(error("ana:nope"), Error::GroupNotFound { name } if name == "nope"));
-        assert_eq!(resolve(PASSWD, GROUP, "ana", &["9".into()]).unwrap().groups, [9, 10, 50]);
+        assert_eq!(resolve(PASSWD, GROUP, "ana", &["9".into()]).unwrap().groups, [9, 10, 50, 1001]);
     }
 }

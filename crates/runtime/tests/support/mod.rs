@@ -1,6 +1,6 @@
 //! A root with busybox, and running things in it. Every test forks, so each holds a lock: a copy of a process whose
 //! other thread holds the allocator's lock would hang.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code)]
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, unreachable_pub, missing_docs)]
 
 use rustix::fd::OwnedFd;
 use std::fs::{self, File};

@@ -1,0 +1,356 @@
+//! From rules to classic BPF: the architecture decides on a tree, in which the number is searched for as in a sorted
+//! list, so that a system call costs about eight comparisons.
+
+use super::profile::{Action, Argument, Comparison, Profile, Rule};
+use std::collections::BTreeMap;
+use tare_sys::seccomp::Instruction;
+
+const LOAD: u16 = 0x20;
+const AND: u16 = 0x54;
+const RETURN: u16 = 0x06;
+const JUMP: u16 = 0x05;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER: u16 = 0x25;
+const JUMP_GREATER_OR_EQUAL: u16 = 0x35;
+
+/// Offsets in `struct seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+/// Set in the number of a system call with 32-bit pointers on x86-64; the rest of the number is the same.
+const X32_BIT: u32 = 0x4000_0000;
+
+#[cfg(target_arch = "x86_64")]
+mod arch {
+    pub(super) const NATIVE: u32 = 0xC000_003E;
+    pub(super) const COMPAT: u32 = 0x4000_0003;
+    pub(super) fn native(name: &str) -> Option<u32> {
+        name.parse::<syscalls::x86_64::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    }
+    pub(super) fn compat(name: &str) -> Option<u32> {
+        name.parse::<syscalls::x86::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arch {
+    pub(super) const NATIVE: u32 = 0xC000_00B7;
+    pub(super) const COMPAT: u32 = 0x4000_0028;
+    pub(super) fn native(name: &str) -> Option<u32> {
+        name.parse::<syscalls::aarch64::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    }
+    pub(super) fn compat(name: &str) -> Option<u32> {
+        name.parse::<syscalls::arm::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    }
+}
+
+const fn step(code: u16, k: u32) -> Instruction {
+    Instruction { code, jt: 0, jf: 0, k }
+}
+
+pub(super) fn compile(profile: &Profile) -> Vec<Instruction> {
+    let native = tree(&intervals(profile, arch::native));
+    let mut native_code = vec![step(LOAD, NUMBER)];
+    if cfg!(target_arch = "x86_64") {
+        native_code.push(step(AND, !X32_BIT));
+    }
+    native_code.extend(native);
+    let mut compat_code = Vec::new();
+    if profile.has_compat {
+        compat_code.push(step(LOAD, NUMBER));
+        compat_code.extend(tree(&intervals(profile, arch::compat)));
+    }
+    let mut out = vec![step(LOAD, ARCHITECTURE)];
+    out.push(Instruction { code: JUMP_EQUAL, jt: 0, jf: 1, k: arch::NATIVE });
+    // Over the next test and, when there is a second tree, over nothing else: the native tree comes first.
+    let over = if profile.has_compat { 3 } else { 1 };
+    out.push(step(JUMP, over));
+    if profile.has_compat {
+        out.push(Instruction { code: JUMP_EQUAL, jt: 0, jf: 1, k: arch::COMPAT });
+        out.push(step(JUMP, 1 + length(&native_code)));
+    }
+    out.push(step(RETURN, Action::KillProcess.value()));
+    out.extend(native_code);
+    out.extend(compat_code);
+    out
+}
+
+fn length(code: &[Instruction]) -> u32 {
+    u32::try_from(code.len()).unwrap_or(u32::MAX)
+}
+
+/// What happens to the numbers from `start` up to the next interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Interval {
+    start: u32,
+    leaf: Vec<Instruction>,
+}
+
+fn intervals(profile: &Profile, number: impl Fn(&str) -> Option<u32>) -> Vec<Interval> {
+    let mut by_number: BTreeMap<u32, Vec<&Rule>> = BTreeMap::new();
+    for rule in &profile.rules {
+        if let Some(number) = number(&rule.name) {
+            by_number.entry(number).or_default().push(rule);
+        }
+    }
+    let default = vec![step(RETURN, profile.default.value())];
+    let mut out = vec![Interval { start: 0, leaf: default.clone() }];
+    let mut put = |start: u32, leaf: Vec<Instruction>| match out.last_mut() {
+        Some(last) if last.leaf == leaf => {}
+        Some(last) if last.start == start => last.leaf = leaf,
+        _ => out.push(Interval { start, leaf }),
+    };
+    let mut next = 0;
+    for (number, rules) in by_number {
+        if number > next {
+            put(next, default.clone());
+        }
+        put(number, leaf(&rules, profile.default));
+        next = number + 1;
+    }
+    put(next, default);
+    out
+}
+
+/// A rule without conditions decides; else those with conditions are tried in turn.
+fn leaf(rules: &[&Rule], default: Action) -> Vec<Instruction> {
+    if let Some(rule) = rules.iter().find(|rule| rule.args.is_empty()) {
+        return vec![step(RETURN, rule.action.value())];
+    }
+    let mut out = Vec::new();
+    for rule in rules {
+        out.extend(conditional(rule));
+    }
+    out.push(step(RETURN, default.value()));
+    out
+}
+
+/// Where a test goes on: the offset is known when the whole rule is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    Next,
+    /// The condition holds.
+    Holds,
+    /// The rule does not apply.
+    Fails,
+}
+
+fn conditional(rule: &Rule) -> Vec<Instruction> {
+    let conditions: Vec<_> = rule.args.iter().map(condition).collect();
+    let total: usize = conditions.iter().map(Vec::len).sum::<usize>() + 1;
+    let mut out = Vec::with_capacity(total);
+    for condition in conditions {
+        let end = out.len() + condition.len();
+        for (mut instruction, if_true, if_false) in condition {
+            let here = out.len() + 1;
+            let offset = |goal| {
+                let target = match goal {
+                    Goal::Next => here,
+                    Goal::Holds => end,
+                    Goal::Fails => total,
+                };
+                u8::try_from(target - here).unwrap_or(u8::MAX)
+            };
+            (instruction.jt, instruction.jf) = (offset(if_true), offset(if_false));
+            out.push(instruction);
+        }
+    }
+    out.push(step(RETURN, rule.action.value()));
+    out
+}
+
+/// Arguments are 64 bits wide and BPF words 32: the high half is tested first.
+fn condition(argument: &Argument) -> Vec<(Instruction, Goal, Goal)> {
+    let [high, low] = halves(argument.value);
+    let offset = ARGUMENTS + argument.index * 8;
+    let load_low = (step(LOAD, offset), Goal::Next, Goal::Next);
+    let load_high = (step(LOAD, offset + 4), Goal::Next, Goal::Next);
+    let test = |code, k, yes, no| (step(code, k), yes, no);
+    let (holds, fails, next) = (Goal::Holds, Goal::Fails, Goal::Next);
+    match argument.comparison {
+        Comparison::Equal => vec![
+            load_high,
+            test(JUMP_EQUAL, high, next, fails),
+            load_low,
+            test(JUMP_EQUAL, low, holds, fails),
+        ],
+        Comparison::NotEqual => vec![
+            load_high,
+            test(JUMP_EQUAL, high, next, holds),
+            load_low,
+            test(JUMP_EQUAL, low, fails, holds),
+        ],
+        Comparison::MaskedEqual => {
+            let [second_high, second_low] = halves(argument.second);
+            vec![
+                load_high,
+                (step(AND, high), next, next),
+                test(JUMP_EQUAL, second_high, next, fails),
+                load_low,
+                (step(AND, low), next, next),
+                test(JUMP_EQUAL, second_low, holds, fails),
+            ]
+        }
+        Comparison::Greater | Comparison::GreaterOrEqual => {
+            let code =
+                if argument.comparison == Comparison::Greater { JUMP_GREATER } else { JUMP_GREATER_OR_EQUAL };
+            vec![
+                load_high,
+                test(JUMP_GREATER, high, holds, next),
+                test(JUMP_EQUAL, high, next, fails),
+                load_low,
+                test(code, low, holds, fails),
+            ]
+        }
+        Comparison::Less | Comparison::LessOrEqual => {
+            let code =
+                if argument.comparison == Comparison::Less { JUMP_GREATER_OR_EQUAL } else { JUMP_GREATER };
+            vec![
+                load_high,
+                test(JUMP_GREATER, high, fails, next),
+                test(JUMP_EQUAL, high, next, holds),
+                load_low,
+                test(code, low, fails, holds),
+            ]
+        }
+    }
+}
+
+fn halves(value: u64) -> [u32; 2] {
+    [value >> 32, value & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or(0))
+}
+
+/// A binary search over the intervals; jumps go forward only, the lower half comes first.
+fn tree(intervals: &[Interval]) -> Vec<Instruction> {
+    if let [only] = intervals {
+        return only.leaf.clone();
+    }
+    let (lower, upper) = intervals.split_at(intervals.len() / 2);
+    let (low, high) = (tree(lower), tree(upper));
+    let pivot = upper[0].start;
+    let mut out = match u8::try_from(low.len()) {
+        Ok(over) => vec![Instruction { code: JUMP_GREATER_OR_EQUAL, jt: over, jf: 0, k: pivot }],
+        // A conditional jump reaches 255 instructions, an unconditional one any distance.
+        Err(_) => vec![
+            Instruction { code: JUMP_GREATER_OR_EQUAL, jt: 0, jf: 1, k: pivot },
+            step(JUMP, length(&low)),
+        ],
+    };
+    out.extend(low);
+    out.extend(high);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{default, profile};
+    use super::*;
+    use tare_sys::caps::CapSet;
+
+    /// Runs a program as the kernel would.
+    fn run(code: &[Instruction], arch: u32, number: u32, args: &[u64]) -> u32 {
+        let (mut at, mut a) = (0, 0);
+        let load = |k: u32| match k {
+            NUMBER => number,
+            ARCHITECTURE => arch,
+            _ => {
+                let [high, low] =
+                    halves(args.get(usize::try_from(k - ARGUMENTS).unwrap() / 8).copied().unwrap_or(0));
+                if k % 8 == 4 { high } else { low }
+            }
+        };
+        loop {
+            let i = code[at];
+            at += 1;
+            let branch = |taken: bool| usize::from(if taken { i.jt } else { i.jf });
+            match i.code {
+                LOAD => a = load(i.k),
+                AND => a &= i.k,
+                RETURN => return i.k,
+                JUMP => at += usize::try_from(i.k).unwrap(),
+                JUMP_EQUAL => at += branch(a == i.k),
+                JUMP_GREATER => at += branch(a > i.k),
+                JUMP_GREATER_OR_EQUAL => at += branch(a >= i.k),
+                other => panic!("instruction {other:#x}"),
+            }
+        }
+    }
+
+    const ALLOW: u32 = 0x7fff_0000;
+    const EPERM: u32 = 0x0005_0001;
+    const ENOSYS: u32 = 0x0005_0026;
+
+    #[test]
+    fn every_number_gets_what_its_rule_says() {
+        let caps = CapSet::parse(["CHOWN"]).unwrap();
+        let rules = default::profile(caps);
+        let code = compile(&rules);
+        for (architecture, number) in
+            [(arch::NATIVE, &arch::native as &dyn Fn(&str) -> Option<u32>), (arch::COMPAT, &arch::compat)]
+        {
+            let allowed: Vec<u32> = rules
+                .rules
+                .iter()
+                .filter(|r| r.args.is_empty() && r.action == Action::Allow)
+                .filter_map(|r| number(&r.name))
+                .collect();
+            let special: Vec<u32> = rules
+                .rules
+                .iter()
+                .filter(|r| !r.args.is_empty() || r.action != Action::Allow)
+                .filter_map(|r| number(&r.name))
+                .collect();
+            for n in (0..600).filter(|n| !special.contains(n)) {
+                let wanted = if allowed.contains(&n) { ALLOW } else { EPERM };
+                assert_eq!(run(&code, architecture, n, &[]), wanted, "number {n}");
+            }
+            let named = |name, args: &[u64]| run(&code, architecture, number(name).unwrap(), args);
+            assert_eq!(named("clone3", &[]), ENOSYS);
+            assert_eq!(named("clone", &[0x11]), ALLOW);
+            assert_eq!(named("clone", &[0x1000_0011]), EPERM);
+            assert_eq!(
+                [1, 37, 38, 39, 40, 41, 1 << 40].map(|family| named("socket", &[family])),
+                [ALLOW, ALLOW, EPERM, ALLOW, EPERM, ALLOW, ALLOW]
+            );
+            assert_eq!([8, 9, 0xffff_ffff].map(|p| named("personality", &[p])), [ALLOW, EPERM, ALLOW]);
+            assert_eq!(named("mount", &[]), EPERM);
+        }
+        assert_eq!(run(&code, 0x1234, 0, &[]), 0x8000_0000);
+    }
+
+    #[test]
+    fn capabilities_open_what_they_are_for() {
+        let code = compile(&default::profile(CapSet::all()));
+        for name in ["mount", "clone3", "unshare", "bpf", "reboot"] {
+            assert_eq!(run(&code, arch::NATIVE, arch::native(name).unwrap(), &[1 << 28]), ALLOW, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_json_profile_compares_whole_arguments() {
+        let text = |op: &str| {
+            format!(
+                r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{{"names":["read"],"action":"SCMP_ACT_ERRNO","errnoRet":5,
+                "args":[{{"index":1,"value":4294967297,"op":"{op}"}}]}}]}}"#
+            )
+        };
+        let value = 4_294_967_297u64;
+        for (op, wanted) in [
+            ("SCMP_CMP_EQ", [false, true, false]),
+            ("SCMP_CMP_NE", [true, false, true]),
+            ("SCMP_CMP_LT", [true, false, false]),
+            ("SCMP_CMP_LE", [true, true, false]),
+            ("SCMP_CMP_GT", [false, false, true]),
+            ("SCMP_CMP_GE", [false, true, true]),
+        ] {
+            let code = compile(&profile::parse(&text(op), CapSet::EMPTY).unwrap());
+            let number = arch::native("read").unwrap();
+            let hit = [value - 1, value, value + 1]
+                .map(|v| run(&code, arch::NATIVE, number, &[0, v]) == 0x0005_0005);
+            assert_eq!(hit, wanted, "{op}");
+            assert_eq!(run(&code, arch::COMPAT, 3, &[]), 0x8000_0000);
+        }
+        assert!(profile::parse("{}", CapSet::EMPTY).is_err());
+    }
+}
