@@ -1,1 +1,69 @@
-//! The image builder: stage graph, cache keys, executor.
+//! The image builder: a Dockerfile and a context become an image in the store.
+//!
+//! [`build`] parses, finds the stages that the target needs, and carries out their instructions one after the other.
+//! Instructions that change files make a layer each; a layer is found again by a key over its parent, the instruction
+//! and the content of what it copies, kept in `build.db`. The context is read in place.
+//!
+//! What it does not do: it never prints, never asks the environment, and keeps nothing running. The caller must be
+//! single-threaded, because a `RUN` step's process starts as a copy of it (see `tare_runtime::create`); the builder's
+//! own threads only hash, and are joined before the next step starts.
+//!
+//! In reading order: [`Request`], [`Event`], `plan` (which stages), `executor` (stages and
+//! layers), `instructions` (what changes the config alone), `copy_step`, `run_step`, `cache`, `layers`.
+
+mod cache;
+mod config;
+mod copy;
+mod copy_step;
+mod error;
+mod event;
+mod executor;
+mod extract;
+mod fetch;
+mod glob;
+mod ignore;
+mod instructions;
+mod io_at;
+mod layers;
+mod mounts;
+mod plan;
+mod request;
+mod run;
+mod run_step;
+mod scope;
+mod select;
+mod sources;
+mod users;
+
+pub use error::Error;
+pub use event::{Event, OutputStream, Progress, Quiet, StepId};
+pub use request::{
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
+    Secret, SecretSource,
+};
+
+use tare_oci::Digest;
+
+/// What a build made.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The image.
+    pub image_id: Digest,
+    /// Steps whose result was there already.
+    pub cached: usize,
+    /// Steps in all.
+    pub steps: usize,
+}
+
+/// Builds an image. The request's context is used up if it is a tar stream.
+///
+/// # Errors
+/// [`Error`]; results of the steps before the failing one are kept for the next build.
+pub fn build(
+    store: &tare_image::Store,
+    request: &mut Request,
+    events: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Outcome, Error> {
+    executor::build(store, request, events, cancel)
+}

@@ -48,6 +48,7 @@ pub use error::{Error, RegistryError, Result};
 pub use gc::{ImageUser, PruneOptions, Pruned, RemoveOptions, Removed};
 pub use image::{HistoryEntry, Image, Layer};
 pub use layer::diff_id_of;
+pub use registry::fetch;
 pub use progress::{LayerStatus, PullProgress, Silent};
 pub use staging::LayerStaging;
 pub use store::Store;

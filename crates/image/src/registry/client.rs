@@ -333,7 +333,7 @@ fn is_certificate(error: &reqwest::Error) -> bool {
     false
 }
 
-fn client(options: &RegistryConfig, trust: Trust) -> Result<Client> {
+pub(super) fn client(options: &RegistryConfig, trust: Trust) -> Result<Client> {
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls::config(options, trust)?)
         .user_agent(concat!("tare/", env!("CARGO_PKG_VERSION")))

@@ -3,10 +3,13 @@
 mod challenge;
 mod client;
 mod download;
+mod fetch;
 mod growing;
 mod pull;
 mod push;
 mod tls;
+
+pub use fetch::fetch;
 
 use tare_oci::Reference;
 use tokio::runtime::Runtime;

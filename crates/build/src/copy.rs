@@ -1,0 +1,258 @@
+//! Puts files into an image's root: folder by folder through descriptors, so that a symlink in the image cannot lead
+//! out of it.
+
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use tare_sys::root::RootDir;
+
+use crate::Error;
+use crate::io_at::At as _;
+use crate::select::{Entry, Kind, Selected, handle_path};
+use crate::users::Owner;
+
+/// A destination: an absolute path, and whether it was written as a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) path: PathBuf,
+    pub(crate) is_folder: bool,
+}
+
+/// How files are put down.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    /// `None` keeps owners as they are.
+    pub(crate) owner: Option<Owner>,
+    /// `--chmod`
+    pub(crate) mode: Option<u32>,
+}
+
+impl Style {
+    fn owner(&self, entry: &Entry) -> Owner {
+        self.owner.unwrap_or(Owner { uid: entry.uid, gid: entry.gid })
+    }
+}
+
+/// Writes into one root.
+pub(crate) struct Writer<'a> {
+    root: &'a RootDir,
+    style: Style,
+    /// The folder that was written to last.
+    last: Option<(PathBuf, OwnedFd)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(root: &'a RootDir, style: Style) -> Self {
+        Self { root, style, last: None }
+    }
+
+    /// Copies one selected file or folder; `several` sources need a folder as target.
+    pub(crate) fn copy(&mut self, selected: &Selected, target: &Target) -> Result<(), Error> {
+        let into =
+            if selected.is_folder { target.path.clone() } else { self.file_path(&selected.name, target) };
+        if selected.is_folder {
+            self.make_folder(&into)?;
+        }
+        for entry in &selected.entries {
+            let place = if selected.is_folder { into.join(&entry.rel) } else { into.clone() };
+            self.put(entry, &selected.path(entry), &place).at("copy to", &place)?;
+        }
+        Ok(())
+    }
+
+    /// Copies one selected file or folder with its path: `--parents`.
+    pub(crate) fn copy_with_parents(&mut self, selected: &Selected, target: &Target) -> Result<(), Error> {
+        let place = target.path.join(&selected.source);
+        self.copy(selected, &Target { path: place, is_folder: false })
+    }
+
+    /// Writes a file with this text.
+    pub(crate) fn write(&mut self, name: &str, text: &[u8], target: &Target) -> Result<(), Error> {
+        let place = self.file_path(OsStr::new(name), target);
+        let owner = self.style.owner.unwrap_or(Owner::ROOT);
+        let mode = self.style.mode.unwrap_or(0o644);
+        self.put_file(&mut &text[..], &place, owner, mode, None).at("write", &place)
+    }
+
+    /// Copies a file that was fetched.
+    pub(crate) fn fetched(
+        &mut self,
+        name: &str,
+        file: &mut File,
+        mtime: Option<i64>,
+        target: &Target,
+    ) -> Result<(), Error> {
+        let place = self.file_path(OsStr::new(name), target);
+        let owner = self.style.owner.unwrap_or(Owner::ROOT);
+        let mode = self.style.mode.unwrap_or(0o600);
+        self.put_file(file, &place, owner, mode, mtime.map(|seconds| (seconds, 0))).at("write", &place)
+    }
+
+    /// Where a file goes: into the target if that is a folder, else to the target itself.
+    fn file_path(&self, name: &OsStr, target: &Target) -> PathBuf {
+        let exists = || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            self.root.open(&target.path, flags, Mode::empty()).is_ok()
+        };
+        if target.is_folder || exists() { target.path.join(name) } else { target.path.clone() }
+    }
+
+    /// Makes a folder and those above it; what is new belongs to the style's owner.
+    pub(crate) fn make_folder(&self, path: &Path) -> Result<OwnedFd, Error> {
+        let mut ancestors: Vec<&Path> = path.ancestors().collect();
+        ancestors.reverse();
+        let owner = self.style.owner.unwrap_or(Owner::ROOT);
+        for ancestor in &ancestors[..] {
+            if ancestor.as_os_str().is_empty() || self.root.locate(ancestor).is_ok() {
+                continue;
+            }
+            let folder = self.root.mkdir_all(ancestor, Mode::from_raw_mode(0o755)).at("make", ancestor)?;
+            let handle = handle_path(&folder);
+            std::os::unix::fs::chown(&handle, Some(owner.uid), Some(owner.gid))
+                .at("set the owner of", ancestor)?;
+            std::fs::set_permissions(&handle, Permissions::from_mode(0o755))
+                .at("set the mode of", ancestor)?;
+        }
+        self.root.open(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).at("open", path)
+    }
+
+    fn parent(&mut self, place: &Path) -> io::Result<&OwnedFd> {
+        let parent = place.parent().unwrap_or(Path::new("/"));
+        let reuse = self.last.as_ref().is_some_and(|(path, _)| path == parent);
+        if !reuse {
+            self.last = None;
+            let folder = self.make_folder(parent).map_err(|error| match error {
+                Error::Io { source, .. } => source,
+                other => io::Error::other(other),
+            })?;
+            self.last = Some((parent.to_owned(), folder));
+        }
+        match &self.last {
+            Some((_, folder)) => Ok(folder),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+
+    fn put(&mut self, entry: &Entry, from: &Path, place: &Path) -> io::Result<()> {
+        let owner = self.style.owner(entry);
+        let mode = self.style.mode.unwrap_or(entry.mode & 0o7777);
+        match &entry.kind {
+            Kind::Folder => self.put_folder(place, owner, mode),
+            Kind::File => {
+                self.put_file(&mut File::open(from)?, place, owner, mode, Some(entry.mtime))?;
+                if self.style.owner.is_none() {
+                    self.keep_capabilities(from, place)?;
+                }
+                Ok(())
+            }
+            Kind::Symlink(target) => {
+                let name = file_name(place)?;
+                let parent = self.parent(place)?;
+                clear(parent, name)?;
+                rustix::fs::symlinkat(target, parent, name)?;
+                finish(parent, name, owner, Some(entry.mtime))
+            }
+            Kind::Fifo | Kind::Device(_) => {
+                let name = file_name(place)?;
+                let parent = self.parent(place)?;
+                clear(parent, name)?;
+                let number = if let Kind::Device(number) = entry.kind { number } else { 0 };
+                let kind = FileType::from_raw_mode(entry.mode);
+                rustix::fs::mknodat(parent, name, kind, Mode::from_raw_mode(mode), number)?;
+                finish(parent, name, owner, Some(entry.mtime))
+            }
+        }
+    }
+
+    fn put_folder(&mut self, place: &Path, owner: Owner, mode: u32) -> io::Result<()> {
+        // A folder that is there keeps its owner and permissions; a symlink to a folder stands for it.
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        if self.root.open(place, flags, Mode::empty()).is_ok() {
+            return Ok(());
+        }
+        let root = self.root;
+        let name = file_name(place)?;
+        let parent = self.parent(place)?;
+        clear(parent, name)?;
+        rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+        finish(parent, name, owner, None)?;
+        let folder = root.open(place, flags, Mode::empty())?;
+        std::fs::set_permissions(handle_path(&folder), Permissions::from_mode(mode))
+    }
+
+    fn put_file(
+        &mut self,
+        from: &mut impl io::Read,
+        place: &Path,
+        owner: Owner,
+        mode: u32,
+        mtime: Option<(i64, i64)>,
+    ) -> io::Result<()> {
+        let name = file_name(place)?;
+        let parent = self.parent(place)?;
+        clear(parent, name)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
+        // From file to file the kernel copies, or shares the blocks where the file system can.
+        io::copy(from, &mut file)?;
+        std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        if let Some(mtime) = mtime {
+            rustix::fs::futimens(&file, &times(mtime))?;
+        }
+        Ok(())
+    }
+
+    /// File capabilities of programs in another stage (`ping`); other attributes are not copied.
+    fn keep_capabilities(&mut self, from: &Path, place: &Path) -> io::Result<()> {
+        let mut value = [0_u8; 64];
+        let source = File::open(from)?;
+        let Ok(length) = rustix::fs::fgetxattr(&source, "security.capability", &mut value[..]) else {
+            return Ok(());
+        };
+        let file = File::from(self.root.open(place, OFlags::RDONLY, Mode::empty())?);
+        rustix::fs::fsetxattr(
+            &file,
+            "security.capability",
+            &value[..length],
+            rustix::fs::XattrFlags::empty(),
+        )?;
+        Ok(())
+    }
+}
+
+fn file_name(place: &Path) -> io::Result<&OsStr> {
+    place.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))
+}
+
+fn times((seconds, nanoseconds): (i64, i64)) -> Timestamps {
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+fn finish(parent: &OwnedFd, name: &OsStr, owner: Owner, mtime: Option<(i64, i64)>) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+    rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    if let Some(mtime) = mtime {
+        rustix::fs::utimensat(parent, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(())
+}
+
+/// Removes what stands where a file is to go; a folder is not removed.
+fn clear(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a folder or file is there, and whose it is.
+pub(crate) fn exists(root: &RootDir, path: &Path) -> bool {
+    root.locate(path).and_then(|handle| std::fs::metadata(handle_path(&handle))).is_ok_and(|m| m.nlink() > 0)
+}

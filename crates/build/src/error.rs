@@ -1,0 +1,208 @@
+//! Why a build failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use tare_dockerfile::{ExpandError, ParseError};
+use thiserror::Error;
+
+/// Why a build failed. Lines are those of the Dockerfile.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The Dockerfile is none.
+    #[error("{name}: {source}")]
+    Parse {
+        /// The Dockerfile.
+        name: String,
+        /// The mistake.
+        #[source]
+        source: ParseError,
+    },
+    /// No stage has this name.
+    #[error("target stage {target:?} is not in the Dockerfile")]
+    NoSuchTarget {
+        /// What was asked for.
+        target: String,
+        /// The stages that there are.
+        stages: Vec<String>,
+    },
+    /// A variable cannot be expanded.
+    #[error("line {line}: {instruction}")]
+    Expand {
+        /// Line.
+        line: u32,
+        /// The instruction.
+        instruction: &'static str,
+        /// Why.
+        #[source]
+        source: ExpandError,
+    },
+    /// An instruction's arguments make no sense.
+    #[error("line {line}: {instruction}: {reason}")]
+    Invalid {
+        /// Line.
+        line: u32,
+        /// The instruction.
+        instruction: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A source of `COPY` or `ADD` is not there.
+    #[error("line {line}: {path:?} is not in {place}")]
+    SourceNotFound {
+        /// Line.
+        line: u32,
+        /// The source.
+        path: String,
+        /// The context folder, stage or image.
+        place: String,
+        /// The ignore file's name, line and pattern that keep it out.
+        excluded: Option<(String, u32, String)>,
+        /// Names there that are alike.
+        near: Vec<String>,
+    },
+    /// A `RUN` step's program failed.
+    #[error("line {line}: the command {command:?} returned a non-zero code: {code}")]
+    RunFailed {
+        /// Line.
+        line: u32,
+        /// What ran.
+        command: String,
+        /// Its exit status; 128 and the signal's number if a signal ended it.
+        code: i32,
+        /// The end of its output.
+        tail: String,
+    },
+    /// A `RUN` step's container could not be made.
+    #[error("line {line}: {instruction}")]
+    Runtime {
+        /// Line.
+        line: u32,
+        /// The instruction.
+        instruction: &'static str,
+        /// Why.
+        #[source]
+        source: tare_runtime::Error,
+    },
+    /// The image store failed, or a pull did.
+    #[error("{action}")]
+    Image {
+        /// What was being done.
+        action: String,
+        /// Why.
+        #[source]
+        source: tare_image::Error,
+    },
+    /// A base image is not here and may not be pulled.
+    #[error("line {line}: image {image} is not in the store, and the build may not pull")]
+    NotPulled {
+        /// Line.
+        line: u32,
+        /// The image.
+        image: String,
+    },
+    /// A user or group is not in the image.
+    #[error("line {line}: {kind} {name:?} is not in the image's {file}")]
+    UnknownUser {
+        /// Line.
+        line: u32,
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        file: &'static str,
+    },
+    /// A secret that a step requires was not given.
+    #[error("line {line}: the build was not given the secret {id:?}")]
+    SecretMissing {
+        /// Line.
+        line: u32,
+        /// The secret.
+        id: String,
+    },
+    /// `ADD` could not fetch a file.
+    #[error("line {line}: cannot fetch {url}: {reason}")]
+    Fetch {
+        /// Line.
+        line: u32,
+        /// The file.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// What `ADD` fetched has another checksum.
+    #[error("line {line}: {url} has the checksum {found}, not {expected}")]
+    Checksum {
+        /// Line.
+        line: u32,
+        /// The file.
+        url: String,
+        /// What the Dockerfile says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// An archive is damaged or hostile.
+    #[error("line {line}: archive {archive}: {entry:?}")]
+    Archive {
+        /// Line; 0 for the build's context.
+        line: u32,
+        /// The archive.
+        archive: String,
+        /// Its entry.
+        entry: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or folder could not be used.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The build cache failed.
+    #[error("build cache {}: {action}", path.display())]
+    Cache {
+        /// What was being done.
+        action: &'static str,
+        /// build.db
+        path: PathBuf,
+        /// SQLite's error.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A config could not be written as JSON.
+    #[error("the image's config")]
+    Config(#[source] serde_json::Error),
+    /// The caller ended the build.
+    #[error("the build was cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Parse { source, .. } => source.hint(),
+            Self::NoSuchTarget { stages, .. } => Some(format!("the stages are {}", stages.join(", "))),
+            Self::SourceNotFound { excluded: Some((file, line, pattern)), .. } => {
+                Some(format!("line {line} of {file} keeps it out: {pattern}"))
+            }
+            Self::SourceNotFound { near, .. } if !near.is_empty() => {
+                Some(format!("did you mean {}?", near.join(" or ")))
+            }
+            Self::SecretMissing { id, .. } => Some(format!("give it with --secret id={id},src=FILE")),
+            Self::UnknownUser { .. } => Some("add it in a RUN before, or give its number".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Unpacks tar archives into a root: `ADD archive.tar.gz /`, and a context that came as a stream. Every path is
+//! resolved inside the root; a link cannot lead out of it.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use tar::EntryType;
+use tare_sys::root::RootDir;
+
+use crate::Error;
+use crate::select::{clean, handle_path};
+use crate::users::Owner;
+
+/// How an archive is unpacked.
+pub(crate) struct Options {
+    /// `None` takes the archive's owners.
+    pub(crate) owner: Option<Owner>,
+    pub(crate) mode: Option<u32>,
+    pub(crate) line: u32,
+    pub(crate) archive: String,
+}
+
+impl Options {
+    /// For a build's context.
+    pub(crate) fn context() -> Self {
+        Self { owner: Some(Owner::ROOT), mode: None, line: 0, archive: "the build context".to_owned() }
+    }
+}
+
+/// Whether a file starts like an archive that `ADD` unpacks.
+pub(crate) fn is_archive(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    let mut stream = match decompress(Box::new(File::open(path)?)) {
+        Ok(stream) => stream,
+        // Compressed in a way that we cannot undo: unpacking says so.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    // Not what its first bytes promise: a plain file then.
+    if stream.by_ref().take(512).read_to_end(&mut start).is_err() {
+        return Ok(false);
+    }
+    Ok(start.get(257..262) == Some(b"ustar"))
+}
+
+fn decompress(stream: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    let mut stream = BufReader::with_capacity(64 << 10, stream);
+    let unsupported = |what: &str| {
+        let text = format!("{what} compression is not supported: use gzip or zstd");
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    };
+    match stream.fill_buf()? {
+        [0x1f, 0x8b, ..] => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(stream))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Box::new(zstd::stream::read::Decoder::with_buffer(stream)?)),
+        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', ..] => unsupported("bzip2"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => unsupported("xz"),
+        _ => Ok(Box::new(stream)),
+    }
+}
+
+/// Unpacks an archive beneath `target`.
+pub(crate) fn unpack(
+    stream: Box<dyn Read + Send>,
+    root: &RootDir,
+    target: &Path,
+    options: &Options,
+) -> Result<(), Error> {
+    let wrap = |entry: &Path, source: io::Error| Error::Archive {
+        line: options.line,
+        archive: options.archive.clone(),
+        entry: entry.to_string_lossy().into_owned(),
+        source,
+    };
+    let stream = decompress(stream).map_err(|e| wrap(Path::new(""), e))?;
+    let mut archive = tar::Archive::new(stream);
+    let mut folder_modes: Vec<(PathBuf, u32)> = Vec::new();
+    for entry in archive.entries().map_err(|e| wrap(Path::new(""), e))? {
+        let mut entry = entry.map_err(|e| wrap(Path::new(""), e))?;
+        let name = entry.path().map_err(|e| wrap(Path::new(""), e))?.into_owned();
+        let rel = clean(&name.to_string_lossy());
+        if rel.as_os_str().is_empty() {
+            continue;
+        }
+        let place = target.join(&rel);
+        let mode = place_entry(&mut entry, root, target, &place, options).map_err(|e| wrap(&name, e))?;
+        folder_modes.extend(mode.map(|mode| (place, mode)));
+    }
+    // Last, and the deepest first: a folder without permission to write would keep its own content out.
+    for (place, mode) in folder_modes.iter().rev() {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let handle = root.open(place, flags, Mode::empty()).map_err(|e| wrap(place, e))?;
+        std::fs::set_permissions(handle_path(&handle), Permissions::from_mode(*mode))
+            .map_err(|e| wrap(place, e))?;
+    }
+    Ok(())
+}
+
+/// Puts one entry in its place; the mode comes back for a folder.
+fn place_entry<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    root: &RootDir,
+    target: &Path,
+    place: &Path,
+    options: &Options,
+) -> io::Result<Option<u32>> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let header = entry.header();
+    let mode = options.mode.unwrap_or(header.mode()? & 0o7777);
+    let number = |id: u64| u32::try_from(id).map_err(|_| invalid());
+    let owner = match options.owner {
+        Some(owner) => owner,
+        None => Owner { uid: number(header.uid()?)?, gid: number(header.gid()?)? },
+    };
+    let mtime = i64::try_from(header.mtime()?).unwrap_or(0);
+    let kind = header.entry_type();
+    let device =
+        u64::from(header.device_major()?.unwrap_or(0)) << 8 | u64::from(header.device_minor()?.unwrap_or(0));
+    let name = place.file_name().ok_or_else(invalid)?;
+    let parent = root.mkdir_all(place.parent().unwrap_or(Path::new("/")), Mode::from_raw_mode(0o755))?;
+    let is_folder = |flags| root.open(place, OFlags::PATH | OFlags::DIRECTORY | flags, Mode::empty()).is_ok();
+    if kind == EntryType::Directory {
+        if !is_folder(OFlags::NOFOLLOW) {
+            remove(&parent, name)?;
+            rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))?;
+        }
+        set_owner(&parent, name, owner)?;
+        return Ok(Some(mode));
+    }
+    remove(&parent, name)?;
+    match kind {
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mut file = File::from(rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600))?);
+            io::copy(entry, &mut file)?;
+            std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        EntryType::Symlink => {
+            rustix::fs::symlinkat(&*entry.link_name()?.ok_or_else(invalid)?, &parent, name)?;
+            set_owner(&parent, name, owner)?;
+        }
+        EntryType::Link => {
+            let source = target.join(clean(&entry.link_name()?.ok_or_else(invalid)?.to_string_lossy()));
+            let folder = root.open(
+                source.parent().unwrap_or(Path::new("/")),
+                OFlags::PATH | OFlags::DIRECTORY,
+                Mode::empty(),
+            )?;
+            let source = source.file_name().ok_or_else(invalid)?;
+            rustix::fs::linkat(&folder, source, &parent, name, AtFlags::empty())?;
+            return Ok(None);
+        }
+        EntryType::Fifo | EntryType::Char | EntryType::Block => {
+            let file_type = match kind {
+                EntryType::Fifo => FileType::Fifo,
+                EntryType::Char => FileType::CharacterDevice,
+                _ => FileType::BlockDevice,
+            };
+            rustix::fs::mknodat(&parent, name, file_type, Mode::from_raw_mode(mode), device)?;
+            set_owner(&parent, name, owner)?;
+        }
+        _ => return Ok(None),
+    }
+    let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    rustix::fs::utimensat(&parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(None)
+}
+
+fn set_owner(parent: &rustix::fd::OwnedFd, name: &std::ffi::OsStr, owner: Owner) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+    Ok(rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+fn remove(parent: &rustix::fd::OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (kind, name, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(0o755);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_mtime(1);
+            let raw = &mut header.as_gnu_mut().unwrap().name;
+            raw[..name.len()].copy_from_slice(name.as_bytes());
+            let body = if *kind == EntryType::Regular { content.as_bytes() } else { &[] };
+            if *kind != EntryType::Regular && !content.is_empty() {
+                header.set_link_name_literal(content).unwrap();
+            }
+            header.set_size(body.len() as u64);
+            header.set_cksum();
+            builder.append(&header, body).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn hostile_links_and_paths_stay_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("root");
+        std::fs::create_dir(&inside).unwrap();
+        let root = RootDir::open_host(&inside).unwrap();
+        let bytes = archive(&[
+            (EntryType::Symlink, "up", "../.."),
+            (EntryType::Regular, "up/escaped", "x"),
+            (EntryType::Regular, "../../dots", "x"),
+            (EntryType::Directory, "d/", ""),
+            (EntryType::Regular, "d/f", "text"),
+            (EntryType::Link, "d/hard", "d/f"),
+        ]);
+        unpack(Box::new(io::Cursor::new(bytes)), &root, Path::new("/"), &Options::context()).unwrap();
+        assert!(!dir.path().join("escaped").exists() && !dir.path().join("dots").exists());
+        assert!(inside.join("escaped").exists() && inside.join("dots").exists());
+        assert_eq!(std::fs::read_to_string(inside.join("d/hard")).unwrap(), "text");
+    }
+
+    #[test]
+    fn knows_archives_by_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        std::fs::write(&file, archive(&[(EntryType::Regular, "a", "b")])).unwrap();
+        assert!(is_archive(&file).unwrap());
+        std::fs::write(&file, "just text").unwrap();
+        assert!(!is_archive(&file).unwrap());
+    }
+}

@@ -1,0 +1,81 @@
+//! `ADD https://…`: the file's name, and its text through the image crate's client.
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+
+use tare_oci::{Digest, Hasher};
+
+use crate::Error;
+use crate::io_at::At as _;
+use crate::request::Request;
+use crate::sources::temporary;
+
+/// A fetched file.
+pub(crate) struct Fetched {
+    pub(crate) file: File,
+    pub(crate) digest: Digest,
+    /// Seconds since 1970.
+    pub(crate) mtime: Option<i64>,
+}
+
+/// Whether a source is a URL.
+pub(crate) fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
+}
+
+/// Whether a source is a git repository, which is not supported.
+pub(crate) fn is_git(source: &str) -> bool {
+    let path = source.split(['#', '?']).next().unwrap_or_default();
+    source.starts_with("git@") || source.starts_with("git://") || (is_url(source) && path.ends_with(".git"))
+}
+
+/// The name of the file that a URL leads to; empty if it ends in a slash.
+pub(crate) fn file_name(url: &str) -> &str {
+    let path = url.split(['#', '?']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    path.split_once('/').map_or("", |(_, path)| path).rsplit('/').next().unwrap_or_default()
+}
+
+/// Fetches a file.
+pub(crate) fn fetch(request: &Request, url: &str, line: u32) -> Result<Fetched, Error> {
+    // On disk and not in memory: it may be large.
+    let folder = temporary(&request.cache_root.join("downloads"))?;
+    let path = folder.join("file");
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(true).open(&path).at("make", &path)?;
+    // The open file is all that is needed.
+    std::fs::remove_dir_all(&folder).at("remove", &folder)?;
+    let mtime = tare_image::fetch(url, &request.pull_options.registries, &mut file)
+        .map_err(|source| Error::Fetch { line, url: url.to_owned(), reason: source.to_string() })?;
+    let mut hashed = Hashing(Hasher::new());
+    file.seek(SeekFrom::Start(0)).at("read", &path)?;
+    std::io::copy(&mut file, &mut hashed).at("read", &path)?;
+    file.seek(SeekFrom::Start(0)).at("read", &path)?;
+    Ok(Fetched { file, digest: hashed.0.finish(), mtime })
+}
+
+struct Hashing(Hasher);
+
+impl std::io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_urls() {
+        assert_eq!(file_name("https://example.test/a/wait-for-it.sh?x=/y#z"), "wait-for-it.sh");
+        assert_eq!(file_name("https://example.test"), "");
+        assert_eq!(file_name("https://example.test/a/"), "");
+        assert!(is_git("https://example.test/r.git#main") && !is_git("https://example.test/r.github"));
+    }
+}

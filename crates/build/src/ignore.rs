@@ -1,0 +1,162 @@
+//! `.dockerignore`: Docker's rules, which are not git's. Each pattern is a whole path from the context's root; a
+//! pattern that matches a folder takes all beneath it; the last pattern that matches decides; `!` lets in again.
+
+use crate::glob::{DoubleStar, Glob};
+
+/// The rules of one ignore file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ignore {
+    file: String,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Clone)]
+struct Rule {
+    line: u32,
+    text: String,
+    lets_in: bool,
+    glob: Glob,
+    parts: Vec<String>,
+}
+
+/// What the rules say of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Included,
+    /// By the pattern in this line.
+    Excluded {
+        line: u32,
+        pattern: String,
+    },
+}
+
+impl Ignore {
+    /// Reads the file's text. Malformed patterns match nothing.
+    pub(crate) fn parse(file: &str, text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let rules = text.lines().zip(1..).filter_map(|(line, number)| Rule::parse(line, number)).collect();
+        Self { file: file.to_owned(), rules }
+    }
+
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What the rules say of a path relative to the context, with `/` between its parts.
+    pub(crate) fn verdict(&self, path: &str) -> Verdict {
+        let mut verdict = Verdict::Included;
+        for rule in &self.rules {
+            let excluded = verdict != Verdict::Included;
+            // A rule that would change nothing need not be matched.
+            if rule.lets_in == excluded && rule.matches(path) {
+                verdict = if rule.lets_in {
+                    Verdict::Included
+                } else {
+                    Verdict::Excluded { line: rule.line, pattern: rule.text.clone() }
+                };
+            }
+        }
+        verdict
+    }
+
+    /// Whether something beneath an excluded folder may be let in again.
+    pub(crate) fn may_let_in_beneath(&self, folder: &str) -> bool {
+        let folder: Vec<&str> = folder.split('/').collect();
+        self.rules.iter().filter(|rule| rule.lets_in).any(|rule| {
+            for (part, name) in rule.parts.iter().zip(&folder) {
+                if part.contains("**") {
+                    return true;
+                }
+                if !Glob::new(part, DoubleStar::Plain).is_some_and(|glob| glob.matches(name)) {
+                    return false;
+                }
+            }
+            true
+        })
+    }
+}
+
+impl Rule {
+    fn parse(line: &str, number: u32) -> Option<Self> {
+        if line.starts_with('#') {
+            return None;
+        }
+        let text = line.trim();
+        let (lets_in, pattern) = match text.strip_prefix('!') {
+            Some(rest) => (true, rest.trim()),
+            None => (false, text),
+        };
+        let pattern = clean(pattern)?;
+        let glob = Glob::new(&pattern, DoubleStar::Deep)?;
+        let parts = pattern.split('/').map(str::to_owned).collect();
+        Some(Self { line: number, text: text.to_owned(), lets_in, glob, parts })
+    }
+
+    /// The path itself or a folder above it.
+    fn matches(&self, path: &str) -> bool {
+        if self.glob.matches(path) {
+            return true;
+        }
+        path.match_indices('/').any(|(at, _)| self.glob.matches(&path[..at]))
+    }
+}
+
+/// Go's `filepath.Clean`, without the slash in front; `None` if nothing is left.
+fn clean(pattern: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in pattern.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn excluded(text: &str, path: &str) -> bool {
+        Ignore::parse(".dockerignore", text).verdict(path) != Verdict::Included
+    }
+
+    #[test]
+    fn dockers_rules() {
+        assert!(excluded("node_modules", "node_modules/a/b"));
+        assert!(!excluded("node_modules", "sub/node_modules"));
+        assert!(excluded("**/node_modules", "sub/node_modules/x"));
+        assert!(excluded("/a/", "a"));
+        assert!(excluded("  *.pyc  ", "a.pyc"));
+        assert!(!excluded("#a", "#a"));
+        assert!(!excluded("*\n!README.md", "README.md"));
+        assert!(excluded("*\n!README.md", "other"));
+        assert!(excluded("*.md\n!README*.md\nREADME-secret.md", "README-secret.md"));
+        assert!(!excluded("docs\n!docs/keep", "docs/keep/x"));
+        assert!(excluded("a\\ b", "a b") && !excluded("[", "["));
+    }
+
+    #[test]
+    fn names_the_line() {
+        let ignore = Ignore::parse(".dockerignore", "# x\n\n.git\n*.log");
+        assert_eq!(ignore.verdict("a.log"), Verdict::Excluded { line: 4, pattern: "*.log".into() });
+    }
+
+    #[test]
+    fn knows_where_to_look_for_exceptions() {
+        let ignore = Ignore::parse("f", "*\n!src/keep\n!*/x");
+        assert!(ignore.may_let_in_beneath("src"));
+        assert!(ignore.may_let_in_beneath("any"));
+        let ignore = Ignore::parse("f", "*\n!src/keep");
+        assert!(!ignore.may_let_in_beneath("other"));
+        assert!(!ignore.may_let_in_beneath("src/drop"));
+        assert!(ignore.may_let_in_beneath("src/keep/deep"));
+    }
+}

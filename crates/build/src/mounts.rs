@@ -1,0 +1,172 @@
+//! What a `RUN` step finds mounted: generated files in `/etc`, the host's certificates, and its `--mount`s.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tare_runtime::{Idmap, Mount, OverlayUpper, Propagation};
+
+use crate::Error;
+use crate::io_at::At as _;
+use crate::request::{HostTrust, Request};
+use crate::sources::temporary;
+
+/// In the container's `/dev`, which is not part of any layer: nothing that is mounted there leaves a trace.
+const TRUST_FOLDER: &str = "/dev/tare";
+
+/// Generated files, in a folder of this build that goes with it.
+pub(crate) struct Generated {
+    folder: PathBuf,
+    files: usize,
+}
+
+impl Generated {
+    pub(crate) fn new(run_root: &Path) -> Result<Self, Error> {
+        Ok(Self { folder: temporary(&run_root.join("build"))?, files: 0 })
+    }
+
+    /// Writes a file and returns where it is.
+    pub(crate) fn file(&mut self, text: &[u8], mode: u32, owner: (u32, u32)) -> Result<PathBuf, Error> {
+        let path = self.folder.join(self.files.to_string());
+        self.files += 1;
+        std::fs::write(&path, text).at("write", &path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).at("set the mode of", &path)?;
+        if owner != (0, 0) {
+            std::os::unix::fs::chown(&path, Some(owner.0), Some(owner.1)).at("set the owner of", &path)?;
+        }
+        Ok(path)
+    }
+
+    /// A new empty folder.
+    pub(crate) fn folder(&mut self) -> Result<PathBuf, Error> {
+        let path = self.folder.join(self.files.to_string());
+        self.files += 1;
+        std::fs::create_dir(&path).at("make", &path)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Generated {
+    fn drop(&mut self) {
+        // What stays is below the boot's own folder, readable by root alone.
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// A bind of a host's file or folder.
+pub(crate) fn bind(source: PathBuf, target: impl Into<PathBuf>, readonly: bool) -> Mount {
+    Mount::Bind {
+        source,
+        target: target.into(),
+        readonly,
+        recursive: false,
+        propagation: Propagation::Private,
+        idmap: Idmap::Off,
+    }
+}
+
+/// A folder of the host whose changes are thrown away.
+pub(crate) fn overlay(lowers: Vec<PathBuf>, target: PathBuf, changes: Option<(PathBuf, PathBuf)>) -> Mount {
+    Mount::Overlay { lowers, upper: changes.map(|(upper, work)| OverlayUpper { upper, work }), target }
+}
+
+/// `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname`.
+pub(crate) fn etc_files(generated: &mut Generated, request: &Request) -> Result<Vec<Mount>, Error> {
+    let mut hosts =
+        String::from("127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    for (name, address) in &request.extra_hosts {
+        hosts.push_str(&format!("{address}\t{name}\n"));
+    }
+    let resolv = match std::fs::read("/etc/resolv.conf") {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error).at("read", "/etc/resolv.conf"),
+    };
+    let mut mount = |text: &[u8], target: &str| {
+        generated.file(text, 0o644, (0, 0)).map(|source| bind(source, target, false))
+    };
+    Ok(vec![
+        mount(hosts.as_bytes(), "/etc/hosts")?,
+        mount(&resolv, "/etc/resolv.conf")?,
+        mount(b"buildkitsandbox\n", "/etc/hostname")?,
+    ])
+}
+
+/// The host's certificates at a private path, and the variables by which programs find them there. The system's own
+/// bundle is not covered, so that a step that installs or updates it does so in the image.
+pub(crate) fn host_trust(
+    generated: &mut Generated,
+    trust: &HostTrust,
+) -> Result<(Vec<Mount>, Vec<(String, String)>), Error> {
+    let mut mounts = Vec::new();
+    let mut env = trust.proxy_env.clone();
+    let Some(bundle) = &trust.ca_bundle else { return Ok((mounts, env)) };
+    // A copy: the host's file may be replaced, or lie where the container's user may not read.
+    let text = std::fs::read(bundle).at("read", bundle)?;
+    let path = format!("{TRUST_FOLDER}/ca-certificates.crt");
+    mounts.push(bind(generated.file(&text, 0o644, (0, 0))?, &path, true));
+    // apt reads this file before those of the image, and takes neither SSL_CERT_FILE nor CURL_CA_BUNDLE.
+    let apt = format!("Acquire::https::CAInfo \"{path}\";\n");
+    let apt_path = format!("{TRUST_FOLDER}/apt.conf");
+    mounts.push(bind(generated.file(apt.as_bytes(), 0o644, (0, 0))?, &apt_path, true));
+    for name in [
+        "SSL_CERT_FILE",
+        "PIP_CERT",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "GIT_SSL_CAINFO",
+        "BUNDLE_SSL_CA_CERT",
+        "CARGO_HTTP_CAINFO",
+        "AWS_CA_BUNDLE",
+        "DENO_CERT",
+    ] {
+        env.push((name.to_owned(), path.clone()));
+    }
+    env.push(("APT_CONFIG".to_owned(), apt_path));
+    Ok((mounts, env))
+}
+
+/// Removes the empty files and folders that mounts were put on, where the layers beneath do not have them.
+pub(crate) fn remove_mount_points(upper: &Path, lowers: &[PathBuf], targets: &[PathBuf]) {
+    for target in targets {
+        let mut place = crate::select::clean(&target.to_string_lossy());
+        while !place.as_os_str().is_empty() {
+            let in_upper = upper.join(&place);
+            if lowers.iter().any(|lower| lower.join(&place).symlink_metadata().is_ok()) {
+                break;
+            }
+            let Ok(metadata) = in_upper.symlink_metadata() else { break };
+            // Only what is empty goes: what a step wrote there itself is its own.
+            let removed = match metadata.is_dir() {
+                true => std::fs::remove_dir(&in_upper),
+                false if metadata.is_file() && metadata.len() == 0 => std::fs::remove_file(&in_upper),
+                false => break,
+            };
+            if removed.is_err() || !place.pop() {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_leave_no_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let (upper, lower) = (dir.path().join("upper"), dir.path().join("lower"));
+        for path in ["upper/etc", "upper/root/.cache/pip", "upper/proc", "upper/kept", "lower/etc"] {
+            std::fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        std::fs::write(upper.join("etc/hosts"), "").unwrap();
+        std::fs::write(upper.join("kept/file"), "text").unwrap();
+        let targets = ["/etc/hosts", "/root/.cache/pip", "/proc", "/kept", "/nowhere"].map(PathBuf::from);
+        remove_mount_points(&upper, &[lower], &targets);
+        assert!(!upper.join("etc/hosts").exists() && upper.join("etc").exists());
+        assert!(!upper.join("root").exists() && !upper.join("proc").exists());
+        assert!(upper.join("kept/file").exists());
+    }
+}

@@ -1,0 +1,96 @@
+//! Which stages a target needs, and in which order: a stage's needs come before it.
+
+use std::collections::BTreeSet;
+
+use tare_dockerfile::{Dockerfile, ExpandError, Instruction, MountKind, Stage};
+
+use crate::scope::Globals;
+
+/// A stage's base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// Nothing.
+    Scratch,
+    /// Another stage.
+    Stage(usize),
+    /// An image, or a named context.
+    Named(String),
+}
+
+/// The base of a stage; a name of a stage counts only if that stage comes before.
+pub(crate) fn base(file: &Dockerfile, stage: &Stage, globals: &Globals) -> Result<Base, ExpandError> {
+    let image = globals.expand(&stage.from.image, file.directives.escape)?;
+    if image == "scratch" {
+        return Ok(Base::Scratch);
+    }
+    let before = file.stages[..stage.index].iter().rev();
+    let named =
+        before.clone().find(|s| s.from.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(&image)));
+    Ok(named.map_or(Base::Named(image), |stage| Base::Stage(stage.index)))
+}
+
+/// The stages that `target` needs, itself last.
+pub(crate) fn needed(file: &Dockerfile, target: usize, globals: &Globals) -> Result<Vec<usize>, ExpandError> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![target];
+    while let Some(index) = open.pop() {
+        if !found.insert(index) {
+            continue;
+        }
+        let stage = &file.stages[index];
+        if let Base::Stage(base) = base(file, stage, globals)? {
+            open.push(base);
+        }
+        for name in stage.steps.iter().flat_map(|node| sources(&node.instruction)) {
+            if let Some(source) = stage_before(file, index, name) {
+                open.push(source);
+            }
+        }
+    }
+    // Stages may only use those before them, so the order of the file will do.
+    Ok(found.into_iter().collect())
+}
+
+/// The stage that a `--from` in stage `index` means.
+pub(crate) fn stage_before(file: &Dockerfile, index: usize, name: &str) -> Option<usize> {
+    let before = &file.stages[..index];
+    let named =
+        before.iter().rev().find(|s| s.from.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(name)));
+    named.map(|stage| stage.index).or_else(|| name.parse().ok().filter(|number| *number < index))
+}
+
+/// The names in `--from` and `--mount=from=`.
+fn sources(instruction: &Instruction) -> Vec<&str> {
+    match instruction {
+        Instruction::Copy(copy) => copy.from.as_deref().into_iter().collect(),
+        Instruction::Run(run) => run
+            .mounts
+            .iter()
+            .filter_map(|mount| match &mount.kind {
+                MountKind::Bind { from, .. } | MountKind::Cache { from, .. } => from.as_deref(),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indexmap::IndexMap;
+    use tare_oci::Platform;
+
+    #[test]
+    fn only_what_the_target_needs() {
+        let text = "ARG BASE=deps\nFROM a AS deps\nFROM b AS unused\nFROM $BASE AS build\nFROM c AS tools\n\
+                    FROM scratch AS out\nCOPY --from=build / /\nRUN --mount=from=tools,target=/t x\nCOPY --from=9 / /";
+        let file = tare_dockerfile::parse(text).unwrap();
+        let host = Platform::new("linux", "amd64");
+        let globals = Globals::new(&file, &IndexMap::new(), (&host, &host), "out").unwrap();
+        assert_eq!(needed(&file, 4, &globals).unwrap(), [0, 2, 3, 4]);
+        assert_eq!(needed(&file, 1, &globals).unwrap(), [1]);
+        assert_eq!(base(&file, &file.stages[2], &globals).unwrap(), Base::Stage(0));
+        assert_eq!(base(&file, &file.stages[0], &globals).unwrap(), Base::Named("a".into()));
+    }
+}

@@ -1,0 +1,215 @@
+//! What a build is asked to do. Everything that comes from the user's environment is given here, not looked up.
+
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indexmap::IndexMap;
+use rustix::fd::OwnedFd;
+use tare_image::PullOptions;
+use tare_oci::{Platform, Reference};
+use tare_runtime::Rlimit;
+
+/// One build.
+pub struct Request {
+    /// The Dockerfile's text.
+    pub dockerfile: String,
+    /// How messages call it, and the name that `<name>.dockerignore` goes by: a path relative to the context.
+    pub dockerfile_name: String,
+    /// Where `COPY` and `ADD` copy from.
+    pub context: Context,
+    /// Names for the image.
+    pub tags: Vec<Reference>,
+    /// The stage to build; the last one if absent.
+    pub target: Option<String>,
+    /// `--build-arg`; without a value the argument is ignored.
+    pub build_args: IndexMap<String, Option<String>>,
+    /// `--label`
+    pub labels: IndexMap<String, String>,
+    /// Which earlier results may be used.
+    pub cache: CachePolicy,
+    /// When to ask the registry for base images.
+    pub pull: PullPolicy,
+    /// The platform to build for; this machine's if absent.
+    pub platform: Option<Platform>,
+    /// The network of `RUN` steps.
+    pub network: BuildNetwork,
+    /// What `RUN` steps get of the host's trust in certificates and proxies.
+    pub host_trust: HostTrust,
+    /// Lines for `/etc/hosts` in `RUN` steps: name and address.
+    pub extra_hosts: Vec<(String, String)>,
+    /// Bytes of `/dev/shm` in `RUN` steps; Docker's 64 MiB if absent.
+    pub shm_size: Option<u64>,
+    /// Limits of `RUN` steps.
+    pub ulimits: Vec<Rlimit>,
+    /// `--secret`
+    pub secrets: Vec<Secret>,
+    /// `--build-context name=…`
+    pub contexts: IndexMap<String, NamedContext>,
+    /// `RUN --security=insecure` is allowed.
+    pub entitlements: Entitlements,
+    /// Registries and credentials for base images; `platform` in it is set by the build.
+    pub pull_options: PullOptions,
+    /// Durable state: build.db and cache mounts.
+    pub cache_root: PathBuf,
+    /// State of this boot, in memory if may be: secrets and generated files.
+    pub run_root: PathBuf,
+}
+
+/// Where the files of a build come from.
+pub enum Context {
+    /// A folder, read in place.
+    Dir(PathBuf),
+    /// A tar archive, as the Docker API sends it, compressed or not.
+    Tar(Box<dyn Read + Send>),
+    /// None: a Dockerfile from standard input.
+    Empty,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dir(path) => f.debug_tuple("Dir").field(path).finish(),
+            Self::Tar(_) => f.write_str("Tar"),
+            Self::Empty => f.write_str("Empty"),
+        }
+    }
+}
+
+/// A further context, for `--from=name` and `FROM name`.
+#[derive(Debug, Clone)]
+pub enum NamedContext {
+    /// A folder.
+    Dir(PathBuf),
+    /// An image.
+    Image(Reference),
+}
+
+/// Which earlier results may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CachePolicy {
+    /// All.
+    #[default]
+    Use,
+    /// None; results are recorded all the same.
+    Ignore,
+}
+
+/// When to ask the registry for base images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PullPolicy {
+    /// When the store has none.
+    #[default]
+    Missing,
+    /// Each time.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The network of `RUN` steps.
+#[derive(Debug, Default)]
+pub enum BuildNetwork {
+    /// The host's.
+    #[default]
+    Host,
+    /// Loopback only.
+    None,
+    /// A network namespace that the caller prepared.
+    Namespace(OwnedFd),
+}
+
+/// Whether `RUN --security=insecure` may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Entitlements {
+    /// No.
+    #[default]
+    None,
+    /// Yes.
+    Insecure,
+}
+
+/// The host's certificates and proxies, for `RUN` steps alone: neither the image nor the cache key knows of them.
+#[derive(Debug, Clone, Default)]
+pub struct HostTrust {
+    /// A file of PEM certificates.
+    pub ca_bundle: Option<PathBuf>,
+    /// Proxy variables to set.
+    pub proxy_env: Vec<(String, String)>,
+}
+
+/// A secret for `RUN --mount=type=secret`.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// What the Dockerfile calls it.
+    pub id: String,
+    /// Its text.
+    pub source: SecretSource,
+}
+
+/// Where a secret's text is.
+#[derive(Clone)]
+pub enum SecretSource {
+    /// In a file.
+    File(PathBuf),
+    /// Here, read from a variable by the caller.
+    Value(Vec<u8>),
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Value(_) => f.write_str("Value(…)"),
+        }
+    }
+}
+
+/// Ends a build from a signal handler or another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the build to end; a running step is killed within a quarter of a second.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the build is to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Request {
+    /// A build of `dockerfile` in `context` with Docker's defaults.
+    #[must_use]
+    pub fn new(dockerfile: String, context: Context, cache_root: PathBuf, run_root: PathBuf) -> Self {
+        Self {
+            dockerfile,
+            dockerfile_name: "Dockerfile".to_owned(),
+            context,
+            tags: Vec::new(),
+            target: None,
+            build_args: IndexMap::new(),
+            labels: IndexMap::new(),
+            cache: CachePolicy::Use,
+            pull: PullPolicy::Missing,
+            platform: None,
+            network: BuildNetwork::Host,
+            host_trust: HostTrust::default(),
+            extra_hosts: Vec::new(),
+            shm_size: None,
+            ulimits: Vec::new(),
+            secrets: Vec::new(),
+            contexts: IndexMap::new(),
+            entitlements: Entitlements::None,
+            pull_options: PullOptions::default(),
+            cache_root,
+            run_root,
+        }
+    }
+}

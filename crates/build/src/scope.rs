@@ -1,0 +1,125 @@
+//! Variables: which `ARG`s and `ENV`s an instruction sees, and with which values.
+
+use indexmap::IndexMap;
+use tare_dockerfile::{Dockerfile, ExpandError, Expander};
+use tare_oci::{Platform, RunConfig};
+
+/// Proxies may be given as build arguments without an `ARG`. They are neither in the cache key nor in the history.
+const PROXIES: [&str; 10] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// Whether an argument is one of the predefined proxies.
+pub(crate) fn is_proxy(name: &str) -> bool {
+    PROXIES.contains(&name)
+}
+
+/// What is known before the first `FROM`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Globals {
+    /// `ARG`s before the first `FROM`, with the build's arguments applied.
+    declared: IndexMap<String, String>,
+    /// `TARGETPLATFORM` and its like.
+    platform: IndexMap<String, String>,
+    /// What the build was given.
+    given: IndexMap<String, String>,
+}
+
+impl Globals {
+    pub(crate) fn new(
+        file: &Dockerfile,
+        given: &IndexMap<String, Option<String>>,
+        platforms: (&Platform, &Platform),
+        target_stage: &str,
+    ) -> Result<Self, ExpandError> {
+        let given = given.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+        let mut globals = Self { given, platform: IndexMap::new(), declared: IndexMap::new() };
+        for (prefix, platform) in [("BUILD", platforms.0), ("TARGET", platforms.1)] {
+            let mut set =
+                |name: &str, value: String| globals.platform.insert(format!("{prefix}{name}"), value);
+            set("PLATFORM", platform.to_string());
+            set("OS", platform.os.clone());
+            set("ARCH", platform.architecture.clone());
+            set("VARIANT", platform.variant.clone().unwrap_or_default());
+        }
+        globals.platform.insert("TARGETSTAGE".to_owned(), target_stage.to_owned());
+        for arg in &file.globals {
+            let value = match (globals.given.get(&arg.name), &arg.default) {
+                (Some(given), _) => Some(given.clone()),
+                (None, Some(default)) => Some(globals.expand(default, file.directives.escape)?),
+                (None, None) => globals.platform.get(&arg.name).cloned(),
+            };
+            if let Some(value) = value {
+                globals.declared.insert(arg.name.clone(), value);
+            }
+        }
+        Ok(globals)
+    }
+
+    /// Expands a text of a `FROM` line.
+    pub(crate) fn expand(&self, text: &str, escape: char) -> Result<String, ExpandError> {
+        let lookup = |name: &str| self.declared.get(name).or_else(|| self.platform.get(name)).cloned();
+        Expander::new(&lookup, escape).word(text)
+    }
+
+    /// The value of a stage's `ARG name[=default]`, the default expanded.
+    pub(crate) fn stage_arg(&self, name: &str, default: Option<String>) -> Option<String> {
+        self.given
+            .get(name)
+            .cloned()
+            .or(default)
+            .or_else(|| self.declared.get(name).cloned())
+            .or_else(|| self.platform.get(name).cloned())
+    }
+
+    /// The proxies that the build was given.
+    pub(crate) fn proxies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given
+            .iter()
+            .filter(|(name, _)| is_proxy(name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The names that the build was given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(String::as_str)
+    }
+}
+
+/// The variables at one place in a stage: `ENV` before `ARG`.
+pub(crate) fn lookup(run: &RunConfig, args: &IndexMap<String, String>, name: &str) -> Option<String> {
+    run.env_value(name).map(str::to_owned).or_else(|| args.get(name).cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_and_where_their_values_come_from() {
+        let file = tare_dockerfile::parse("ARG A=1\nARG B=${A}2\nARG C\nARG D\nFROM x").unwrap();
+        let given = IndexMap::from([
+            ("A".to_owned(), Some("9".to_owned())),
+            ("C".to_owned(), None),
+            ("http_proxy".to_owned(), Some("p".to_owned())),
+        ]);
+        let host = Platform::new("linux", "amd64");
+        let globals = Globals::new(&file, &given, (&host, &host), "default").unwrap();
+        assert_eq!(globals.expand("$A-$B-$C-$TARGETARCH", '\\').unwrap(), "9-92--amd64");
+        assert_eq!(globals.stage_arg("B", None).as_deref(), Some("92"));
+        assert_eq!(globals.stage_arg("B", Some("own".into())).as_deref(), Some("own"));
+        assert_eq!(globals.stage_arg("A", Some("own".into())).as_deref(), Some("9"));
+        assert_eq!(globals.stage_arg("D", None), None);
+        assert_eq!(globals.stage_arg("TARGETPLATFORM", None).as_deref(), Some("linux/amd64"));
+        assert_eq!(globals.proxies().collect::<Vec<_>>(), [("http_proxy", "p")]);
+    }
+}

@@ -1,0 +1,424 @@
+//! What `COPY` and `ADD` copy: patterns become trees of entries, each with the digest of its content.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tare_oci::Hasher;
+
+use crate::Error;
+use crate::cache::{Cache, FileFacts, FileStamp, KeyHasher};
+use crate::glob::{DoubleStar, Glob, is_pattern};
+use crate::ignore::{Ignore, Verdict};
+use crate::io_at::At as _;
+use crate::sources::{Origin, SourceRoot};
+
+/// One file or folder that a source names.
+pub(crate) struct Selected {
+    /// Keeps `base` valid.
+    _handle: OwnedFd,
+    /// Where it is, as a path that leads through the handle.
+    base: PathBuf,
+    /// Its own name.
+    pub(crate) name: OsString,
+    /// Its path in the source root.
+    pub(crate) source: PathBuf,
+    pub(crate) is_folder: bool,
+    /// The file itself with an empty path, or everything beneath the folder, parents first.
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Selected {
+    /// Where an entry can be opened.
+    pub(crate) fn path(&self, entry: &Entry) -> PathBuf {
+        if entry.rel.as_os_str().is_empty() { self.base.clone() } else { self.base.join(&entry.rel) }
+    }
+}
+
+/// One thing to copy.
+pub(crate) struct Entry {
+    pub(crate) rel: PathBuf,
+    pub(crate) kind: Kind,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mtime: (i64, i64),
+    stamp: FileStamp,
+    pub(crate) facts: Option<FileFacts>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Folder,
+    Symlink(PathBuf),
+    Fifo,
+    Device(u64),
+}
+
+/// Finds what one source names. Empty if there is nothing.
+pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &[Glob]) -> Result<Vec<Selected>, Error> {
+    let filter = Filter { ignore: &source.ignore, exclude };
+    let mut found = Vec::new();
+    for path in matching_paths(source, pattern)? {
+        if let Some(selected) = open_selected(source, &path, &filter)? {
+            found.push(selected);
+        }
+    }
+    Ok(found)
+}
+
+struct Filter<'a> {
+    ignore: &'a Ignore,
+    exclude: &'a [Glob],
+}
+
+impl Filter<'_> {
+    fn keeps(&self, path: &str) -> bool {
+        self.ignore.verdict(path) == Verdict::Included && !self.exclude.iter().any(|glob| glob.matches(path))
+    }
+}
+
+/// The path as parts, `.` and `..` worked out; nothing leads above the root.
+pub(crate) fn clean(path: &str) -> PathBuf {
+    let mut parts = PathBuf::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(part) => parts.push(part),
+            Component::ParentDir => {
+                parts.pop();
+            }
+            _ => {}
+        }
+    }
+    parts
+}
+
+fn in_root(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+fn matching_paths(source: &SourceRoot, pattern: &str) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = vec![PathBuf::new()];
+    for part in clean(pattern).components() {
+        let part = part.as_os_str();
+        let text = part.to_string_lossy();
+        if !is_pattern(&text) {
+            for path in &mut paths {
+                path.push(part);
+            }
+            continue;
+        }
+        let Some(glob) = Glob::new(&text, DoubleStar::Plain) else { return Ok(Vec::new()) };
+        let mut next = Vec::new();
+        for path in paths {
+            // A part that is no folder, or not there, matches nothing.
+            let Ok(handle) = source.root.locate(in_root(&path)) else { continue };
+            let Ok(entries) = std::fs::read_dir(handle_path(&handle)) else { continue };
+            let mut names: Vec<OsString> =
+                entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+            names.sort();
+            next.extend(names.iter().filter(|n| glob.matches(&n.to_string_lossy())).map(|n| path.join(n)));
+        }
+        paths = next;
+    }
+    Ok(paths)
+}
+
+/// A path that leads to an open file.
+pub(crate) fn handle_path(handle: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()))
+}
+
+fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Result<Option<Selected>, Error> {
+    let handle = match source.root.locate(in_root(path)) {
+        Ok(handle) => handle,
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error).at("open", path),
+    };
+    let base = handle_path(&handle);
+    let metadata = std::fs::metadata(&base).at("look at", path)?;
+    let text = path.to_string_lossy();
+    let is_folder = metadata.is_dir();
+    let mut entries = Vec::new();
+    if is_folder {
+        walk(&base, Path::new(""), &text, filter, &mut entries)?;
+        let hidden = !path.as_os_str().is_empty() && !filter.keeps(&text);
+        if hidden && entries.is_empty() {
+            return Ok(None);
+        }
+    } else {
+        if !filter.keeps(&text) {
+            return Ok(None);
+        }
+        entries.extend(entry(PathBuf::new(), &metadata, &base)?);
+    }
+    let name = path.file_name().unwrap_or_default().to_owned();
+    Ok(Some(Selected { _handle: handle, base, name, source: path.to_owned(), is_folder, entries }))
+}
+
+fn walk(
+    base: &Path,
+    rel: &Path,
+    source: &str,
+    filter: &Filter<'_>,
+    found: &mut Vec<Entry>,
+) -> Result<(), Error> {
+    let folder = if rel.as_os_str().is_empty() { base.to_owned() } else { base.join(rel) };
+    let mut children: Vec<std::fs::DirEntry> =
+        std::fs::read_dir(&folder).and_then(Iterator::collect).at("list", Path::new(source))?;
+    children.sort_by_key(std::fs::DirEntry::file_name);
+    for child in children {
+        let name = child.file_name();
+        let rel = rel.join(&name);
+        let shown = name.to_string_lossy();
+        let source = if source.is_empty() { shown.into_owned() } else { format!("{source}/{shown}") };
+        let metadata = child.metadata().at("look at", Path::new(&source))?;
+        let keeps = filter.keeps(&source);
+        if !metadata.is_dir() {
+            if keeps {
+                found.extend(entry(rel, &metadata, &child.path())?);
+            }
+            continue;
+        }
+        if !keeps && !filter.ignore.may_let_in_beneath(&source) {
+            continue;
+        }
+        let before = found.len();
+        found.extend(entry(rel.clone(), &metadata, &child.path())?);
+        walk(base, &rel, &source, filter, found)?;
+        // A folder that is kept out comes along only for what it holds.
+        if !keeps && found.len() == before + 1 {
+            found.pop();
+        }
+    }
+    Ok(())
+}
+
+fn entry(rel: PathBuf, metadata: &std::fs::Metadata, path: &Path) -> Result<Option<Entry>, Error> {
+    let kind = match metadata.file_type() {
+        t if t.is_file() => Kind::File,
+        t if t.is_dir() => Kind::Folder,
+        t if t.is_symlink() => Kind::Symlink(std::fs::read_link(path).at("read the link", path)?),
+        t if t.is_fifo() => Kind::Fifo,
+        t if t.is_block_device() || t.is_char_device() => Kind::Device(metadata.rdev()),
+        // A socket means nothing without its process.
+        _ => return Ok(None),
+    };
+    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+    let stamp = FileStamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        mtime: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        ctime: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+    };
+    Ok(Some(Entry {
+        rel,
+        kind,
+        mode: metadata.mode(),
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mtime: (metadata.mtime(), metadata.mtime_nsec()),
+        stamp,
+        facts: None,
+    }))
+}
+
+/// Fills in the digests of all files, from the cache where it knows them.
+pub(crate) fn hash_files(selected: &mut [Selected], source: &SourceRoot, cache: &Cache) -> Result<(), Error> {
+    let remember = matches!(source.origin, Origin::Host(_));
+    // A file changed just now may change again within the same tick of the clock.
+    let fresh = SystemTime::now()
+        .checked_sub(Duration::from_millis(100))
+        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0);
+    let mut learnt = Vec::new();
+    for one in selected {
+        for index in 0..one.entries.len() {
+            let entry = &one.entries[index];
+            if entry.kind != Kind::File {
+                continue;
+            }
+            let known = if remember { cache.file(&entry.stamp)? } else { None };
+            let facts = match known {
+                Some(facts) => facts,
+                None => {
+                    let facts = read_facts(&one.path(entry)).at("read", one.source.join(&entry.rel))?;
+                    if remember && entry.stamp.ctime < fresh {
+                        learnt.push((entry.stamp, facts));
+                    }
+                    facts
+                }
+            };
+            one.entries[index].facts = Some(facts);
+        }
+    }
+    if learnt.is_empty() { Ok(()) } else { cache.put_files(&learnt) }
+}
+
+fn read_facts(path: &Path) -> std::io::Result<FileFacts> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0_u8; 128 << 10];
+    let mut crlf_script = None;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(FileFacts { digest: hasher.finish(), crlf_script: crlf_script.unwrap_or(false) });
+        }
+        let first_line = buffer[..read].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        crlf_script.get_or_insert(first_line.starts_with(b"#!") && first_line.ends_with(b"\r"));
+        hasher.update(&buffer[..read]);
+    }
+}
+
+/// Adds to a key what would be copied: names, content, permissions, and owners where these are kept.
+pub(crate) fn add_to_key(key: &mut KeyHasher, selected: &[Selected], source: &SourceRoot) {
+    use std::os::unix::ffi::OsStrExt as _;
+    for one in selected {
+        key.field(one.name.as_bytes()).field([u8::from(one.is_folder)]);
+        for entry in &one.entries {
+            key.field(entry.rel.as_os_str().as_bytes()).field(entry.mode.to_le_bytes());
+            if source.origin == Origin::Layers {
+                key.field(entry.uid.to_le_bytes()).field(entry.gid.to_le_bytes());
+            }
+            match (&entry.kind, &entry.facts) {
+                (Kind::Symlink(target), _) => key.field(target.as_os_str().as_bytes()),
+                (Kind::Device(number), _) => key.field(number.to_le_bytes()),
+                (_, Some(facts)) => key.digest(&facts.digest),
+                (_, None) => key.field(""),
+            };
+        }
+    }
+}
+
+/// Why a source was not found: the rule that keeps it out, or names that are alike.
+pub(crate) fn explain_missing(source: &SourceRoot, pattern: &str, line: u32) -> Error {
+    let path = clean(pattern);
+    let text = path.to_string_lossy().into_owned();
+    let excluded = match (source.root.locate(in_root(&path)), source.ignore.verdict(&text)) {
+        (Ok(_), Verdict::Excluded { line, pattern }) => {
+            Some((source.ignore.file().to_owned(), line, pattern))
+        }
+        _ => None,
+    };
+    let near = if excluded.is_none() { near_names(source, &path) } else { Vec::new() };
+    Error::SourceNotFound { line, path: pattern.to_owned(), place: source.place.clone(), excluded, near }
+}
+
+fn near_names(source: &SourceRoot, path: &Path) -> Vec<String> {
+    let (Some(name), parent) = (path.file_name(), path.parent().unwrap_or(Path::new(""))) else {
+        return Vec::new();
+    };
+    let name = name.to_string_lossy().to_lowercase();
+    let Ok(handle) = source.root.locate(in_root(parent)) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(handle_path(&handle)) else { return Vec::new() };
+    let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let alike = |other: &str| {
+        let other = other.to_lowercase();
+        other == name
+            || nearly_equal(&other, &name)
+            || (stem(&other) == stem(&name) && !stem(&name).is_empty())
+    };
+    let mut near: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|other| alike(other))
+        .map(|other| parent.join(other).to_string_lossy().into_owned())
+        .collect();
+    near.sort();
+    near.truncate(3);
+    near
+}
+
+/// Whether two names differ by a letter or two, replaced, left out or added: one for each three at most.
+fn nearly_equal(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let best = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[b.len()] <= (a.len().min(b.len()) / 3).min(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, SourceRoot) {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["src/deep", "docs"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        for (file, text) in [
+            ("a.txt", "a"),
+            ("b.txt", "b"),
+            ("src/m.py", "#!/bin/sh\r\n"),
+            ("src/deep/x", "x"),
+            ("docs/k", "k"),
+        ] {
+            std::fs::write(dir.path().join(file), text).unwrap();
+        }
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("src/link")).unwrap();
+        std::os::unix::fs::symlink("../../../../etc", dir.path().join("out")).unwrap();
+        let ignore = Ignore::parse(".dockerignore", "b.txt\ndocs\n!docs/k\n");
+        let source = SourceRoot::host(dir.path(), ignore).unwrap();
+        (dir, source)
+    }
+
+    fn names(source: &SourceRoot, pattern: &str) -> Vec<String> {
+        let selected = select(source, pattern, &[]).unwrap();
+        let join = |s: &Selected, e: &Entry| {
+            s.source.join(&e.rel).to_string_lossy().trim_end_matches('/').to_owned()
+        };
+        selected.iter().flat_map(|s| s.entries.iter().map(move |e| join(s, e))).collect()
+    }
+
+    #[test]
+    fn patterns_folders_and_ignored_files() {
+        let (_dir, source) = tree();
+        assert_eq!(names(&source, "*.txt"), ["a.txt"]);
+        assert_eq!(names(&source, "./src/"), ["src/deep", "src/deep/x", "src/link", "src/m.py"]);
+        assert_eq!(names(&source, "../../a.txt"), ["a.txt"]);
+        assert!(names(&source, ".").contains(&"docs/k".to_owned()));
+        assert!(names(&source, "out/passwd").is_empty(), "a symlink must not lead out of the context");
+        let Error::SourceNotFound { excluded: Some((_, 1, _)), .. } = explain_missing(&source, "b.txt", 3)
+        else {
+            panic!("not explained")
+        };
+        let Error::SourceNotFound { near, .. } = explain_missing(&source, "a.tx", 3) else { panic!() };
+        assert_eq!(near, ["a.txt"]);
+    }
+
+    #[test]
+    fn keys_follow_content() {
+        let (dir, source) = tree();
+        let cache_dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(cache_dir.path()).unwrap();
+        let key = || {
+            let mut selected = select(&source, "src", &[]).unwrap();
+            hash_files(&mut selected, &source, &cache).unwrap();
+            assert!(selected[0].entries.iter().any(|e| e.facts.is_some_and(|f| f.crlf_script)));
+            let mut key = KeyHasher::new("t");
+            add_to_key(&mut key, &selected, &source);
+            key.finish()
+        };
+        let first = key();
+        assert_eq!(key(), first);
+        std::fs::write(dir.path().join("src/deep/x"), "y").unwrap();
+        assert_ne!(key(), first);
+    }
+}
