@@ -116,8 +116,9 @@ fn place_entry<R: Read>(
     };
     let mtime = i64::try_from(header.mtime()?).unwrap_or(0);
     let kind = header.entry_type();
-    let device =
-        u64::from(header.device_major()?.unwrap_or(0)) << 8 | u64::from(header.device_minor()?.unwrap_or(0));
+    // Only devices have numbers; other entries may have anything there.
+    let part = |part: io::Result<Option<u32>>| part.ok().flatten().unwrap_or(0);
+    let device = rustix::fs::makedev(part(header.device_major()), part(header.device_minor()));
     let name = place.file_name().ok_or_else(invalid)?;
     let parent = root.mkdir_all(place.parent().unwrap_or(Path::new("/")), Mode::from_raw_mode(0o755))?;
     let is_folder = |flags| root.open(place, OFlags::PATH | OFlags::DIRECTORY | flags, Mode::empty()).is_ok();

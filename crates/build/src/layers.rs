@@ -63,9 +63,17 @@ impl Layers {
         }
     }
 
-    /// The folders of layers, topmost first, as overlayfs wants them.
+    /// The folders of layers, topmost first, as overlayfs wants them. It refuses a folder that is there twice, which
+    /// steps of equal outcome (none, often) make; the lower one shows nothing that the upper one does not.
     pub(crate) fn lowers(&self, lowest_first: &[LayerId]) -> Vec<PathBuf> {
-        lowest_first.iter().rev().map(|id| self.folder(*id).to_owned()).collect()
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for id in lowest_first.iter().rev() {
+            let folder = self.folder(*id);
+            if !folders.iter().any(|known| known == folder) {
+                folders.push(folder.to_owned());
+            }
+        }
+        folders
     }
 
     /// The folders that still have to be hashed.
