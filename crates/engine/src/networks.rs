@@ -229,8 +229,15 @@ impl Engine {
         let records = self.records()?;
         let used = |name: &str| records.iter().any(|r| r.config.endpoints.contains_key(name));
         let mut removed = Vec::new();
-        for network in self.networks()?.into_iter().filter(|n| n.bridge.is_some() && n.name != DEFAULT) {
-            if !used(&network.name) && self.network_members(&network)?.is_empty() {
+        for network in self.networks()? {
+            let Some(bridge) = &network.bridge else { continue };
+            if used(&network.name) || !self.network_members(&network)?.is_empty() {
+                continue;
+            }
+            if network.name == DEFAULT {
+                // The network stays; its idle interface and firewall rules go until the next start.
+                tare_network::remove_bridge(bridge)?;
+            } else {
                 self.drop_network(&network)?;
                 removed.push(network.name);
             }

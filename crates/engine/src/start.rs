@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use tare_monitor::status::{State as Phase, Status};
@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// The monitor runs from a read-only mount of tare's binary that is attached nowhere, in a session of its own,
-    /// with the control connection as its descriptor 0 and the attached client, if any, as 1.
+    /// (made by itself) with the control connection as its descriptor 0 and the attached client, if any, as 1.
     fn spawn_monitor(
         &self,
         record: &Record,
@@ -112,7 +112,6 @@ impl Engine {
             .env_clear()
             .env("TARE_ROOT", &self.paths().root)
             .env("TARE_RUN", &self.paths().run)
-            .process_group(0)
             .stdin(Stdio::from(OwnedFd::from(control)))
             .stdout(attached.map_or_else(Stdio::null, |s| Stdio::from(OwnedFd::from(s))))
             .stderr(stderr);

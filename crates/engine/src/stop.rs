@@ -117,12 +117,39 @@ impl Engine {
     ///
     /// # Errors
     /// Those of both.
-    pub fn restart(&self, name: &str, options: &StopOptions) -> Result<StopOutcome> {
-        let record = self.record(name)?;
-        let outcome = self.stop(&record.id, options)?;
-        self.start(&record.id)?;
+    pub fn restart(&self, name: &str, options: &StopOptions) -> Result<()> {
+        let container = self.container(name)?;
+        let record = self.record(&container.id)?;
+        if container.state.is_active() {
+            self.restart_running(&container, options)?;
+        } else {
+            self.start(&container.id)?;
+        }
         self.emit_container(Action::Restart, &record, &[]);
-        Ok(outcome)
+        Ok(())
+    }
+
+    /// The monitor does both, so that ports stay bound and a `--rm` container is not removed in between.
+    fn restart_running(&self, container: &Container, options: &StopOptions) -> Result<()> {
+        let before = self.status(&container.id)?.and_then(|s| s.started_at);
+        let signal = options.signal.as_deref().map(parse_signal).transpose()?;
+        let grace_ms = options.timeout.map(|seconds| seconds.saturating_mul(1000));
+        let mut control = self.subscribe(&container.id, &container.name)?;
+        control.send(&Request::Restart { signal, grace_ms })?;
+        let again = |s: &Status| match &s.state {
+            Phase::Exited(_) => true,
+            Phase::Running { .. } => s.started_at != before,
+            Phase::Starting | Phase::Restarting { .. } => false,
+        };
+        let status = control.wait_for(None, again)?;
+        match status.map(|s| s.state) {
+            Some(Phase::Exited(exit)) => match exit.error {
+                Some(failure) => Err(Error::StartFailed(failure)),
+                None => Ok(()),
+            },
+            Some(_) => Ok(()),
+            None => Err(Error::Monitor { id: container.id.clone(), what: "ended during the restart".into() }),
+        }
     }
 
     /// Freezes a container.

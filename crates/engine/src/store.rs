@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -57,6 +58,8 @@ impl StateStore {
             }
         };
         connection.busy_timeout(Duration::from_secs(20)).map_err(fail)?;
+        // The last one out would else copy the whole log back and sync, in every single command.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
         connection
             .execute_batch("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;")
             .and_then(|()| prepare(&connection))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, types::Type};
 use tare_oci::Digest;
 
@@ -59,6 +60,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).doing("open")?;
     db.busy_timeout(Duration::from_secs(30)).doing("open")?;
+    // The last one out would else copy the whole log back and sync, in every single command.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing("open")?;
     db.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;").doing("open")?;
     match version(&db)? {
         VERSION => Ok(db),

@@ -23,6 +23,13 @@ pub enum Request {
         /// Milliseconds; `None` takes the container's.
         grace_ms: Option<i64>,
     },
+    /// The same, and start again at once; published ports stay bound meanwhile.
+    Restart {
+        /// Signal number; `None` takes the container's stop signal.
+        signal: Option<i32>,
+        /// Milliseconds; `None` takes the container's.
+        grace_ms: Option<i64>,
+    },
     /// Send one signal; no restart follows if it ends the container.
     Kill {
         /// Signal number.

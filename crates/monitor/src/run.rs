@@ -40,6 +40,7 @@ impl Run {
             true => (Stdio::Terminal, None),
             false => io::pipes(spec.stdin).map(|(theirs, ours)| (theirs, Some(ours)))?,
         };
+        forget_earlier_runs(&spec.runtime.root);
         let created = tare_runtime::create(&spec.runtime, stdio)?;
         let netns = created.netns.try_clone().map_err(Error::system("dup of the network namespace"))?;
         let dns = network::attach(spec, netns.as_fd())?;
@@ -70,6 +71,14 @@ impl Run {
     /// Whether the kernel killed one of its processes for want of memory since it started.
     pub(crate) fn was_oom_killed(&self) -> bool {
         self.group.oom_kills().is_ok_and(|now| now > self.oom_kills_before)
+    }
+}
+
+/// A volatile overlay leaves a mark that keeps it from being mounted again, since after a crash of the machine its files
+/// may be torn. Within one monitor's life there was no such crash.
+fn forget_earlier_runs(root: &tare_runtime::RootFs) {
+    if root.volatile {
+        let _ = std::fs::remove_dir_all(root.work.join("work/incompat"));
     }
 }
 

@@ -65,6 +65,7 @@ pub fn supervise(spec_path: &Path, handover: Handover) -> Result<(MonitorSpec, S
 /// A stop under way.
 #[derive(Debug)]
 struct Stopping {
+    then: AfterStop,
     kill_at: Option<Instant>,
     killed: bool,
 }
@@ -104,6 +105,15 @@ enum Freezing {
     Thaw,
 }
 
+/// What follows a stop that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AfterStop {
+    /// Nothing.
+    End,
+    /// Another run.
+    StartAgain,
+}
+
 /// What a polled descriptor is.
 #[derive(Debug, Clone, Copy)]
 enum Source {
@@ -122,7 +132,7 @@ enum Source {
 
 impl Supervisor {
     fn new(spec: MonitorSpec, handover: Handover) -> Result<Self, Error> {
-        let all = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::CHLD];
+        let all = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::CHLD];
         let set = SignalSet::of(&all);
         tare_sys::signal::block(&set).map_err(Error::system("sigprocmask"))?;
         let signals = SignalFd::new(&set).map_err(Error::system("signalfd"))?;
@@ -338,8 +348,8 @@ impl Supervisor {
 
     fn signalled(&mut self) {
         while let Ok(Some(info)) = self.signals.read() {
-            if info.signal != Signal::CHLD {
-                self.stop(None, None);
+            if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&info.signal) {
+                self.stop(None, None, AfterStop::End);
             }
         }
     }
@@ -349,7 +359,6 @@ impl Supervisor {
         let now = Instant::now();
         if self.restart_at.is_some_and(|at| at <= now) {
             self.restart_at = None;
-            self.status.restart_count += 1;
             if let Err(error) = self.start() {
                 self.conclude(Err(error));
             }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Supervisor, Witness};
+use super::{AfterStop, Supervisor, Witness};
 use crate::protocol::Message;
 use crate::run::{self, Run};
 use crate::status::{Exit, State};
@@ -43,14 +43,8 @@ impl Supervisor {
             Ok(end) => end,
             Err(error) => (self.failed(&error), Duration::ZERO),
         };
-        let policy = self.spec.restart;
-        // A container that never ran is not started again and again: Docker gives up on it too.
-        let never_ran = exit.error.is_some() && self.status.started_at.is_none();
-        let pause = if self.stopping.is_some() || never_ran {
-            None
-        } else {
-            self.backoff.next(policy, exit.code, ran)
-        };
+        let pause = self.pause_before_next(&exit, ran);
+        self.stopping = None;
         self.status.ready = false;
         match pause {
             Some(pause) => {
@@ -61,6 +55,22 @@ impl Supervisor {
             }
             None => self.status.state = State::Exited(exit),
         }
+    }
+
+    /// How long to wait before another run; `None`: there is none.
+    fn pause_before_next(&mut self, exit: &Exit, ran: Duration) -> Option<Duration> {
+        match self.stopping.as_ref().map(|s| s.then) {
+            Some(AfterStop::End) => return None,
+            Some(AfterStop::StartAgain) => return Some(Duration::ZERO),
+            None => {}
+        }
+        // A container that never ran is not started again and again: Docker gives up on it too.
+        if exit.error.is_some() && self.status.started_at.is_none() {
+            return None;
+        }
+        let pause = self.backoff.next(self.spec.restart, exit.code, ran);
+        self.status.restart_count += u32::from(pause.is_some());
+        pause
     }
 
     fn failed(&mut self, error: &Error) -> Exit {

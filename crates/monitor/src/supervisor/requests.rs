@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use tare_sys::signal::Signal;
 
-use super::{Freezing, Stopping, Supervisor};
+use super::{AfterStop, Freezing, Stopping, Supervisor};
 use crate::attach::Attached;
 use crate::client::{Client, Incoming};
 use crate::protocol::{Message, Request};
@@ -62,7 +62,11 @@ impl Supervisor {
         match request {
             Request::Subscribe => Ok(()),
             Request::Stop { signal, grace_ms } => {
-                self.stop(signal, grace_ms);
+                self.stop(signal, grace_ms, AfterStop::End);
+                Ok(())
+            }
+            Request::Restart { signal, grace_ms } => {
+                self.stop(signal, grace_ms, AfterStop::StartAgain);
                 Ok(())
             }
             Request::Kill { signal } => self.kill(signal),
@@ -102,8 +106,14 @@ impl Supervisor {
     }
 
     /// Begins a stop. During a restart's pause there is nothing to stop: the container has ended.
-    pub(super) fn stop(&mut self, signal: Option<i32>, grace_ms: Option<i64>) {
-        self.spec.restart = RestartPolicy::No;
+    pub(super) fn stop(&mut self, signal: Option<i32>, grace_ms: Option<i64>, then: AfterStop) {
+        if then == AfterStop::End {
+            self.spec.restart = RestartPolicy::No;
+        }
+        if then == AfterStop::StartAgain && self.restart_at.is_some() {
+            self.restart_at = Some(Instant::now());
+            return;
+        }
         if self.restart_at.take().is_some() {
             if let State::Restarting { last } = &self.status.state {
                 self.status.state = State::Exited(last.clone());
@@ -121,7 +131,7 @@ impl Supervisor {
             Some(ms) => u64::try_from(ms).ok().map(Duration::from_millis),
         };
         let kill_at = grace.map(|grace| Instant::now() + grace);
-        self.stopping = Some(Stopping { kill_at, killed: false });
+        self.stopping = Some(Stopping { then, kill_at, killed: false });
     }
 
     fn kill(&mut self, number: i32) -> Result<(), String> {
