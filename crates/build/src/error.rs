@@ -57,8 +57,8 @@ pub enum Error {
         path: String,
         /// The context folder, stage or image.
         place: String,
-        /// The ignore file's name, line and pattern that keep it out.
-        excluded: Option<(String, u32, String)>,
+        /// The rule that keeps it out.
+        excluded: Option<Box<Excluded>>,
         /// Names there that are alike.
         near: Vec<String>,
     },
@@ -187,6 +187,17 @@ pub enum Error {
     Cancelled,
 }
 
+/// A line of an ignore file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    /// The file's name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// The pattern there.
+    pub pattern: String,
+}
+
 impl Error {
     /// What the reader can do about it.
     #[must_use]
@@ -194,8 +205,8 @@ impl Error {
         match self {
             Self::Parse { source, .. } => source.hint(),
             Self::NoSuchTarget { stages, .. } => Some(format!("the stages are {}", stages.join(", "))),
-            Self::SourceNotFound { excluded: Some((file, line, pattern)), .. } => {
-                Some(format!("line {line} of {file} keeps it out: {pattern}"))
+            Self::SourceNotFound { excluded: Some(rule), .. } => {
+                Some(format!("line {} of {} keeps it out: {}", rule.line, rule.file, rule.pattern))
             }
             Self::SourceNotFound { near, .. } if !near.is_empty() => {
                 Some(format!("did you mean {}?", near.join(" or ")))

@@ -35,7 +35,7 @@ mod select;
 mod sources;
 mod users;
 
-pub use error::Error;
+pub use error::{Error, Excluded};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
 pub use request::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,

@@ -92,12 +92,15 @@ pub(crate) fn etc_files(generated: &mut Generated, request: &Request) -> Result<
     ])
 }
 
+/// Names and values.
+pub(crate) type Variables = Vec<(String, String)>;
+
 /// The host's certificates at a private path, and the variables by which programs find them there. The system's own
 /// bundle is not covered, so that a step that installs or updates it does so in the image.
 pub(crate) fn host_trust(
     generated: &mut Generated,
     trust: &HostTrust,
-) -> Result<(Vec<Mount>, Vec<(String, String)>), Error> {
+) -> Result<(Vec<Mount>, Variables), Error> {
     let mut mounts = Vec::new();
     let mut env = trust.proxy_env.clone();
     let Some(bundle) = &trust.ca_bundle else { return Ok((mounts, env)) };

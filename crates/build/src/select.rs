@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use tare_oci::Hasher;
 
-use crate::Error;
 use crate::cache::{Cache, FileFacts, FileStamp, KeyHasher};
 use crate::glob::{DoubleStar, Glob, is_pattern};
 use crate::ignore::{Ignore, Verdict};
 use crate::io_at::At as _;
 use crate::sources::{Origin, SourceRoot};
+use crate::{Error, Excluded};
 
 /// One file or folder that a source names.
 pub(crate) struct Selected {
@@ -307,7 +307,8 @@ pub(crate) fn explain_missing(source: &SourceRoot, pattern: &str, line: u32) -> 
     let text = path.to_string_lossy().into_owned();
     let excluded = match (source.root.locate(in_root(&path)), source.ignore.verdict(&text)) {
         (Ok(_), Verdict::Excluded { line, pattern }) => {
-            Some((source.ignore.file().to_owned(), line, pattern))
+            let file = source.ignore.file().to_owned();
+            Some(Box::new(Excluded { file, line, pattern }))
         }
         _ => None,
     };
@@ -395,10 +396,10 @@ mod tests {
         assert_eq!(names(&source, "../../a.txt"), ["a.txt"]);
         assert!(names(&source, ".").contains(&"docs/k".to_owned()));
         assert!(names(&source, "out/passwd").is_empty(), "a symlink must not lead out of the context");
-        let Error::SourceNotFound { excluded: Some((_, 1, _)), .. } = explain_missing(&source, "b.txt", 3)
-        else {
+        let Error::SourceNotFound { excluded: Some(rule), .. } = explain_missing(&source, "b.txt", 3) else {
             panic!("not explained")
         };
+        assert_eq!(rule.line, 1);
         let Error::SourceNotFound { near, .. } = explain_missing(&source, "a.tx", 3) else { panic!() };
         assert_eq!(near, ["a.txt"]);
     }

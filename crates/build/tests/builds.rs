@@ -139,6 +139,7 @@ fn main() {
         ("no_traces", no_traces),
         ("failures_name_their_place", failures_name_their_place),
         ("add_unpacks_archives", add_unpacks_archives),
+        ("add_fetches", add_fetches),
         ("copy_rules", copy_rules),
         ("tar_context", tar_context),
         ("twenty_steps", twenty_steps),
@@ -316,7 +317,7 @@ fn failures_name_their_place() {
     let missing = fails("FROM base\nCOPY requirement.txt /");
     assert!(matches!(missing, Error::SourceNotFound { line: 2, .. }), "{missing}");
     assert_eq!(missing.hint().as_deref(), Some("did you mean requirements.txt?"));
-    assert_eq!(fails("FROM base\nADD *.key /").hint().is_some(), false);
+    assert_eq!(fails("FROM base\nADD *.key /").hint(), None);
     assert_eq!(
         fails("FROM base\nADD secret.key /").hint().as_deref(),
         Some("line 2 of .dockerignore keeps it out: *.key")
@@ -343,6 +344,34 @@ fn add_unpacks_archives() {
     let file = world.find(&built, "un/in/side").unwrap().metadata().unwrap();
     assert_eq!((file.uid(), file.gid(), file.mode() & 0o777, file.len()), (7, 8, 0o600, 4));
     assert!(world.find(&built, "kept/a.tar.gz").is_some());
+}
+
+fn add_fetches() {
+    use std::io::{Read as _, Write as _};
+    let world = World::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        // Two builds ask once each.
+        for _ in 0..2 {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut request = [0_u8; 4096];
+            let read = client.read(&mut request).unwrap();
+            assert!(request[..read].starts_with(b"GET /tools/wait-for-it.sh "));
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n";
+            let changed = "Last-Modified: Thu, 01 Jan 1970 00:01:40 GMT\r\n\r\n";
+            client.write_all(format!("{head}{changed}text").as_bytes()).unwrap();
+        }
+    });
+    let url = format!("http://127.0.0.1:{port}/tools/wait-for-it.sh");
+    let built = world.build(&format!("FROM base\nADD {url} /\n"));
+    let file = world.find(&built, "wait-for-it.sh").unwrap().metadata().unwrap();
+    assert_eq!((file.mode() & 0o7777, file.mtime(), file.len()), (0o600, 100, 4));
+    let wrong = format!("FROM base\nADD --checksum=sha256:00 {url} /\n");
+    assert!(matches!(world.try_build(world.request(&wrong)), Err(Error::Checksum { line: 2, .. })));
+    server.join().unwrap();
+    let gone = format!("FROM base\nADD {url} /\n");
+    assert!(matches!(world.try_build(world.request(&gone)), Err(Error::Fetch { line: 2, .. })));
 }
 
 fn copy_rules() {
