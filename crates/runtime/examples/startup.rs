@@ -16,7 +16,8 @@ fn median(mut times: Vec<Duration>) -> f64 {
 fn main() {
     let rounds = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(50);
     let sandbox = support::Sandbox::new("startup");
-    let variants: [(&str, fn(&mut Spec)); 3] = [
+    type Variant = (&'static str, fn(&mut Spec));
+    let variants: [Variant; 3] = [
         ("default", |_| {}),
         ("no seccomp", |spec| spec.seccomp = Seccomp::Unconfined),
         ("host network", |spec| spec.namespaces.net = tare_runtime::Namespace::Host),

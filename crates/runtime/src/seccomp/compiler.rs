@@ -2,7 +2,7 @@
 //! list, so that a system call costs about eight comparisons.
 
 use super::profile::{Action, Argument, Comparison, Profile, Rule};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tare_sys::seccomp::Instruction;
 
 const LOAD: u16 = 0x20;
@@ -21,15 +21,22 @@ const ARGUMENTS: u32 = 16;
 /// Set in the number of a system call with 32-bit pointers on x86-64; the rest of the number is the same.
 const X32_BIT: u32 = 0x4000_0000;
 
+/// Numbers by name, for one compilation.
+type Numbers = HashMap<&'static str, u32>;
+
+fn numbers<N: TryInto<u32>>(all: impl Iterator<Item = (&'static str, N)>) -> Numbers {
+    all.filter_map(|(name, number)| Some((name, number.try_into().ok()?))).collect()
+}
+
 #[cfg(target_arch = "x86_64")]
 mod arch {
     pub(super) const NATIVE: u32 = 0xC000_003E;
     pub(super) const COMPAT: u32 = 0x4000_0003;
-    pub(super) fn native(name: &str) -> Option<u32> {
-        name.parse::<syscalls::x86_64::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    pub(super) fn native() -> super::Numbers {
+        super::numbers(syscalls::x86_64::Sysno::iter().map(|n| (n.name(), n.id())))
     }
-    pub(super) fn compat(name: &str) -> Option<u32> {
-        name.parse::<syscalls::x86::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    pub(super) fn compat() -> super::Numbers {
+        super::numbers(syscalls::x86::Sysno::iter().map(|n| (n.name(), n.id())))
     }
 }
 
@@ -37,11 +44,11 @@ mod arch {
 mod arch {
     pub(super) const NATIVE: u32 = 0xC000_00B7;
     pub(super) const COMPAT: u32 = 0x4000_0028;
-    pub(super) fn native(name: &str) -> Option<u32> {
-        name.parse::<syscalls::aarch64::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    pub(super) fn native() -> super::Numbers {
+        super::numbers(syscalls::aarch64::Sysno::iter().map(|n| (n.name(), n.id())))
     }
-    pub(super) fn compat(name: &str) -> Option<u32> {
-        name.parse::<syscalls::arm::Sysno>().ok().and_then(|n| u32::try_from(n.id()).ok())
+    pub(super) fn compat() -> super::Numbers {
+        super::numbers(syscalls::arm::Sysno::iter().map(|n| (n.name(), n.id())))
     }
 }
 
@@ -50,7 +57,7 @@ const fn step(code: u16, k: u32) -> Instruction {
 }
 
 pub(super) fn compile(profile: &Profile) -> Vec<Instruction> {
-    let native = tree(&intervals(profile, arch::native));
+    let native = tree(&intervals(profile, &arch::native()));
     let mut native_code = vec![step(LOAD, NUMBER)];
     if cfg!(target_arch = "x86_64") {
         native_code.push(step(AND, !X32_BIT));
@@ -59,7 +66,7 @@ pub(super) fn compile(profile: &Profile) -> Vec<Instruction> {
     let mut compat_code = Vec::new();
     if profile.has_compat {
         compat_code.push(step(LOAD, NUMBER));
-        compat_code.extend(tree(&intervals(profile, arch::compat)));
+        compat_code.extend(tree(&intervals(profile, &arch::compat())));
     }
     let mut out = vec![step(LOAD, ARCHITECTURE)];
     out.push(Instruction { code: JUMP_EQUAL, jt: 0, jf: 1, k: arch::NATIVE });
@@ -87,10 +94,10 @@ struct Interval {
     leaf: Vec<Instruction>,
 }
 
-fn intervals(profile: &Profile, number: impl Fn(&str) -> Option<u32>) -> Vec<Interval> {
+fn intervals(profile: &Profile, numbers: &Numbers) -> Vec<Interval> {
     let mut by_number: BTreeMap<u32, Vec<&Rule>> = BTreeMap::new();
     for rule in &profile.rules {
-        if let Some(number) = number(&rule.name) {
+        if let Some(&number) = numbers.get(&*rule.name) {
             by_number.entry(number).or_default().push(rule);
         }
     }
@@ -286,9 +293,8 @@ mod tests {
         let caps = CapSet::parse(["CHOWN"]).unwrap();
         let rules = default::profile(caps);
         let code = compile(&rules);
-        for (architecture, number) in
-            [(arch::NATIVE, &arch::native as &dyn Fn(&str) -> Option<u32>), (arch::COMPAT, &arch::compat)]
-        {
+        for (architecture, numbers) in [(arch::NATIVE, arch::native()), (arch::COMPAT, arch::compat())] {
+            let number = |name: &str| numbers.get(name).copied();
             let allowed: Vec<u32> = rules
                 .rules
                 .iter()
@@ -323,7 +329,7 @@ mod tests {
     fn capabilities_open_what_they_are_for() {
         let code = compile(&default::profile(CapSet::all()));
         for name in ["mount", "clone3", "unshare", "bpf", "reboot"] {
-            assert_eq!(run(&code, arch::NATIVE, arch::native(name).unwrap(), &[1 << 28]), ALLOW, "{name}");
+            assert_eq!(run(&code, arch::NATIVE, arch::native()[name], &[1 << 28]), ALLOW, "{name}");
         }
     }
 
@@ -345,7 +351,7 @@ mod tests {
             ("SCMP_CMP_GE", [false, true, true]),
         ] {
             let code = compile(&profile::parse(&text(op), CapSet::EMPTY).unwrap());
-            let number = arch::native("read").unwrap();
+            let number = arch::native()["read"];
             let hit = [value - 1, value, value + 1]
                 .map(|v| run(&code, arch::NATIVE, number, &[0, v]) == 0x0005_0005);
             assert_eq!(hit, wanted, "{op}");
