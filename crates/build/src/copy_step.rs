@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use tare_dockerfile::{AddCopy, Expander, Node, Source};
+use tare_image::LayerStaging;
 
 use crate::cache::KeyHasher;
 use crate::copy::{Style, Target, Writer};
@@ -32,6 +33,14 @@ enum Item {
     },
 }
 
+/// How and where files are put down.
+struct How {
+    target: Target,
+    owner_text: Option<String>,
+    mode: Option<u32>,
+    parents: bool,
+}
+
 impl Builder<'_> {
     pub(crate) fn copy_step(
         &mut self,
@@ -44,15 +53,7 @@ impl Builder<'_> {
         let place = (keyword, step);
         let target = self.target(stage, copy, place)?;
         let owner_text = copy.chown.as_ref().map(|text| self.expand(stage, text, place)).transpose()?;
-        let mode = match &copy.chmod {
-            None => None,
-            Some(text) => {
-                let text = self.expand(stage, text, place)?;
-                let bad =
-                    |_| invalid(step.line, keyword, format!("--chmod={text}: write it in octal, as 755"));
-                Some(u32::from_str_radix(&text, 8).map_err(bad)? & 0o7777)
-            }
-        };
+        let mode = self.copy_mode(stage, copy, place)?;
         let mut key = KeyHasher::new(keyword);
         key.digest(&stage.files_key)
             .field(target.path.to_string_lossy().as_bytes())
@@ -69,7 +70,7 @@ impl Builder<'_> {
             let mut key = KeyHasher::new("shallow");
             key.digest(&digest)
                 .digest(&stage.files_key)
-                .field(&node.text)
+                .field(format!("{copy:?}"))
                 .field(target.path.to_string_lossy().as_bytes());
             key.field(owner_text.as_deref().unwrap_or("-")).field(stage_vars(stage));
             key.finish()
@@ -107,22 +108,46 @@ impl Builder<'_> {
             self.reuse(stage, key, found, step);
             return self.copy_history(stage, node);
         }
-        let lowers = self.lowers(&stage.layers);
-        let (root, staging) = mount(self.store, lowers, Access::Write, step.line)?;
-        let owner = match &owner_text {
-            Some(text) => Some(users::resolve(&root, text, step.line)?),
-            None if origin == Origin::Layers => None,
-            None => Some(users::Owner::ROOT),
-        };
-        let style = Style { owner, mode };
-        let mut writer = Writer::new(&root, style);
-        for item in items {
-            item.write(&mut writer, &root, &target, style, (copy.parents, step.line))?;
-        }
-        drop(writer);
-        drop(root);
+        let how = How { target, owner_text, mode, parents: copy.parents };
+        let staging = self.put_items(stage, items, &how, &origin, step)?;
         self.add_layer(stage, key, staging);
         self.copy_history(stage, node)
+    }
+
+    /// Writes what was found into a new layer on top of the stage's.
+    fn put_items(
+        &self,
+        stage: &Stage,
+        items: Vec<Item>,
+        how: &How,
+        origin: &Origin,
+        step: Step,
+    ) -> Result<LayerStaging, Error> {
+        let lowers = self.lowers(&stage.layers);
+        let (root, staging) = mount(self.store, lowers, Access::Write, step.line)?;
+        let owner = match &how.owner_text {
+            Some(text) => Some(users::resolve(&root, text, step.line)?),
+            None if *origin == Origin::Layers => None,
+            None => Some(users::Owner::ROOT),
+        };
+        let style = Style { owner, mode: how.mode };
+        let mut writer = Writer::new(&root, style);
+        for item in items {
+            item.write(&mut writer, &root, &how.target, style, (how.parents, step.line))?;
+        }
+        Ok(staging)
+    }
+
+    fn copy_mode(
+        &self,
+        stage: &Stage,
+        copy: &AddCopy,
+        place: (&'static str, Step),
+    ) -> Result<Option<u32>, Error> {
+        let Some(text) = &copy.chmod else { return Ok(None) };
+        let text = self.expand(stage, text, place)?;
+        let bad = |_| invalid(place.1.line, place.0, format!("--chmod={text}: write it in octal, as 755"));
+        Ok(Some(u32::from_str_radix(&text, 8).map_err(bad)? & 0o7777))
     }
 
     fn copy_history(&mut self, stage: &mut Stage, node: &Node) -> Result<(), Error> {

@@ -74,7 +74,6 @@ impl Builder<'_> {
     ) -> Result<String, Error> {
         let keyword = instruction.keyword();
         let place = (keyword, step);
-        let show = |words: &[String]| serde_json::to_string(words).unwrap_or_else(|_| words.join(" "));
         Ok(match instruction {
             Instruction::Env(pairs) => {
                 let pairs = self.expand_pairs(stage, pairs, place)?;
@@ -110,6 +109,42 @@ impl Builder<'_> {
                 stage.config.author.clone_from(name);
                 format!("MAINTAINER {name}")
             }
+            Instruction::Expose(_)
+            | Instruction::Volume(_)
+            | Instruction::User(_)
+            | Instruction::StopSignal(_) => self.configure_text(stage, instruction, place)?,
+            Instruction::Healthcheck(check) => {
+                let check = config::healthcheck(check, &stage.config.config);
+                let line = format!("HEALTHCHECK {}", show(&check.test));
+                stage.config.config.healthcheck = Some(check);
+                line
+            }
+            Instruction::Shell(words) => {
+                stage.config.config.shell = Some(words.clone());
+                format!("SHELL {}", show(words))
+            }
+            Instruction::OnBuild(text) => {
+                stage.config.config.on_build.push(text.clone());
+                format!("ONBUILD {text}")
+            }
+            // Steps of their own; none of them comes here.
+            Instruction::From(_)
+            | Instruction::Run(_)
+            | Instruction::Add(_)
+            | Instruction::Copy(_)
+            | Instruction::Workdir(_) => keyword.to_owned(),
+        })
+    }
+
+    /// The instructions whose arguments are texts with variables.
+    fn configure_text(
+        &self,
+        stage: &mut Stage,
+        instruction: &Instruction,
+        place: (&'static str, Step),
+    ) -> Result<String, Error> {
+        let step = place.1;
+        Ok(match instruction {
             Instruction::Expose(texts) => {
                 let texts = self.expand_all(stage, texts, place)?;
                 for text in texts.iter().flat_map(|text| text.split_whitespace()) {
@@ -137,26 +172,7 @@ impl Builder<'_> {
                 stage.config.config.stop_signal.clone_from(&signal);
                 format!("STOPSIGNAL {signal}")
             }
-            Instruction::Healthcheck(check) => {
-                let check = config::healthcheck(check, &stage.config.config);
-                let line = format!("HEALTHCHECK {}", show(&check.test));
-                stage.config.config.healthcheck = Some(check);
-                line
-            }
-            Instruction::Shell(words) => {
-                stage.config.config.shell = Some(words.clone());
-                format!("SHELL {}", show(words))
-            }
-            Instruction::OnBuild(text) => {
-                stage.config.config.on_build.push(text.clone());
-                format!("ONBUILD {text}")
-            }
-            // Steps of their own; none of them comes here.
-            Instruction::From(_)
-            | Instruction::Run(_)
-            | Instruction::Add(_)
-            | Instruction::Copy(_)
-            | Instruction::Workdir(_) => keyword.to_owned(),
+            other => other.keyword().to_owned(),
         })
     }
 
@@ -209,6 +225,11 @@ impl Builder<'_> {
         config::history(&mut stage.config, format!("WORKDIR {path}"), created, !made);
         Ok(())
     }
+}
+
+/// Words as JSON, as Docker's history has them.
+fn show(words: &[String]) -> String {
+    serde_json::to_string(words).unwrap_or_else(|_| words.join(" "))
 }
 
 fn join_pairs(keyword: &str, pairs: &[(String, String)]) -> String {
