@@ -1,7 +1,7 @@
 //! `create`: a request and an image become a stored container.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use tare_image::Image;
@@ -188,7 +188,7 @@ fn same_path(a: &str, b: &str) -> bool {
     a.trim_end_matches('/') == b.trim_end_matches('/')
 }
 
-fn settle_bind(path: &PathBuf, create: CreateSource) -> Result<()> {
+fn settle_bind(path: &Path, create: CreateSource) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }

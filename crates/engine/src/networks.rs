@@ -116,10 +116,10 @@ impl Engine {
 
     /// The default network, made at first use.
     pub(crate) fn default_network(&self) -> Result<Network> {
-        if let Some(id) = self.store.find_ids("networks", DEFAULT)?.first() {
-            if let Some(network) = self.store.get(id)? {
-                return Ok(network);
-            }
+        if let Some(id) = self.store.find_ids("networks", DEFAULT)?.first()
+            && let Some(network) = self.store.get(id)?
+        {
+            return Ok(network);
         }
         let host_routes = tare_network::host_routes().unwrap_or_default();
         self.store.write(|tx| {

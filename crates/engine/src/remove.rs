@@ -79,10 +79,10 @@ impl Engine {
     fn drop_anonymous_volumes(&self, record: &Record) -> Result<()> {
         use crate::config::MountSource;
         for mount in &record.config.mounts {
-            if let (MountSource::Anonymous { .. }, Some(name)) = (&mount.source, volume_name(&mount.source)) {
-                if self.volume_users(name)?.is_empty() {
-                    self.drop_volume(name)?;
-                }
+            if let (MountSource::Anonymous { .. }, Some(name)) = (&mount.source, volume_name(&mount.source))
+                && self.volume_users(name)?.is_empty()
+            {
+                self.drop_volume(name)?;
             }
         }
         Ok(())

@@ -77,10 +77,10 @@ impl Engine {
                 what: format!("ended before the container ran: {}", said.trim()),
             });
         };
-        if let Phase::Exited(exit) = &status.state {
-            if let Some(failure) = &exit.error {
-                return Err(Error::StartFailed(failure.clone()));
-            }
+        if let Phase::Exited(exit) = &status.state
+            && let Some(failure) = &exit.error
+        {
+            return Err(Error::StartFailed(failure.clone()));
         }
         self.emit_container(Action::Start, record, &[]);
         Ok(())

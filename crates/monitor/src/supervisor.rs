@@ -364,15 +364,15 @@ impl Supervisor {
             }
         }
         self.kill_if_due(now);
-        if let Some(dns) = self.run.as_mut().and_then(|r| r.dns.as_mut()) {
-            if dns.deadline().is_some_and(|at| at <= now) {
-                let _ = dns.on_ready(now);
-            }
+        if let Some(dns) = self.run.as_mut().and_then(|r| r.dns.as_mut())
+            && dns.deadline().is_some_and(|at| at <= now)
+        {
+            let _ = dns.on_ready(now);
         }
-        if let Some(forwarder) = &mut self.forwarder {
-            if forwarder.deadline().is_some_and(|at| at <= now) {
-                let _ = forwarder.on_ready(now);
-            }
+        if let Some(forwarder) = &mut self.forwarder
+            && forwarder.deadline().is_some_and(|at| at <= now)
+        {
+            let _ = forwarder.on_ready(now);
         }
         self.check_health(now);
         self.check_readiness(now);
