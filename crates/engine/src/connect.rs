@@ -35,7 +35,9 @@ impl Engine {
         record.config.network = NetworkMode::Networks;
         record.config.endpoints.insert(network.name.clone(), settings.clone());
         if self.state_of(&record)?.is_active() {
-            let state = self.lease_addresses(&record, &[(network.clone(), settings)])?.remove(0);
+            let state = self.lease_addresses(&record, &[(network.clone(), settings)], |_, mut leases| {
+                Ok(leases.remove(0))
+            })?;
             record.endpoints.push(state.clone());
             let place = record.endpoints.len() - 1;
             let attachment = self

@@ -4,7 +4,7 @@
 //! `host` and `none` are shown with the rest and cannot be removed. Bridges are made by monitors at a container's start,
 //! so a network costs nothing before that, and a reboot heals by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -268,25 +268,34 @@ impl Engine {
         }
     }
 
-    /// Gives the container an address on each of its networks, keeping those it had where they are still free.
-    pub(crate) fn lease_addresses(
+    /// Gives the container an address on each of its networks, keeping those it had where they are still free, and
+    /// hands them with the transaction to `keep`. Only when addresses run out (or a fixed one is taken) are other
+    /// containers looked at, for leases of stopped ones.
+    pub(crate) fn lease_addresses<T>(
         &self,
         record: &ContainerRecord,
         networks: &[(Network, EndpointConfig)],
-    ) -> Result<Vec<EndpointState>> {
-        let stopped = self.stopped_ids()?;
-        self.store.write(|tx| {
-            networks
-                .iter()
-                .map(|(network, settings)| lease(tx, record, network, settings, &stopped))
-                .collect()
-        })
+        keep: impl Fn(&Transaction<'_>, Vec<EndpointState>) -> Result<T>,
+    ) -> Result<T> {
+        let attempt = |stopped: &HashSet<String>| {
+            self.store.write(|tx| {
+                let leases = networks
+                    .iter()
+                    .map(|(network, settings)| lease(tx, record, network, settings, stopped))
+                    .collect::<Result<_>>()?;
+                keep(tx, leases)
+            })
+        };
+        match attempt(&HashSet::new()) {
+            Err(Error::Invalid { .. }) => attempt(&self.stopped_ids()?),
+            other => other,
+        }
     }
 
     /// Ids of containers that do not run: their leases may be taken over.
-    fn stopped_ids(&self) -> Result<std::collections::HashSet<String>> {
+    fn stopped_ids(&self) -> Result<HashSet<String>> {
         let folder = self.paths().run.join("containers");
-        let mut stopped = std::collections::HashSet::new();
+        let mut stopped = HashSet::new();
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let id = entry.file_name().to_string_lossy().into_owned();
             if !self.is_active(&id) {
@@ -302,7 +311,7 @@ fn lease(
     record: &ContainerRecord,
     network: &Network,
     settings: &EndpointConfig,
-    stopped: &std::collections::HashSet<String>,
+    stopped: &HashSet<String>,
 ) -> Result<EndpointState> {
     let bridge = network.bridge.as_ref().ok_or_else(|| {
         Error::invalid(format!("container {} cannot have an endpoint on {}", record.name, network.name))

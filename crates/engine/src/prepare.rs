@@ -402,8 +402,30 @@ pub(crate) fn resources(config: &ContainerConfig) -> Result<cgroup::Resources> {
         cpuset_mems: (!r.cpuset_mems.is_empty()).then(|| r.cpuset_mems.clone()),
         pids_max: (r.pids_limit != 0).then_some(r.pids_limit),
         blkio_weight: (r.blkio_weight > 0).then_some(r.blkio_weight),
-        devices: if config.privileged { None } else { Some(device_rules(&config.device_cgroup_rules)?) },
+        devices: if config.privileged { None } else { Some(device_access(config)?) },
     })
+}
+
+/// What the device controller allows besides the defaults: `--device-cgroup-rule`, and each `--device` itself.
+fn device_access(config: &ContainerConfig) -> Result<Vec<DeviceRule>> {
+    let mut rules = device_rules(&config.device_cgroup_rules)?;
+    for device in &config.devices {
+        let stat =
+            rustix::fs::stat(&device.host).map_err(|e| Error::io("find device", &device.host)(e.into()))?;
+        let kind = match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
+            rustix::fs::FileType::BlockDevice => DeviceKind::Block,
+            rustix::fs::FileType::CharacterDevice => DeviceKind::Char,
+            _ => return Err(Error::invalid(format!("{} is not a device", device.host.display()))),
+        };
+        rules.push(DeviceRule {
+            allow: true,
+            kind,
+            major: Some(rustix::fs::major(stat.st_rdev)),
+            minor: Some(rustix::fs::minor(stat.st_rdev)),
+            access: device.permissions.clone(),
+        });
+    }
+    Ok(rules)
 }
 
 /// `--device-cgroup-rule "c 42:* rmw"`

@@ -52,8 +52,11 @@ impl Engine {
         self.wait_for_links(&record)?;
         let networks = self.networks_of(&record)?;
         if !networks.is_empty() {
-            record.endpoints = self.lease_addresses(&record, &networks)?;
-            self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record))?;
+            record = self.lease_addresses(&record, &networks, |tx, endpoints| {
+                let record = Record { endpoints, ..record.clone() };
+                tx.put_container(&record.id, &record.name, &record.image_id, &record)?;
+                Ok(record)
+            })?;
         }
         let run_folder = self.run_folder(&record.id);
         crate::volumes::make_folder(&run_folder, 0o710)?;
