@@ -109,7 +109,7 @@ pub enum ConvertError {
         field: &'static str,
         /// Why.
         #[source]
-        source: tare_engine::Error,
+        source: Box<tare_engine::Error>,
     },
 }
 

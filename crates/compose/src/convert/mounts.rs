@@ -78,7 +78,7 @@ fn taken_over(
         let mounts = (around.mounts_of)(&container).map_err(|source| ConvertError::Container {
             service: service_name.to_owned(),
             field: "volumes_from",
-            source,
+            source: Box::new(source),
         })?;
         for mut mount in mounts {
             // The other container's anonymous volume is a volume like any other for this one, and not its to remove.

@@ -12,10 +12,10 @@ pub type ImageError = Box<dyn std::error::Error + Send + Sync>;
 pub enum StepError {
     /// The engine said no.
     #[error(transparent)]
-    Engine(#[from] tare_engine::Error),
+    Engine(Box<tare_engine::Error>),
     /// The service has no meaning as a container.
     #[error(transparent)]
-    Convert(#[from] ConvertError),
+    Convert(Box<ConvertError>),
     /// No image.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -54,6 +54,18 @@ pub enum StepError {
     Cancelled,
 }
 
+impl From<tare_engine::Error> for StepError {
+    fn from(error: tare_engine::Error) -> Self {
+        Self::Engine(Box::new(error))
+    }
+}
+
+impl From<ConvertError> for StepError {
+    fn from(error: ConvertError) -> Self {
+        Self::Convert(Box::new(error))
+    }
+}
+
 fn said(output: &str) -> String {
     let output = output.trim();
     if output.is_empty() { String::new() } else { format!("; its check said: {output}") }
@@ -63,11 +75,10 @@ impl StepError {
     /// Whether something is only kept because something else uses it.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
+        let Self::Engine(error) = self else { return false };
         matches!(
-            self,
-            Self::Engine(
-                tare_engine::Error::InUse { .. } | tare_engine::Error::Image(tare_image::Error::InUse { .. })
-            )
+            **error,
+            tare_engine::Error::InUse { .. } | tare_engine::Error::Image(tare_image::Error::InUse { .. })
         )
     }
 
@@ -134,7 +145,10 @@ impl ExecuteError {
     #[must_use]
     pub fn start_failure(&self) -> Option<&tare_monitor::status::Failure> {
         self.failures.iter().find_map(|failure| match &failure.error {
-            StepError::Engine(tare_engine::Error::StartFailed(failure)) => Some(failure),
+            StepError::Engine(error) => match error.as_ref() {
+                tare_engine::Error::StartFailed(failure) => Some(failure),
+                _ => None,
+            },
             _ => None,
         })
     }

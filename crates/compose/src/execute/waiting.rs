@@ -223,3 +223,22 @@ impl super::Executor<'_> {
         Err(super::ExecuteError { failures, cancelled: self.cancel.is_cancelled() })
     }
 }
+
+impl super::Executor<'_> {
+    /// Waits until the containers of a service, as they were observed, meet a condition: before a one-off container.
+    ///
+    /// # Errors
+    /// They do not, or cannot any more.
+    pub fn wait_for(&self, service: &str, condition: Condition) -> Result<(), super::ExecuteError> {
+        let plan = crate::plan::Plan::default();
+        let run = Run { executor: self, plan: &plan, made: std::sync::Mutex::default() };
+        run.wait_service(service, condition).map_err(|error| super::ExecuteError {
+            failures: vec![super::StepFailure {
+                what: format!("wait for service {service}"),
+                service: Some(service.to_owned()),
+                error,
+            }],
+            cancelled: self.cancel.is_cancelled(),
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! `compose down`.
+
+use anyhow::Context as _;
+use clap::Args;
+use tare_compose::execute::Settings;
+use tare_compose::observe_engine::{self, project_of_labels};
+use tare_compose::plan::{self, DownOptions, Images, Orphans, Volumes};
+
+use super::project::{Context, Target};
+use super::up::name_orphans;
+use super::work::Work;
+
+/// Flags of `down`.
+#[derive(Debug, Default, Args)]
+pub(super) struct DownArgs {
+    /// Remove containers of services that the Compose file no longer defines
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Remove images: those without a custom tag, or all
+    #[arg(long, value_name = "all|local", value_parser = ["all", "local"])]
+    rmi: Option<String>,
+    /// Seconds to wait for a container to stop
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    timeout: Option<i64>,
+    /// Remove named volumes of the Compose file and anonymous volumes of its containers
+    #[arg(short = 'v', long)]
+    volumes: bool,
+    /// Services to take down (default: all)
+    services: Vec<String>,
+}
+
+/// `compose down`.
+pub(super) fn main(context: &Context<'_>, args: &DownArgs) -> anyhow::Result<u8> {
+    let target = context.target()?;
+    take_down(context, target, args)
+}
+
+/// Takes a project down; also what `wait --down-project` does.
+pub(super) fn take_down(context: &Context<'_>, target: Target, args: &DownArgs) -> anyhow::Result<u8> {
+    let engine = context.engine()?;
+    let project = match target.project {
+        Some(project) => project,
+        None => project_of_labels(&target.name, &observe_engine::containers(engine, &target.name)?),
+    };
+    let mut work = Work::new(context, &project, "Running");
+    work.stop_timeout = args.timeout;
+    work.cancel_on_signals()?;
+    let observed = work.observe()?;
+    let remove_orphans = args.remove_orphans || context.flag("COMPOSE_REMOVE_ORPHANS");
+    let options = DownOptions {
+        services: args.services.clone(),
+        orphans: if remove_orphans { Orphans::Remove } else { Orphans::Keep },
+        volumes: if args.volumes { Volumes::Remove } else { Volumes::Keep },
+        images: match args.rmi.as_deref() {
+            Some("all") => Images::All,
+            Some(_) => Images::Local,
+            None => Images::Keep,
+        },
+    };
+    let plan = plan::down(&project, &observed, &options)?;
+    name_orphans(context, &plan);
+    if plan.is_empty() && !context.options.dry_run {
+        crate::error::warn(&format!("no resource of project {} found to remove", project.name), None);
+    }
+    work.execute(&observed, &plan)?;
+    if args.services.is_empty() && !context.options.dry_run {
+        let files = Settings::new(engine, &project.name).files;
+        match std::fs::remove_dir_all(&files) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", files.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,196 @@
+//! `compose start`, `stop`, `restart`, `kill`, `pause` and `unpause`: existing containers, in dependency order.
+
+use clap::Args;
+use tare_compose::observe_engine::{self, project_of_labels};
+use tare_compose::plan;
+use tare_compose::progress::{Event, Kind, Progress as _, Verb};
+use tare_compose_model::Project;
+use tare_engine::{Container, Engine, State};
+
+use super::project::Context;
+use super::select::{self, OneOffs};
+use super::work::Work;
+use crate::error::Failure;
+
+/// Flags of `pause` and `unpause`.
+#[derive(Debug, Args)]
+pub(super) struct ServicesArgs {
+    /// Services (default: all)
+    services: Vec<String>,
+}
+
+/// Flags of `start`.
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// Wait for services to be running|healthy
+    #[arg(long)]
+    wait: bool,
+    /// Maximum seconds to wait
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u64>,
+    /// Services (default: all)
+    services: Vec<String>,
+}
+
+/// Flags of `stop`.
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// Seconds to wait for a container to stop
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    timeout: Option<i64>,
+    /// Services (default: all)
+    services: Vec<String>,
+}
+
+/// Flags of `restart`.
+#[derive(Debug, Args)]
+pub(super) struct RestartArgs {
+    /// Seconds to wait for a container to stop
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    timeout: Option<i64>,
+    /// Don't restart dependent services
+    #[arg(long)]
+    no_deps: bool,
+    /// Services (default: all)
+    services: Vec<String>,
+}
+
+/// Flags of `kill`.
+#[derive(Debug, Args)]
+pub(super) struct KillArgs {
+    /// Signal to send
+    #[arg(short = 's', long, default_value = "SIGKILL")]
+    signal: String,
+    /// Remove containers of services that the Compose file no longer defines
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Services (default: all)
+    services: Vec<String>,
+}
+
+/// The project of a command that works on what exists: from its file, or from its containers' labels.
+pub(super) fn project_of(context: &Context<'_>) -> anyhow::Result<Project> {
+    let target = context.target()?;
+    match target.project {
+        Some(project) => Ok(project),
+        None => {
+            let containers = observe_engine::containers(context.engine()?, &target.name)?;
+            Ok(project_of_labels(&target.name, &containers))
+        }
+    }
+}
+
+/// `compose start`.
+pub(super) fn start(context: &Context<'_>, args: &StartArgs) -> anyhow::Result<u8> {
+    let project = project_of(context)?;
+    let work = Work::new(context, &project, "Running");
+    work.cancel_on_signals()?;
+    let observed = work.observe()?;
+    let plan = plan::start(&project, &observed, &args.services)?;
+    work.execute(&observed, &plan)?;
+    if args.wait && !context.options.dry_run {
+        let observed = work.observe()?;
+        let mine = observed.containers.iter().filter(|container| {
+            !container.oneoff && (args.services.is_empty() || args.services.contains(&container.service))
+        });
+        let list: Vec<_> = mine.map(|container| (container.id.clone(), container.name.clone())).collect();
+        let bound = args.wait_timeout.map(std::time::Duration::from_secs);
+        let result = work.with_executor(&observed, |executor| executor.wait_all(&list, bound))?;
+        work.list.finish();
+        result.map_err(|error| super::work::failure(&error))?;
+    }
+    Ok(0)
+}
+
+/// `compose stop`.
+pub(super) fn stop(context: &Context<'_>, args: &StopArgs) -> anyhow::Result<u8> {
+    let project = project_of(context)?;
+    let mut work = Work::new(context, &project, "Stopping");
+    work.stop_timeout = args.timeout;
+    work.cancel_on_signals()?;
+    let observed = work.observe()?;
+    let plan = plan::stop(&project, &observed, &args.services)?;
+    work.execute(&observed, &plan)?;
+    Ok(0)
+}
+
+/// `compose restart`.
+pub(super) fn restart(context: &Context<'_>, args: &RestartArgs) -> anyhow::Result<u8> {
+    let project = project_of(context)?;
+    let mut work = Work::new(context, &project, "Restarting");
+    work.stop_timeout = args.timeout;
+    work.cancel_on_signals()?;
+    let observed = work.observe()?;
+    let mut services = args.services.clone();
+    if !args.no_deps && !services.is_empty() {
+        // Those that asked to be restarted with what they depend on.
+        for (name, service) in &project.services {
+            let follows =
+                service.depends_on.iter().any(|(on, edge)| edge.restart && args.services.contains(on));
+            if follows && !services.contains(name) {
+                services.push(name.clone());
+            }
+        }
+    }
+    let plan = plan::restart(&project, &observed, &services)?;
+    work.execute(&observed, &plan)?;
+    Ok(0)
+}
+
+/// `compose kill`.
+pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8> {
+    let signal = args.signal.clone();
+    on_each(
+        context,
+        &args.services,
+        Verb::Kill,
+        |state| state.is_active(),
+        |engine, container| engine.kill(&container.id, &signal),
+    )
+}
+
+/// `compose pause`.
+pub(super) fn pause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
+    let runs = |state: &State| matches!(state, State::Running(running) if !running.paused);
+    on_each(context, &args.services, Verb::Pause, runs, |engine, container| engine.pause(&container.id))
+}
+
+/// `compose unpause`.
+pub(super) fn unpause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
+    let paused = |state: &State| matches!(state, State::Running(running) if running.paused);
+    on_each(context, &args.services, Verb::Unpause, paused, |engine, container| engine.unpause(&container.id))
+}
+
+/// Does something to every container that it applies to, and reports all failures.
+fn on_each(
+    context: &Context<'_>,
+    services: &[String],
+    verb: Verb,
+    applies: impl Fn(&State) -> bool,
+    act: impl Fn(&Engine, &Container) -> Result<(), tare_engine::Error>,
+) -> anyhow::Result<u8> {
+    let target = context.target()?;
+    let engine = context.engine()?;
+    let list = super::progress::List::new(&context.options, "Running");
+    let mut failures = Vec::new();
+    for container in select::containers(context, &target, services, OneOffs::Include)? {
+        if !applies(&container.state) {
+            continue;
+        }
+        let (kind, name) = (Kind::Container, container.name.as_str());
+        if context.options.dry_run {
+            crate::output::print_line(&format!("{} {name}", verb.working()))?;
+            continue;
+        }
+        list.event(&Event::Begin { kind, name, verb, why: None });
+        match act(engine, &container) {
+            Ok(()) => list.event(&Event::Done { kind, name, verb, why: None }),
+            Err(error) => {
+                list.event(&Event::Failed { kind, name, verb, error: error.to_string() });
+                failures.push(format!("{name}: {error}"));
+            }
+        }
+    }
+    list.finish();
+    if failures.is_empty() { Ok(0) } else { Err(Failure::new(failures.join("\n")).into()) }
+}

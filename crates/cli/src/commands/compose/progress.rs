@@ -1,0 +1,257 @@
+//! The list of what Compose does: live on a terminal, one line per change elsewhere.
+//!
+//! ```text
+//! [+] Running 2/3
+//!  ✔ Network app_default  Created                      0.0s
+//!  ✔ Container app-db-1   Ready                        1.2s
+//!  ⠿ Container app-web-1  Starting                     0.3s
+//! ```
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tare_compose::progress::{Event, Kind, Progress, Verb};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Ansi, Options, ProgressKind};
+use crate::output::{color, note};
+
+/// How the list is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Live,
+    Lines,
+    Json,
+    Quiet,
+}
+
+/// The list.
+pub(super) struct List {
+    style: Style,
+    title: &'static str,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rows: Vec<Row>,
+    /// Lines on the screen that the next drawing overwrites.
+    drawn: usize,
+    warned: BTreeSet<String>,
+}
+
+struct Row {
+    kind: Kind,
+    name: String,
+    mark: Mark,
+    word: String,
+    since: Instant,
+    took: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Working,
+    Done,
+    Failed,
+}
+
+impl List {
+    /// A list as the options ask for it, else as stderr allows.
+    pub(super) fn new(options: &Options, title: &'static str) -> Self {
+        let terminal = std::io::stderr().is_terminal() && options.ansi != Ansi::Never;
+        let automatic = if terminal || options.ansi == Ansi::Always { Style::Live } else { Style::Lines };
+        let variable = std::env::var("COMPOSE_PROGRESS").unwrap_or_default();
+        let style = match (options.progress, variable.as_str()) {
+            (Some(ProgressKind::Tty), _) | (None, "tty") => Style::Live,
+            (Some(ProgressKind::Plain), _) | (None, "plain") => Style::Lines,
+            (Some(ProgressKind::Json), _) | (None, "json") => Style::Json,
+            (Some(ProgressKind::Quiet), _) | (None, "quiet") => Style::Quiet,
+            _ => automatic,
+        };
+        Self { style, title, state: Mutex::new(State::default()) }
+    }
+
+    /// A list that shows warnings and nothing else.
+    pub(super) fn quiet() -> Self {
+        Self { style: Style::Quiet, title: "Running", state: Mutex::new(State::default()) }
+    }
+
+    /// Ends the drawing: what is printed next comes below the list.
+    pub(super) fn finish(&self) {
+        let mut state = self.lock();
+        if self.style == Style::Live && !state.rows.is_empty() {
+            self.draw(&mut state);
+        }
+        state.drawn = 0;
+        state.rows.clear();
+    }
+
+    /// Prints a warning above the list, once.
+    pub(super) fn warning(&self, about: &str, message: &str, hint: Option<&str>) {
+        let mut state = self.lock();
+        if !state.warned.insert(format!("{about}\0{message}")) {
+            return;
+        }
+        self.erase(&mut state);
+        note(&format!("{} {about}: {message}", color::warning("warning:")));
+        if let Some(hint) = hint {
+            note(&format!("{} {hint}", color::hint("hint:")));
+        }
+        if self.style == Style::Live {
+            self.draw(&mut state);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, kind: Kind, name: &str, mark: Mark, word: &str, why: Option<&str>) {
+        let word = why.map_or_else(|| word.to_owned(), |why| format!("{word} ({why})"));
+        let mut state = self.lock();
+        match self.style {
+            Style::Quiet => {}
+            Style::Lines => note(&format!(" {kind} {name}  {word}")),
+            Style::Json => note(&json(kind, name, mark, &word)),
+            Style::Live => {
+                state.update(kind, name, mark, word);
+                self.draw(&mut state);
+            }
+        }
+    }
+
+    fn erase(&self, state: &mut State) {
+        if self.style == Style::Live && state.drawn > 0 {
+            let _ = write!(std::io::stderr().lock(), "\x1b[{}A\x1b[J", state.drawn);
+            state.drawn = 0;
+        }
+    }
+
+    /// Draws the whole list with one write, over the last drawing.
+    fn draw(&self, state: &mut State) {
+        if state.rows.is_empty() {
+            return;
+        }
+        let (height, width) = crate::terminal::size_of(rustix::stdio::stderr()).unwrap_or((24, 80));
+        let lines = state.lines(self.title, usize::from(height), usize::from(width));
+        let mut text = String::new();
+        if state.drawn > 0 {
+            let _ = write!(text, "\x1b[{}A", state.drawn);
+        }
+        for line in &lines {
+            let _ = write!(text, "\x1b[2K{line}\n");
+        }
+        text.push_str("\x1b[J");
+        state.drawn = lines.len();
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+fn json(kind: Kind, name: &str, mark: Mark, word: &str) -> String {
+    let status = match mark {
+        Mark::Working => "Working",
+        Mark::Done => "Done",
+        Mark::Failed => "Error",
+    };
+    serde_json::json!({ "id": format!("{kind} {name}"), "status": status, "text": word }).to_string()
+}
+
+impl State {
+    fn update(&mut self, kind: Kind, name: &str, mark: Mark, word: String) {
+        let now = Instant::now();
+        let found = self.rows.iter_mut().find(|row| row.kind == kind && row.name == name);
+        match found {
+            Some(row) => {
+                if mark == Mark::Working && row.mark != Mark::Working {
+                    // The time shown is that of all that was done to it, without the pauses between.
+                    row.since = now.checked_sub(row.took.unwrap_or_default()).unwrap_or(now);
+                }
+                row.took = (mark != Mark::Working).then(|| row.since.elapsed());
+                (row.mark, row.word) = (mark, word);
+            }
+            None => {
+                let took = (mark != Mark::Working).then_some(Duration::ZERO);
+                self.rows.push(Row { kind, name: name.to_owned(), mark, word, since: now, took });
+            }
+        }
+    }
+
+    /// The lines of the list; when it is higher than the screen, finished rows make room.
+    fn lines(&self, title: &str, height: usize, width: usize) -> Vec<String> {
+        let finished = self.rows.iter().filter(|row| row.mark != Mark::Working).count();
+        let mut lines = vec![format!("[+] {title} {finished}/{}", self.rows.len())];
+        let room = height.saturating_sub(2).max(1);
+        let mut shown: Vec<&Row> = self.rows.iter().collect();
+        if shown.len() > room {
+            shown.sort_by_key(|row| row.mark == Mark::Done);
+            shown.truncate(room);
+        }
+        let label = |row: &Row| format!("{} {}", row.kind, row.name);
+        let widest = shown.iter().map(|row| label(row).width()).max().unwrap_or(0);
+        for row in shown {
+            let seconds = row.took.unwrap_or_else(|| row.since.elapsed()).as_secs_f64();
+            let (mark, code) = match row.mark {
+                Mark::Working => ("⠿", "33"),
+                Mark::Done => ("✔", "32"),
+                Mark::Failed => ("✘", "31"),
+            };
+            let label = label(row);
+            let gap = " ".repeat(widest - label.width());
+            let time = format!("{seconds:.1}s");
+            let mut word = row.word.clone();
+            let used = 3 + widest + 2 + time.len() + 1;
+            while used + word.width() > width && !word.is_empty() {
+                word.pop();
+            }
+            let fill = " ".repeat(width.min(78).saturating_sub(used + word.width()));
+            lines.push(format!(
+                " \x1b[{code}m{mark}\x1b[0m {label}{gap}  \x1b[{code}m{word}\x1b[0m {fill}{time}"
+            ));
+        }
+        lines
+    }
+}
+
+impl Progress for List {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Begin { kind, name, verb, why } => {
+                self.update(*kind, name, Mark::Working, verb.working(), why.as_deref());
+            }
+            Event::Done { kind, name, verb, why } => {
+                self.update(*kind, name, Mark::Done, verb.done(), why.as_deref());
+            }
+            Event::Failed { kind, name, verb, .. } => {
+                let word = if matches!(verb, Verb::Wait | Verb::Health | Verb::Complete) {
+                    "Error"
+                } else {
+                    "Failed"
+                };
+                self.update(*kind, name, Mark::Failed, word, None);
+            }
+            Event::Warning { about, message, hint } => self.warning(about, message, hint.as_deref()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_change_in_place_and_finished_ones_make_room() {
+        let mut state = State::default();
+        state.update(Kind::Container, "a", Mark::Working, "Starting".to_owned());
+        state.update(Kind::Container, "b", Mark::Working, "Starting".to_owned());
+        state.update(Kind::Container, "a", Mark::Done, "Started".to_owned());
+        let lines = state.lines("Running", 24, 80);
+        assert_eq!((lines.len(), lines[0].as_str()), (3, "[+] Running 1/2"));
+        assert!(lines[1].contains("Started") && lines[2].contains("Starting"), "{lines:?}");
+        let lines = state.lines("Running", 3, 80);
+        assert!(lines.len() == 2 && lines[1].contains("Container b"), "{lines:?}");
+    }
+}

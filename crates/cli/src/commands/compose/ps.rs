@@ -1,0 +1,124 @@
+//! `compose ps`.
+
+use clap::Args;
+use tare_compose::observe_engine::service_of;
+use tare_engine::Container;
+
+use super::project::Context;
+use super::select::{self, OneOffs};
+use crate::commands::container_list;
+use crate::error::Failure;
+use crate::output::print;
+use crate::output::view::{Row, Shape, View};
+
+const VIEW: View = View {
+    headers: &[
+        ("ID", "CONTAINER ID"),
+        ("Name", "NAME"),
+        ("Names", "NAMES"),
+        ("Image", "IMAGE"),
+        ("Command", "COMMAND"),
+        ("Service", "SERVICE"),
+        ("Project", "PROJECT"),
+        ("CreatedAt", "CREATED AT"),
+        ("RunningFor", "CREATED"),
+        ("Status", "STATUS"),
+        ("State", "STATE"),
+        ("Health", "HEALTH"),
+        ("ExitCode", "EXIT CODE"),
+        ("Ports", "PORTS"),
+        ("Labels", "LABELS"),
+        ("Mounts", "MOUNTS"),
+        ("LocalVolumes", "LOCAL VOLUMES"),
+        ("Networks", "NETWORKS"),
+        ("Size", "SIZE"),
+    ],
+    default: "table {{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}",
+    quiet: "{{.ID}}",
+};
+
+/// Flags of `ps`.
+#[derive(Debug, Args)]
+pub(super) struct PsArgs {
+    /// Show stopped containers too (and those that `run` made)
+    #[arg(short = 'a', long)]
+    all: bool,
+    /// Filter by a property (status=running)
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// table, json, or a template
+    #[arg(long, default_value = "table")]
+    format: String,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Include services that the file no longer defines
+    #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    orphans: bool,
+    /// Only display ids
+    #[arg(short = 'q', long)]
+    quiet: bool,
+    /// Display services
+    #[arg(long)]
+    services: bool,
+    /// Filter by status: paused, restarting, removing, running, dead, created, exited
+    #[arg(long, value_name = "STATUS")]
+    status: Vec<String>,
+    /// Services to list (default: all)
+    #[arg(value_name = "SERVICE")]
+    only: Vec<String>,
+}
+
+/// `compose ps`.
+pub(super) fn main(context: &Context<'_>, args: &PsArgs) -> anyhow::Result<u8> {
+    let target = context.target()?;
+    let mut statuses = args.status.clone();
+    for filter in &args.filter {
+        match filter.split_once('=') {
+            Some(("status", status)) => statuses.push(status.to_owned()),
+            _ => {
+                return Err(
+                    Failure::new(format!("unknown filter {filter:?}; only status=… is supported")).into()
+                );
+            }
+        }
+    }
+    let oneoffs = if args.all { OneOffs::Include } else { OneOffs::Exclude };
+    let mut shown = select::containers(context, &target, &args.only, oneoffs)?;
+    shown.retain(|container| {
+        let alive = args.all || !statuses.is_empty() || container.state.is_active();
+        let known = match &target.project {
+            Some(project) => args.orphans || project.services.contains_key(service_of(container)),
+            None => true,
+        };
+        let fits = statuses.is_empty() || statuses.iter().any(|status| status == container.state.word());
+        alive && known && fits
+    });
+    if args.services {
+        let mut names: Vec<&str> = shown.iter().map(service_of).collect();
+        names.dedup();
+        return print(&names.iter().map(|name| format!("{name}\n")).collect::<String>()).map(|()| 0);
+    }
+    if args.quiet {
+        return print(&shown.iter().map(|container| format!("{}\n", container.id)).collect::<String>())
+            .map(|()| 0);
+    }
+    let rows: Vec<Row> = shown.iter().map(|container| row(container, &target.name, args.no_trunc)).collect();
+    let shape = Shape { format: Some(&args.format), quiet: false };
+    print(&VIEW.render(&rows, shape)?)?;
+    Ok(0)
+}
+
+/// The row of `docker ps` with the project's own columns.
+fn row(container: &Container, project: &str, whole: bool) -> Row {
+    let exit_code = match &container.state {
+        tare_engine::State::Exited(exit) => exit.code,
+        _ => 0,
+    };
+    let mut row = container_list::row(container, whole, false);
+    row.set("Name", container.name.clone());
+    row.set("Service", service_of(container).to_owned());
+    row.set("Project", project.to_owned());
+    row.set("ExitCode", exit_code.to_string());
+    row
+}

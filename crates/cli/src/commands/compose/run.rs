@@ -1,0 +1,262 @@
+//! `compose run`: a one-off container of a service.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Context as _;
+use clap::Args;
+use tare_compose::convert::Instance;
+use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, UpOptions};
+use tare_compose_model::{Project, Service, split_words};
+use tare_engine::config::{ContainerConfig, RestartPolicy};
+
+use super::project::Context;
+use super::select;
+use super::up::name_orphans;
+use super::work::{self, ImagePolicy, Work};
+use crate::commands::run_flags::{Host, environment, ports, storage};
+use crate::error::Failure;
+use crate::output::print_line;
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Build the image before starting the container
+    #[arg(long)]
+    build: bool,
+    /// Add Linux capabilities
+    #[arg(long)]
+    cap_add: Vec<String>,
+    /// Drop Linux capabilities
+    #[arg(long)]
+    cap_drop: Vec<String>,
+    /// Run the container in the background and print its name
+    #[arg(short = 'd', long)]
+    detach: bool,
+    /// Override the entrypoint of the image
+    #[arg(long)]
+    entrypoint: Option<String>,
+    /// Set environment variables
+    #[arg(short = 'e', long, value_name = "KEY=VALUE")]
+    env: Vec<String>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    env_from_file: Vec<std::path::PathBuf>,
+    /// Keep stdin open even if not attached
+    #[arg(short = 'i', long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    interactive: Option<bool>,
+    /// Add or override a label
+    #[arg(short = 'l', long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Name of the container
+    #[arg(long)]
+    name: Option<String>,
+    /// Don't allocate a terminal
+    #[arg(short = 'T', long = "no-tty", alias = "no-TTY")]
+    no_tty: bool,
+    /// Don't start linked services
+    #[arg(long)]
+    no_deps: bool,
+    /// Publish a port to the host
+    #[arg(short = 'p', long)]
+    publish: Vec<String>,
+    /// Pull the image first (always, missing, never, build)
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<String>,
+    /// Don't print anything to stdout but the command's output
+    #[arg(short = 'q', long)]
+    quiet: bool,
+    /// Pull without printing progress information
+    #[arg(long)]
+    quiet_pull: bool,
+    /// Build without printing the build's output
+    #[arg(long)]
+    quiet_build: bool,
+    /// Remove containers of services that the Compose file no longer defines
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Remove the container when it exits
+    #[arg(long)]
+    rm: bool,
+    /// Publish the service's ports
+    #[arg(short = 'P', long)]
+    service_ports: bool,
+    /// Accepted and without effect: a terminal is allocated when there is one
+    #[arg(short = 't', long, hide = true)]
+    tty: bool,
+    /// Use the service's network aliases
+    #[arg(long)]
+    use_aliases: bool,
+    /// Run as this user
+    #[arg(short = 'u', long)]
+    user: Option<String>,
+    /// Bind mount a volume
+    #[arg(short = 'v', long)]
+    volume: Vec<String>,
+    /// Working directory inside the container
+    #[arg(short = 'w', long)]
+    workdir: Option<String>,
+    /// The service
+    service: String,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+/// `compose run`.
+pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> {
+    let project = context.load(std::slice::from_ref(&args.service))?;
+    let Some(service) = project.services.get(&args.service) else {
+        return Err(super::project::no_such_service(&project, &args.service));
+    };
+    let id = prepare(context, args, &project, service)?;
+    let Some(id) = id else { return Ok(0) };
+    let engine = context.engine()?;
+    if args.detach {
+        engine.start(&id)?;
+        return print_line(&engine.container(&id)?.name).map(|()| 0);
+    }
+    let mut words = vec!["-a".to_owned()];
+    if args.interactive != Some(false) {
+        words.push("-i".to_owned());
+    }
+    words.push(id);
+    select::docker(context, "start", &words)
+}
+
+/// Brings up what the service needs and creates the container; `None` with `--dry-run`.
+fn prepare(
+    context: &Context<'_>,
+    args: &RunArgs,
+    project: &Project,
+    service: &Service,
+) -> anyhow::Result<Option<String>> {
+    let mut work = Work::new(context, project, "Running");
+    work.quiet_pull = args.quiet_pull || args.quiet;
+    if args.quiet {
+        work.list = super::progress::List::quiet();
+    }
+    let scope = if args.no_deps { DependencyScope::Exclude } else { DependencyScope::Include };
+    let policy = ImagePolicy {
+        build: if args.build { BuildMode::Always } else { BuildMode::Missing },
+        pull: work::pull_mode(args.pull.as_deref())?,
+        quiet_build: args.quiet_build,
+    };
+    work.get_images(std::slice::from_ref(&args.service), scope, policy)?;
+    dependencies(context, args, &work, service)?;
+    if context.options.dry_run {
+        return print_line(&format!("run service {}", args.service)).map(|()| None);
+    }
+    let observed = work.observe()?;
+    let id = work.with_executor(&observed, |executor| -> anyhow::Result<String> {
+        if !args.no_deps {
+            for (name, edge) in &service.depends_on {
+                executor.wait_for(name, edge.condition).map_err(|error| work::failure(&error))?;
+            }
+        }
+        let name = match &args.name {
+            Some(name) => name.clone(),
+            None => format!("{}-{}-run-{}", project.name, args.service, tare_engine::random_hex(6)),
+        };
+        let mut converted = executor.convert(&args.service, &Instance::OneOff(name))?;
+        override_config(context, args, &mut converted.config)?;
+        Ok(executor.create(&args.service, converted)?)
+    })??;
+    work.list.finish();
+    Ok(Some(id))
+}
+
+/// The services that this one depends on, and its networks and volumes.
+fn dependencies(
+    context: &Context<'_>,
+    args: &RunArgs,
+    work: &Work<'_>,
+    service: &Service,
+) -> anyhow::Result<()> {
+    let observed = work.observe()?;
+    let needed: Vec<String> = service.depends_on.keys().cloned().collect();
+    let orphans = if args.remove_orphans { Orphans::Remove } else { Orphans::Keep };
+    if !args.no_deps && !needed.is_empty() {
+        let options = UpOptions { services: needed, orphans, ..UpOptions::default() };
+        let plan = plan::up(work.project, &observed, &options)?;
+        name_orphans(context, &plan);
+        work.execute(&observed, &plan)?;
+    }
+    // What the service itself needs and nothing else made: a plan of it, without its containers.
+    let observed = work.observe()?;
+    let options = UpOptions {
+        services: vec![args.service.clone()],
+        dependencies: DependencyScope::Exclude,
+        ..UpOptions::default()
+    };
+    let mut plan = plan::up(work.project, &observed, &options)?;
+    plan.steps.retain(|step| {
+        matches!(step.action, plan::Action::CreateNetwork { .. } | plan::Action::CreateVolume { .. })
+    });
+    work.execute(&observed, &plan)
+}
+
+/// Lays the flags over the service.
+fn override_config(
+    context: &Context<'_>,
+    args: &RunArgs,
+    config: &mut ContainerConfig,
+) -> anyhow::Result<()> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    config.tty = terminal && !args.no_tty && !args.detach;
+    config.open_stdin = args.interactive != Some(false) && !args.detach;
+    config.restart = RestartPolicy::No;
+    config.auto_remove = args.rm;
+    if !args.command.is_empty() {
+        config.cmd = Some(args.command.clone());
+    }
+    if let Some(entrypoint) = &args.entrypoint {
+        config.entrypoint = Some(split_words(entrypoint).context("--entrypoint: a quote is not closed")?);
+        if args.command.is_empty() {
+            config.cmd = None;
+        }
+    }
+    let variable = |name: &str| context.process.get(name).cloned();
+    let directory = std::env::current_dir().context("cannot tell the current folder")?;
+    let host = Host { variable: &variable, directory: directory.clone() };
+    for path in &args.env_from_file {
+        for text in environment::read(&path.display().to_string())? {
+            environment::push(&mut config.env, &text, &host)?;
+        }
+    }
+    for text in &args.env {
+        environment::push(&mut config.env, text, &host)?;
+    }
+    if !args.service_ports {
+        config.ports.clear();
+    }
+    for text in &args.publish {
+        config.ports.extend(ports::parse(text).map_err(Failure::new)?);
+    }
+    for text in &args.volume {
+        let mount = storage::volume(text, &directory).map_err(Failure::new)?;
+        config
+            .mounts
+            .retain(|there| there.target.trim_end_matches('/') != mount.target.trim_end_matches('/'));
+        config.mounts.push(mount);
+    }
+    for text in &args.label {
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        config.labels.insert(key.to_owned(), value.to_owned());
+    }
+    config.cap_add.extend(args.cap_add.iter().cloned());
+    config.cap_drop.extend(args.cap_drop.iter().cloned());
+    if let Some(user) = &args.user {
+        config.user.clone_from(user);
+    }
+    if let Some(folder) = &args.workdir {
+        config.working_dir.clone_from(folder);
+    }
+    if !args.use_aliases {
+        // The service's name stays that of its lasting containers.
+        let own = config.name.clone().unwrap_or_default();
+        for endpoint in config.endpoints.values_mut() {
+            endpoint.aliases.retain(|alias| *alias == own);
+        }
+    }
+    Ok(())
+}

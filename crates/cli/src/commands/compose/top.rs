@@ -1,0 +1,67 @@
+//! `compose top` and `compose stats`.
+
+use clap::Args;
+
+use super::project::Context;
+use super::select::{self, OneOffs};
+use crate::output::print_line;
+
+/// Flags of `top`.
+#[derive(Debug, Args)]
+pub(super) struct TopArgs {
+    /// Services (default: all)
+    services: Vec<String>,
+}
+
+/// Flags of `stats`.
+#[derive(Debug, Args)]
+pub(super) struct StatsArgs {
+    /// Show stopped containers too
+    #[arg(short = 'a', long)]
+    all: bool,
+    /// table, json, or a template
+    #[arg(long)]
+    format: Option<String>,
+    /// Print one reading and leave
+    #[arg(long)]
+    no_stream: bool,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// The service (default: all)
+    service: Option<String>,
+}
+
+/// `compose top`.
+pub(super) fn top(context: &Context<'_>, args: &TopArgs) -> anyhow::Result<u8> {
+    let target = context.target()?;
+    let mut code = 0;
+    for container in select::containers(context, &target, &args.services, OneOffs::Include)? {
+        if container.state.is_active() {
+            print_line(&container.name)?;
+            code = code.max(select::docker(context, "top", std::slice::from_ref(&container.id))?);
+            print_line("")?;
+        }
+    }
+    Ok(code)
+}
+
+/// `compose stats`.
+pub(super) fn stats(context: &Context<'_>, args: &StatsArgs) -> anyhow::Result<u8> {
+    let target = context.target()?;
+    let services: Vec<String> = args.service.iter().cloned().collect();
+    let mut words = Vec::new();
+    let switches = [("-a", args.all), ("--no-stream", args.no_stream), ("--no-trunc", args.no_trunc)];
+    words.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| (*flag).to_owned()));
+    if let Some(format) = &args.format {
+        words.extend(["--format".to_owned(), format.clone()]);
+    }
+    let containers = select::containers(context, &target, &services, OneOffs::Include)?;
+    let shown = containers.into_iter().filter(|container| args.all || container.state.is_active());
+    let ids: Vec<String> = shown.map(|container| container.id).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    words.extend(ids);
+    select::docker(context, "stats", &words)
+}

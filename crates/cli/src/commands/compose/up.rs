@@ -1,0 +1,391 @@
+//! `compose up`.
+//!
+//! Detached: one plan, carried out with a live list. Attached: a plan that only creates, then one that starts, while
+//! the logs run on the terminal; Ctrl-C stops in the reverse order and a second one kills.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tare_compose::observe::Observed;
+use tare_compose::observe_engine::{is_oneoff, of_project, service_of};
+use tare_compose::plan::{
+    self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
+};
+use tare_compose::progress::{Event, Kind, Progress as _, Verb};
+use tare_engine::logs::LogOptions;
+use tare_engine::{Container, State};
+use tare_sys::signal::{Signal, SignalFd, SignalSet};
+
+use super::follow::{Look, Merged};
+use super::progress::List;
+use super::project::Context;
+use super::work::{self, ImagePolicy, Work};
+use crate::output::note;
+
+/// Flags of `up`.
+#[derive(Debug, Args)]
+pub(super) struct UpArgs {
+    /// Detached mode: run containers in the background
+    #[arg(short = 'd', long)]
+    detach: bool,
+    /// Build images before starting containers
+    #[arg(long, conflicts_with = "no_build")]
+    build: bool,
+    /// Don't build an image, even if it's policy
+    #[arg(long)]
+    no_build: bool,
+    /// Recreate containers even if nothing has changed
+    #[arg(long, conflicts_with = "no_recreate")]
+    force_recreate: bool,
+    /// Recreate dependent containers too
+    #[arg(long, conflicts_with = "no_recreate")]
+    always_recreate_deps: bool,
+    /// Leave existing containers as they are
+    #[arg(long)]
+    no_recreate: bool,
+    /// Don't start linked services
+    #[arg(long)]
+    no_deps: bool,
+    /// Scale SERVICE to NUM instances
+    #[arg(long, value_name = "SERVICE=NUM")]
+    scale: Vec<String>,
+    /// Wait for services to be running|healthy; implies detached mode
+    #[arg(long)]
+    wait: bool,
+    /// Maximum seconds to wait for the project to be running|healthy
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u64>,
+    /// Remove containers of services that the Compose file no longer defines
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Stop all containers if any container stopped
+    #[arg(long, conflicts_with = "detach")]
+    abort_on_container_exit: bool,
+    /// Stop all containers if any container exited with failure
+    #[arg(long, conflicts_with = "detach")]
+    abort_on_container_failure: bool,
+    /// Return the exit code of this service's container; implies --abort-on-container-exit
+    #[arg(long, value_name = "SERVICE", conflicts_with = "detach")]
+    exit_code_from: Option<String>,
+    /// Don't start the services after creating them
+    #[arg(long)]
+    no_start: bool,
+    /// Pull images before running (always, missing, never, build)
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<String>,
+    /// Pull without printing progress information
+    #[arg(long)]
+    quiet_pull: bool,
+    /// Build without printing the build's output
+    #[arg(long)]
+    quiet_build: bool,
+    /// Recreate anonymous volumes instead of keeping the previous containers' data
+    #[arg(short = 'V', long)]
+    renew_anon_volumes: bool,
+    /// Seconds to wait for containers to stop when they are stopped or recreated
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    timeout: Option<i64>,
+    /// Attach only to these services
+    #[arg(long, value_name = "SERVICE", conflicts_with = "attach_dependencies")]
+    attach: Vec<String>,
+    /// Attach to the log output of dependent services too
+    #[arg(long)]
+    attach_dependencies: bool,
+    /// Do not attach to these services
+    #[arg(long, value_name = "SERVICE")]
+    no_attach: Vec<String>,
+    /// Don't print the prefix in logs
+    #[arg(long)]
+    no_log_prefix: bool,
+    /// Produce monochrome output
+    #[arg(long)]
+    no_color: bool,
+    /// Show timestamps
+    #[arg(long)]
+    timestamps: bool,
+    /// Answer yes to every question
+    #[arg(short = 'y', long = "yes")]
+    assume_yes: bool,
+    /// Watch the sources and rebuild or sync on change
+    #[arg(short = 'w', long, hide = true)]
+    watch: bool,
+    /// Show the menu of keys
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    menu: Option<bool>,
+    /// Services to bring up, with what they depend on
+    services: Vec<String>,
+}
+
+impl UpArgs {
+    fn is_attached(&self) -> bool {
+        !self.detach && !self.no_start && !self.wait
+    }
+
+    fn plan_options(&self, context: &Context<'_>, start: StartMode) -> anyhow::Result<UpOptions> {
+        let recreate = match (self.force_recreate, self.no_recreate) {
+            (true, _) => Recreate::Force,
+            (_, true) => Recreate::Never,
+            _ => Recreate::Changed,
+        };
+        let remove_orphans = self.remove_orphans || context.flag("COMPOSE_REMOVE_ORPHANS");
+        Ok(UpOptions {
+            services: self.services.clone(),
+            dependencies: self.scope(),
+            recreate,
+            scale: work::scale(&self.scale)?,
+            orphans: if remove_orphans { Orphans::Remove } else { Orphans::Keep },
+            start,
+            anonymous_volumes: if self.renew_anon_volumes {
+                AnonymousVolumes::Renew
+            } else {
+                AnonymousVolumes::Keep
+            },
+        })
+    }
+
+    fn scope(&self) -> DependencyScope {
+        match (self.no_deps, self.always_recreate_deps) {
+            (true, _) => DependencyScope::Exclude,
+            (_, true) => DependencyScope::Recreate,
+            _ => DependencyScope::Include,
+        }
+    }
+}
+
+/// `compose up`.
+pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
+    let project = context.load(&args.services)?;
+    let mut work = Work::new(context, &project, "Running");
+    work.stop_timeout = args.timeout;
+    work.quiet_pull = args.quiet_pull;
+    let build = match (args.build, args.no_build) {
+        (true, _) => BuildMode::Always,
+        (_, true) => BuildMode::Never,
+        _ => BuildMode::Missing,
+    };
+    let policy =
+        ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())?, quiet_build: args.quiet_build };
+    work.get_images(&args.services, args.scope(), policy)?;
+    if args.is_attached() && !context.options.dry_run {
+        return attached(&work, args);
+    }
+    work.cancel_on_signals()?;
+    let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
+    let observed = work.observe()?;
+    let plan = plan::up(&project, &observed, &args.plan_options(context, start)?)?;
+    name_orphans(context, &plan);
+    if plan.is_empty() && !context.options.dry_run {
+        say_running(&work, &observed, args);
+    }
+    work.execute(&observed, &plan)?;
+    if args.wait && !context.options.dry_run {
+        wait(&work, args)?;
+    }
+    Ok(0)
+}
+
+/// Orphans that stay are named, as the file may have lost a service by accident.
+pub(super) fn name_orphans(context: &Context<'_>, plan: &Plan) {
+    if !plan.orphans.is_empty() && !context.flag("COMPOSE_IGNORE_ORPHANS") {
+        let message =
+            format!("containers of services that the file no longer has: {}", plan.orphans.join(", "));
+        crate::error::warn(&message, Some("--remove-orphans removes them"));
+    }
+}
+
+/// Nothing to do: the containers are shown as they are.
+fn say_running(work: &Work<'_>, observed: &Observed, args: &UpArgs) {
+    for container in observed.containers.iter().filter(|container| !container.oneoff) {
+        if args.services.is_empty() || args.services.contains(&container.service) {
+            let (kind, name) = (Kind::Container, container.name.as_str());
+            work.list.event(&Event::Done { kind, name, verb: Verb::Keep, why: None });
+        }
+    }
+}
+
+/// `--wait`: all containers are healthy, or ready where they have no check.
+fn wait(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<()> {
+    let observed = work.observe()?;
+    let mine = observed.containers.iter().filter(|container| {
+        let meant = args.services.is_empty() || args.services.contains(&container.service);
+        !container.oneoff && meant && work.project.services.contains_key(&container.service)
+    });
+    let list: Vec<(String, String)> =
+        mine.map(|container| (container.id.clone(), container.name.clone())).collect();
+    let bound = args.wait_timeout.map(Duration::from_secs);
+    let result = work.with_executor(&observed, |executor| executor.wait_all(&list, bound))?;
+    work.list.finish();
+    result.map_err(|error| work::failure(&error))
+}
+
+/// Creates with a live list, then starts with the logs on the terminal.
+fn attached(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<u8> {
+    let context = work.context;
+    let since = jiff::Timestamp::now();
+    let signals = SignalFd::new(&SignalSet::of(&[Signal::INT, Signal::TERM, Signal::HUP]))
+        .context("cannot open a signalfd")?;
+    let observed = work.observe()?;
+    let create = plan::up(work.project, &observed, &args.plan_options(context, StartMode::CreateOnly)?)?;
+    name_orphans(context, &create);
+    work.execute(&observed, &create)?;
+    let observed = work.observe()?;
+    let mut options = args.plan_options(context, StartMode::Start)?;
+    options.recreate = Recreate::Never;
+    let start = plan::up(work.project, &observed, &options)?;
+    let followed = followed(work, args)?;
+    let names: Vec<&str> = followed.iter().map(|container| container.name.as_str()).collect();
+    note(&format!("Attaching to {}", names.join(", ")));
+    let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
+    let log = LogOptions { tail: None, since: Some(since), until: None };
+    let merged = Merged::begin(work.engine()?, &followed, &log, look)?.ends_from(since);
+    follow(work, args, &observed, &start, merged, &signals)
+}
+
+/// The containers whose logs are shown.
+fn followed(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<Vec<Container>> {
+    let mut all = of_project(work.engine()?, &work.project.name)?;
+    all.retain(|container| {
+        let name = service_of(container);
+        let Some(service) = work.project.services.get(name) else { return false };
+        let named = |list: &[String]| list.iter().any(|given| given == name);
+        let meant = if !args.attach.is_empty() {
+            named(&args.attach)
+        } else {
+            args.services.is_empty() || args.attach_dependencies || named(&args.services)
+        };
+        meant && !is_oneoff(container) && !named(&args.no_attach) && service.attach.unwrap_or(true)
+    });
+    Ok(all)
+}
+
+/// Starts on another thread while this one prints logs and takes signals.
+fn follow(
+    work: &Work<'_>,
+    args: &UpArgs,
+    observed: &Observed,
+    start: &Plan,
+    mut merged: Merged<'_>,
+    signals: &SignalFd,
+) -> anyhow::Result<u8> {
+    let quiet = Work {
+        list: List::quiet(),
+        cancel: Arc::clone(&work.cancel),
+        stop_timeout: work.stop_timeout,
+        ..Work::new(work.context, work.project, "Running")
+    };
+    let abort = args.abort_on_container_exit || args.exit_code_from.is_some();
+    let ended = quiet.with_executor(observed, |executor| {
+        std::thread::scope(|scope| -> anyhow::Result<End> {
+            let starting = scope.spawn(|| executor.run(start));
+            let end = watch(args, abort, &mut merged, signals, &|| starting.is_finished());
+            if !matches!(end, Ok(End::Over)) {
+                work.cancel.cancel();
+            }
+            match starting.join() {
+                Ok(Err(error)) if !work.cancel.is_cancelled() => Err(work::failure(&error)),
+                _ => end,
+            }
+        })
+    })??;
+    match ended {
+        End::Over => Ok(0),
+        End::Interrupted => {
+            note("Gracefully stopping... (press Ctrl+C again to force)");
+            stop_all(work, args, &mut merged, signals)?;
+            Ok(130)
+        }
+        End::Aborted(code) => {
+            note("Aborting on container exit...");
+            stop_all(work, args, &mut merged, signals)?;
+            Ok(exit_code(work, args, code)?)
+        }
+    }
+}
+
+/// How an attached `up` ends.
+enum End {
+    /// All containers have ended.
+    Over,
+    /// By Ctrl-C.
+    Interrupted,
+    /// By a container's end, with this exit code.
+    Aborted(i32),
+}
+
+fn watch(
+    args: &UpArgs,
+    abort: bool,
+    merged: &mut Merged<'_>,
+    signals: &SignalFd,
+    started: &dyn Fn() -> bool,
+) -> anyhow::Result<End> {
+    loop {
+        let all_started = started();
+        for ended in merged.turn(Some(signals))? {
+            merged.announce(&ended)?;
+            if abort || (args.abort_on_container_failure && ended.code != 0) {
+                return Ok(End::Aborted(ended.code));
+            }
+        }
+        if signals.read()?.is_some() {
+            return Ok(End::Interrupted);
+        }
+        if all_started && merged.is_over() {
+            return Ok(End::Over);
+        }
+    }
+}
+
+/// Stops everything, logs still shown; another Ctrl-C kills.
+fn stop_all(
+    work: &Work<'_>,
+    args: &UpArgs,
+    merged: &mut Merged<'_>,
+    signals: &SignalFd,
+) -> anyhow::Result<()> {
+    let observed = work.observe()?;
+    let plan = plan::stop(work.project, &observed, &args.services)?;
+    let mut stopping = Work::new(work.context, work.project, "Stopping");
+    stopping.stop_timeout = work.stop_timeout;
+    let engine = work.engine()?;
+    let stopped = stopping.with_executor(&observed, |executor| {
+        std::thread::scope(|scope| -> anyhow::Result<()> {
+            let stop = scope.spawn(|| executor.run(&plan));
+            while !stop.is_finished() {
+                merged.turn(Some(signals))?;
+                if signals.read()?.is_some() {
+                    note("Killing...");
+                    for container in observed.containers.iter().filter(|container| container.state.is_alive())
+                    {
+                        // One that ended meanwhile needs no killing.
+                        let _ = engine.kill(&container.id, "SIGKILL");
+                    }
+                }
+            }
+            match stop.join() {
+                Ok(Err(error)) => Err(work::failure(&error)),
+                _ => Ok(()),
+            }
+        })
+    })?;
+    stopping.list.finish();
+    stopped
+}
+
+/// The exit code of `--exit-code-from`'s service, else of the container that ended first.
+fn exit_code(work: &Work<'_>, args: &UpArgs, first: i32) -> anyhow::Result<u8> {
+    let Some(service) = &args.exit_code_from else {
+        return Ok(u8::try_from(first & 0xff).unwrap_or(1));
+    };
+    let all = of_project(work.engine()?, &work.project.name)?;
+    let code =
+        all.iter().filter(|container| service_of(container) == service).find_map(
+            |container| match &container.state {
+                State::Exited(exit) => Some(exit.code),
+                _ => None,
+            },
+        );
+    Ok(u8::try_from(code.unwrap_or(first) & 0xff).unwrap_or(1))
+}
