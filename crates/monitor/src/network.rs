@@ -98,7 +98,7 @@ fn publish(spec: &MonitorSpec) -> Result<(), Error> {
             hostname: spec.runtime.hostname.clone(),
             ipv4: Some(attachment.endpoint.ipv4.addr()),
             ipv6: attachment.endpoint.ipv6.map(|net| net.addr()),
-            monitor: monitor,
+            monitor,
         };
         record::publish(&attachment.records, &record)?;
     }

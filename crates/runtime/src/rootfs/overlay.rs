@@ -5,6 +5,7 @@ use crate::Result;
 use crate::spec::RootFs;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -37,8 +38,12 @@ pub(super) fn layers(
     changes: Option<(&Path, &Path)>,
     options: Options,
 ) -> io::Result<OwnedFd> {
+    // It refuses a layer given twice (ELOOP), as images with steps that change nothing have it. The upper one hides
+    // whatever the lower one could show.
+    let mut seen = HashSet::new();
+    let lowers: Vec<PathBuf> = lowers.iter().filter(|l| seen.insert(*l)).cloned().collect();
     // Overlayfs refuses a single layer without changes.
-    if let (None, [only]) = (changes, lowers) {
+    if let (None, [only]) = (changes, lowers.as_slice()) {
         let tree = mount::clone_path(only, Depth::One)?;
         let attributes = Attributes { set: Some(MountFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
         mount::set_attributes(&tree, Depth::One, attributes)?;
@@ -46,7 +51,7 @@ pub(super) fn layers(
     }
     let context = FsContext::new("overlay")?;
     context.set("source", "overlay")?;
-    add_lowers(&context, lowers)?;
+    add_lowers(&context, &lowers)?;
     if let Some((upper, work)) = changes {
         context.set("upperdir", upper)?;
         context.set("workdir", work)?;
