@@ -92,7 +92,13 @@ pub(crate) fn run(
     peer: &dyn Peer,
 ) -> anyhow::Result<Ended> {
     channel.set_nonblocking().context("cannot set up the attach stream")?;
-    let mut pump = Pump { channel, input_open: settings.stdin, settings, pending: Vec::new(), frames: Frames::default() };
+    let mut pump = Pump {
+        channel,
+        input_open: settings.stdin,
+        settings,
+        pending: Vec::new(),
+        frames: Frames::default(),
+    };
     if pump.settings.tty {
         resize(peer);
     }
@@ -266,9 +272,7 @@ fn resize(peer: &dyn Peer) {
 /// Writes output on; a reader that went away is no error of the container's.
 fn write_all(out: &mut dyn std::io::Write, bytes: &[u8]) -> anyhow::Result<()> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-            Err(crate::error::Failure::silent(141).into())
-        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(crate::error::Failure::silent(141).into()),
         other => other.context("cannot write the container's output"),
     }
 }
@@ -376,7 +380,11 @@ mod tests {
             for part in [&bytes[..cut], &bytes[cut..]] {
                 frames
                     .feed(part, |stream, piece| {
-                        if stream == Stream::Stdout { out.extend(piece) } else { err.extend(piece) }
+                        if stream == Stream::Stdout {
+                            out.extend(piece)
+                        } else {
+                            err.extend(piece)
+                        }
                         Ok(())
                     })
                     .unwrap();

@@ -66,7 +66,9 @@ impl fmt::Display for Coded {
 
 /// Makes `run` and `create` leave with 125 where the error below names no code of its own.
 pub(crate) fn as_own_failure(error: anyhow::Error) -> anyhow::Error {
-    if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code != 1) || crate::hints::code(&error) != 1 {
+    if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code != 1)
+        || crate::hints::code(&error) != 1
+    {
         return error;
     }
     error.context(Coded(OWN_FAILURE))
@@ -95,10 +97,8 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
 /// The error and its causes in one line; a cause that its error quotes already is not said twice.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain() {
-        if cause.downcast_ref::<Coded>().is_some() {
-            continue;
-        }
+    let coded = usize::from(error.downcast_ref::<Coded>().is_some());
+    for cause in error.chain().skip(coded) {
         let part = cause.to_string();
         if part.is_empty() || text.contains(&part) {
             continue;

@@ -15,7 +15,10 @@ impl Filters {
         let mut filters: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for flag in flags {
             let Some((key, value)) = flag.split_once('=') else {
-                return Err(Failure::new(format!("invalid filter '{flag}': bad format of filter (expected name=value)")).into());
+                return Err(Failure::new(format!(
+                    "invalid filter '{flag}': bad format of filter (expected name=value)"
+                ))
+                .into());
             };
             let key = key.trim().to_ascii_lowercase();
             if !known.contains(&key.as_str()) {
@@ -45,11 +48,14 @@ impl Filters {
 
     /// `true`, `1`, `false`, `0` of a key; `None` if not given.
     pub(crate) fn flag(&self, key: &str) -> anyhow::Result<Option<bool>> {
-        self.values(key).last().map(|value| match value.as_str() {
-            "true" | "1" | "True" | "TRUE" | "t" => Ok(true),
-            "false" | "0" | "False" | "FALSE" | "f" => Ok(false),
-            other => Err(Failure::new(format!("invalid filter '{key}={other}'")).into()),
-        }).transpose()
+        self.values(key)
+            .last()
+            .map(|value| match value.as_str() {
+                "true" | "1" | "True" | "TRUE" | "t" => Ok(true),
+                "false" | "0" | "False" | "FALSE" | "f" => Ok(false),
+                other => Err(Failure::new(format!("invalid filter '{key}={other}'")).into()),
+            })
+            .transpose()
     }
 
     /// Every `label=key` or `label=key=value` given is there.
@@ -140,7 +146,8 @@ mod tests {
 
     #[test]
     fn names_match_parts_and_anchors() {
-        let matches = |pattern: &str, name: &str| filters(&[&format!("name={pattern}")]).unwrap().names("name", name);
+        let matches =
+            |pattern: &str, name: &str| filters(&[&format!("name={pattern}")]).unwrap().names("name", name);
         assert!(matches("we", "web_1"));
         assert!(matches("^/web$", "web"));
         assert!(!matches("^web$", "web_1"));

@@ -35,7 +35,9 @@ pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {
 /// `--flag=true`, which clap's switches refuse and pflag takes.
 fn is_explicit_bool(arg: &str) -> bool {
     arg.starts_with('-')
-        && arg.split_once('=').is_some_and(|(_, value)| matches!(value, "true" | "false" | "1" | "0" | "t" | "f"))
+        && arg
+            .split_once('=')
+            .is_some_and(|(_, value)| matches!(value, "true" | "false" | "1" | "0" | "t" | "f"))
 }
 
 fn explicit_bool(arg: Arg) -> Arg {
@@ -82,7 +84,10 @@ fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyh
             }
         }
         ErrorKind::MissingRequiredArgument => (1, format!("'{path}' requires more arguments")),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues | ErrorKind::NoEquals => {
+        ErrorKind::InvalidValue
+        | ErrorKind::ValueValidation
+        | ErrorKind::TooManyValues
+        | ErrorKind::NoEquals => {
             let text = error.to_string();
             let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
             (OWN_FAILURE, text)

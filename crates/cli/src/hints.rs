@@ -1,11 +1,62 @@
 //! What the errors of the crates below mean for the person at the terminal: exit codes and «hint:» lines.
 
-/// The exit code of an error that carries none of its own.
-pub(crate) fn code(_error: &anyhow::Error) -> u8 {
+use tare_engine::Error as EngineError;
+
+/// The exit code of an error that carries none of its own: what could not be started has Docker's codes, all else is 1.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(EngineError::StartFailed(failure)) = cause.downcast_ref::<EngineError>() {
+            return u8::try_from(failure.kind.exit_code()).unwrap_or(1);
+        }
+        if let Some(runtime) = runtime(cause) {
+            return match runtime {
+                tare_runtime::Error::NotFound { .. }
+                | tare_runtime::Error::InterpreterNotFound { .. }
+                | tare_runtime::Error::CrlfInterpreter { .. } => 127,
+                tare_runtime::Error::PermissionDenied { .. } => 126,
+                _ => 1,
+            };
+        }
+    }
     1
 }
 
+/// The runtime's error, wherever it is wrapped.
+fn runtime<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a tare_runtime::Error> {
+    match cause.downcast_ref::<EngineError>() {
+        Some(EngineError::Runtime(runtime)) => Some(runtime),
+        Some(_) => None,
+        None => cause.downcast_ref::<tare_runtime::Error>(),
+    }
+}
+
 /// What may help.
-pub(crate) fn hints(_error: &anyhow::Error) -> Vec<String> {
-    Vec::new()
+pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
+    let mut hints = Vec::new();
+    for cause in error.chain() {
+        if let Some(engine) = cause.downcast_ref::<EngineError>() {
+            hints.extend(engine.hint());
+        }
+        if let Some(build) = cause.downcast_ref::<tare_build::Error>() {
+            hints.extend(build.hint());
+        }
+    }
+    hints.dedup();
+    hints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tare_monitor::status::{Failure, FailureKind};
+
+    #[test]
+    fn failures_to_start_have_dockers_codes() {
+        let failure =
+            Failure { kind: FailureKind::NotFound, message: "no".into(), hint: Some("mend it".into()) };
+        let error = anyhow::Error::new(EngineError::StartFailed(failure));
+        assert_eq!(code(&error), 127);
+        assert_eq!(hints(&error), ["mend it"]);
+        assert_eq!(code(&anyhow::Error::new(EngineError::NoSuchContainer("x".into()))), 1);
+    }
 }

@@ -64,12 +64,22 @@ fn global_flags<'a>(session: &Session, args: &'a [String]) -> anyhow::Result<Opt
                 return Ok(None);
             }
             "-D" | "--debug" | "--tls" | "--tlsverify" => index += 1,
-            "-H" | "--host" | "-c" | "--context" | "-l" | "--log-level" | "--config" | "--tlscacert" | "--tlscert"
-            | "--tlskey" => index += 2,
+            "-H" | "--host" | "-c" | "--context" | "-l" | "--log-level" | "--config" | "--tlscacert"
+            | "--tlscert" | "--tlskey" => index += 2,
             flag if flag.starts_with('-') => {
                 let name = flag.split('=').next().unwrap_or(flag);
-                let known = ["--host", "--context", "--log-level", "--config", "--tlscacert", "--tlscert", "--tlskey"];
-                if known.contains(&name) || (flag.len() > 2 && (flag.starts_with("-H") || flag.starts_with("-l"))) {
+                let known = [
+                    "--host",
+                    "--context",
+                    "--log-level",
+                    "--config",
+                    "--tlscacert",
+                    "--tlscert",
+                    "--tlskey",
+                ];
+                if known.contains(&name)
+                    || (flag.len() > 2 && (flag.starts_with("-H") || flag.starts_with("-l")))
+                {
                     index += 1;
                     continue;
                 }
@@ -112,7 +122,8 @@ fn find(args: &[String]) -> Found<'_> {
 /// «unknown command», with the command that was probably meant; nothing is run.
 fn unknown(session: &Session, args: &[String]) -> Failure {
     let program = session.program;
-    let operands: Vec<&str> = args.iter().map(String::as_str).take_while(|word| !word.starts_with('-')).collect();
+    let operands: Vec<&str> =
+        args.iter().map(String::as_str).take_while(|word| !word.starts_with('-')).collect();
     let group = operands.first().copied().filter(|word| commands::is_group(word));
     let (typed, help) = match (group, operands.get(1)) {
         (Some(group), Some(word)) => (format!("{group} {word}"), format!("{program} {group} --help")),
@@ -161,7 +172,9 @@ fn distance(left: &str, right: &str) -> usize {
 
 fn overview(session: &Session) -> String {
     let program = session.program;
-    let mut text = format!("\nUsage:  {program} [OPTIONS] COMMAND\n\nContainers, images and Compose projects without a daemon\n");
+    let mut text = format!(
+        "\nUsage:  {program} [OPTIONS] COMMAND\n\nContainers, images and Compose projects without a daemon\n"
+    );
     text.push_str("\nCommands:\n");
     for command in commands::TABLE.iter().filter(|command| !command.name().contains(' ')) {
         text.push_str(&format!("  {:<12}{}\n", command.name(), command.about));
@@ -218,7 +231,8 @@ mod tests {
     #[test]
     fn global_flags_are_skipped() {
         let session = Session::new("docker");
-        let args: Vec<String> = ["-H", "unix:///x", "--debug", "--context=default", "ps", "-a"].map(str::to_owned).into();
+        let args: Vec<String> =
+            ["-H", "unix:///x", "--debug", "--context=default", "ps", "-a"].map(str::to_owned).into();
         let rest = global_flags(&session, &args).unwrap().unwrap();
         assert_eq!(rest, ["ps", "-a"]);
         assert!(global_flags(&session, &["--nope".to_owned()]).is_err());

@@ -1,8 +1,8 @@
 //! What a command runs in: the name it was called by, and the engine, opened when first asked for. The environment is
 //! read here and in [`crate::commands`] and nowhere below.
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use tare_engine::{Engine, Options, Paths};
@@ -11,13 +11,13 @@ use tare_engine::{Engine, Options, Paths};
 pub(crate) struct Session {
     /// `tare` or `docker`, as typed.
     pub(crate) program: &'static str,
-    engine: OnceCell<Engine>,
+    engine: OnceLock<Engine>,
 }
 
 impl Session {
     /// A session under one of tare's names.
     pub(crate) fn new(program: &'static str) -> Session {
-        Session { program, engine: OnceCell::new() }
+        Session { program, engine: OnceLock::new() }
     }
 
     /// A command's full name, for usage texts.

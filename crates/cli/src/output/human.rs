@@ -43,11 +43,7 @@ fn significant(value: f64, digits: usize) -> String {
     // printed here either, so decimals after the point are counted from the first digit.
     let decimals = digits.saturating_sub(whole);
     let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// `About a minute`, `3 hours`: Docker's words for a length of time.

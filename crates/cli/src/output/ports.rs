@@ -33,7 +33,12 @@ pub(crate) fn column(ports: &[Port]) -> String {
     let mut mapped = Vec::new();
     for port in &sorted {
         if let Some(host) = port.host.filter(|_| port.public != port.private) {
-            mapped.push(format!("{}->{}/{}", joined(host, &port.public.to_string()), port.private, port.protocol));
+            mapped.push(format!(
+                "{}->{}/{}",
+                joined(host, &port.public.to_string()),
+                port.private,
+                port.protocol
+            ));
             continue;
         }
         match runs.iter_mut().find(|run| run.host == port.host && run.protocol == port.protocol) {

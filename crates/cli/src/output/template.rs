@@ -17,7 +17,8 @@ impl Format {
     pub(crate) fn parse(source: &str, missing: MissingKey) -> anyhow::Result<Format> {
         let source = source.replace("\\t", "\t").replace("\\n", "\n").replace(".Label ", "label $ ");
         let template = functions(Template::new("")).missing_key(missing);
-        let parsed = template.parse(&source).map_err(|error| anyhow::anyhow!("template parsing error: {error}"))?;
+        let parsed =
+            template.parse(&source).map_err(|error| anyhow::anyhow!("template parsing error: {error}"))?;
         Ok(Format(parsed))
     }
 
@@ -40,7 +41,10 @@ pub(crate) fn value(json: &Json) -> Value {
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => Value::List(items.iter().map(value).collect::<Vec<_>>().into()),
         Json::Object(fields) => Value::Map(Arc::new(
-            fields.iter().map(|(key, field)| (Arc::from(key.as_str()), value(field))).collect::<BTreeMap<_, _>>(),
+            fields
+                .iter()
+                .map(|(key, field)| (Arc::from(key.as_str()), value(field)))
+                .collect::<BTreeMap<_, _>>(),
         )),
     }
 }

@@ -39,14 +39,28 @@ impl Row {
         self
     }
 
+    /// Sets one field.
+    pub(crate) fn set(&mut self, field: &'static str, text: String) {
+        self.cells.insert(field, text);
+    }
+
+    /// The row with one more field, or another text for it.
+    pub(crate) fn with(mut self, field: &'static str, text: String) -> Row {
+        self.set(field, text);
+        self
+    }
+
     fn json(&self) -> Json {
-        Json::Object(self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect())
+        Json::Object(
+            self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect(),
+        )
     }
 
     fn data(&self) -> Json {
         let mut fields: Map<String, Json> =
             self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect();
-        let labels = self.labels.iter().map(|(key, label)| (key.clone(), Json::from(label.as_str()))).collect();
+        let labels =
+            self.labels.iter().map(|(key, label)| (key.clone(), Json::from(label.as_str()))).collect();
         fields.insert(LABELS.to_owned(), Json::Object(labels));
         Json::Object(fields)
     }

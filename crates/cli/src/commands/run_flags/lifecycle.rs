@@ -54,7 +54,11 @@ pub(crate) struct LifecycleFlags {
 }
 
 impl LifecycleFlags {
-    pub(super) fn apply(&self, config: &mut ContainerConfig, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+    pub(super) fn apply(
+        &self,
+        config: &mut ContainerConfig,
+        warnings: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
         config.auto_remove = self.rm;
         if let Some(text) = &self.restart {
             config.restart = restart_policy(text).map_err(|why| invalid("--restart", text, &why))?;
@@ -113,7 +117,11 @@ impl LifecycleFlags {
         }
         let [interval, timeout, start_period, start_interval] = nanos;
         Ok(Some(Healthcheck {
-            test: self.health_cmd.iter().flat_map(|command| ["CMD-SHELL".to_owned(), command.clone()]).collect(),
+            test: self
+                .health_cmd
+                .iter()
+                .flat_map(|command| ["CMD-SHELL".to_owned(), command.clone()])
+                .collect(),
             interval,
             timeout,
             start_period,
@@ -138,7 +146,9 @@ pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
         ("no" | "always" | "unless-stopped", _) => {
             Err("maximum retry count can only be used with 'on-failure'".to_owned())
         }
-        _ => Err(format!("unknown policy '{text}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'")),
+        _ => Err(format!(
+            "unknown policy '{text}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+        )),
     }
 }
 

@@ -96,7 +96,8 @@ impl ContainerFlags {
 
 /// «invalid argument "x" for "--flag": why», Docker's form.
 pub(crate) fn invalid(flag: &str, value: &str, why: &str) -> anyhow::Error {
-    Failure::usage(crate::error::OWN_FAILURE, format!("invalid argument {value:?} for {flag:?} flag: {why}")).into()
+    Failure::usage(crate::error::OWN_FAILURE, format!("invalid argument {value:?} for {flag:?} flag: {why}"))
+        .into()
 }
 
 /// `key=value`, or `key` alone with an empty value.

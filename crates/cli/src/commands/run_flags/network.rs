@@ -68,7 +68,8 @@ impl NetworkFlags {
             config.extra_hosts.push(extra_host(text).map_err(|why| invalid("--add-host", text, &why))?);
         }
         for text in &self.dns {
-            let address = text.parse().map_err(|_| invalid("--dns", text, "IP address is not correctly formatted"))?;
+            let address =
+                text.parse().map_err(|_| invalid("--dns", text, "IP address is not correctly formatted"))?;
             config.dns.push(address);
         }
         config.dns_search.clone_from(&self.dns_search);
@@ -97,14 +98,19 @@ impl NetworkFlags {
                 },
             };
             if self.network.len() > 1 && !matches!(mode, NetworkMode::Networks) {
-                let text = format!("conflicting options: cannot attach both user-defined and non-user-defined network-modes ({name})");
+                let text = format!(
+                    "conflicting options: cannot attach both user-defined and non-user-defined network-modes ({name})"
+                );
                 return Err(Failure::usage(OWN_FAILURE, text).into());
             }
             config.network = mode;
         }
         self.first_endpoint(config)?;
         if matches!(config.network, NetworkMode::Container(_))
-            && !(self.publish.is_empty() && !self.publish_all && self.add_host.is_empty() && self.dns.is_empty())
+            && !(self.publish.is_empty()
+                && !self.publish_all
+                && self.add_host.is_empty()
+                && self.dns.is_empty())
         {
             let text = "conflicting options: port publishing, --add-host and --dns belong to the container whose network is used";
             return Err(Failure::usage(OWN_FAILURE, text).into());
@@ -123,7 +129,9 @@ impl NetworkFlags {
             if self.ip.is_some() || self.ip6.is_some() {
                 let text = "invalid config for network bridge: invalid endpoint settings:\n\
                             user specified IP address is supported on user defined networks only";
-                return Err(Failure::usage(OWN_FAILURE, text).with_hint("make one with `network create --subnet …`").into());
+                return Err(Failure::usage(OWN_FAILURE, text)
+                    .with_hint("make one with `network create --subnet …`")
+                    .into());
             }
             if let Some(mac) = &self.mac_address {
                 let endpoint = EndpointConfig { mac: Some(mac_address(mac)?), ..EndpointConfig::default() };
@@ -161,11 +169,13 @@ fn endpoint(text: &str) -> anyhow::Result<(String, EndpointConfig)> {
             "name" => name = value.to_owned(),
             "alias" => endpoint.aliases.push(value.to_owned()),
             "ip" => {
-                let address: Ipv4Addr = value.parse().map_err(|_| invalid("--network", text, "not an IPv4 address"))?;
+                let address: Ipv4Addr =
+                    value.parse().map_err(|_| invalid("--network", text, "not an IPv4 address"))?;
                 endpoint.ipv4 = Some(address);
             }
             "ip6" => {
-                let address: Ipv6Addr = value.parse().map_err(|_| invalid("--network", text, "not an IPv6 address"))?;
+                let address: Ipv6Addr =
+                    value.parse().map_err(|_| invalid("--network", text, "not an IPv6 address"))?;
                 endpoint.ipv6 = Some(address);
             }
             "mac-address" => endpoint.mac = Some(mac_address(value)?),
@@ -183,7 +193,11 @@ fn mac_address(text: &str) -> anyhow::Result<String> {
     let bytes: Vec<&str> = text.split([':', '-']).collect();
     let good = bytes.len() == 6
         && bytes.iter().all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    if good { Ok(bytes.join(":").to_ascii_lowercase()) } else { Err(invalid("--mac-address", text, "not a MAC address")) }
+    if good {
+        Ok(bytes.join(":").to_ascii_lowercase())
+    } else {
+        Err(invalid("--mac-address", text, "not a MAC address"))
+    }
 }
 
 /// `name` or `name:alias`.
@@ -201,8 +215,10 @@ fn link(text: &str) -> anyhow::Result<(String, String)> {
 
 /// `name:ip`, `name=ip`, the address in brackets or not, or `host-gateway`.
 fn extra_host(text: &str) -> Result<(String, String), String> {
-    let (name, address) =
-        text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(|| format!("bad format for add-host: {text:?}"))?;
+    let (name, address) = text
+        .split_once('=')
+        .or_else(|| text.split_once(':'))
+        .ok_or_else(|| format!("bad format for add-host: {text:?}"))?;
     if name.is_empty() {
         return Err(format!("bad format for add-host: {text:?}"));
     }
@@ -231,7 +247,15 @@ mod tests {
 
     #[test]
     fn endpoint_settings() {
-        let read = config(&["--network", "name=n,alias=a,ip=10.0.0.2", "--network", "m", "--network-alias", "b", "img"]);
+        let read = config(&[
+            "--network",
+            "name=n,alias=a,ip=10.0.0.2",
+            "--network",
+            "m",
+            "--network-alias",
+            "b",
+            "img",
+        ]);
         assert_eq!(read.network, NetworkMode::Networks);
         assert_eq!(read.endpoints["n"].aliases, ["a", "b"]);
         assert_eq!(read.endpoints["n"].ipv4, Some("10.0.0.2".parse().unwrap()));
@@ -243,7 +267,15 @@ mod tests {
 
     #[test]
     fn links_and_hosts() {
-        let read = config(&["--link", "db", "--link=/pg:base", "--add-host", "a:1.2.3.4", "--add-host=b=[::1]", "img"]);
+        let read = config(&[
+            "--link",
+            "db",
+            "--link=/pg:base",
+            "--add-host",
+            "a:1.2.3.4",
+            "--add-host=b=[::1]",
+            "img",
+        ]);
         assert_eq!(read.links, [("db".into(), "db".into()), ("pg".into(), "base".into())]);
         assert_eq!(read.extra_hosts, [("a".into(), "1.2.3.4".into()), ("b".into(), "::1".into())]);
         assert!(refusal(&["--add-host", "a:nope", "img"]).contains("invalid IP address"));

@@ -16,7 +16,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
         None => match spec.matches(':').count() {
             0 | 1 => ("", spec),
             2 => spec.split_once(':').unwrap_or(("", spec)),
-            _ => return Err(format!("invalid port specification: {text} (write IPv6 addresses in brackets)")),
+            _ => {
+                return Err(format!("invalid port specification: {text} (write IPv6 addresses in brackets)"));
+            }
         },
     };
     let host_ip = match address {
@@ -59,8 +61,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
 /// Reads one `--expose`: `80`, `80/udp`, `80-90`.
 pub(crate) fn exposed(text: &str) -> Result<Vec<String>, String> {
     let (spec, protocol) = split_protocol(text)?;
-    let (first, last) =
-        range(spec).filter(|(first, _)| *first != 0).ok_or_else(|| format!("invalid range format for --expose: {text}"))?;
+    let (first, last) = range(spec)
+        .filter(|(first, _)| *first != 0)
+        .ok_or_else(|| format!("invalid range format for --expose: {text}"))?;
     Ok((first..=last).map(|port| format!("{port}/{}", name(protocol))).collect())
 }
 
@@ -135,7 +138,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "x", "8000:", "70000:80", "80/foo", "1.2.3:80:80", "0", "::1:80:80", "9-8:80", "80/sctp"] {
+        for text in
+            ["", "x", "8000:", "70000:80", "80/foo", "1.2.3:80:80", "0", "::1:80:80", "9-8:80", "80/sctp"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(exposed("0").is_err());

@@ -80,7 +80,11 @@ impl ProcessFlags {
         config.annotations.extend(self.annotation.iter().map(|text| pair(text)));
         for stream in &self.attach {
             if !matches!(stream.to_ascii_lowercase().as_str(), "stdin" | "stdout" | "stderr") {
-                return Err(super::invalid("-a, --attach", stream, "valid streams are STDIN, STDOUT and STDERR"));
+                return Err(super::invalid(
+                    "-a, --attach",
+                    stream,
+                    "valid streams are STDIN, STDOUT and STDERR",
+                ));
             }
         }
         config.user = self.user.clone().unwrap_or_default();
@@ -88,9 +92,10 @@ impl ProcessFlags {
         config.hostname = self.hostname.clone().unwrap_or_default();
         config.domainname = self.domainname.clone().unwrap_or_default();
         config.name.clone_from(&self.name);
-        config.entrypoint = self.entrypoint.as_ref().map(|entrypoint| {
-            if entrypoint.is_empty() { Vec::new() } else { vec![entrypoint.clone()] }
-        });
+        config.entrypoint = self
+            .entrypoint
+            .as_ref()
+            .map(|entrypoint| if entrypoint.is_empty() { Vec::new() } else { vec![entrypoint.clone()] });
         config.group_add.clone_from(&self.group_add);
         config.init = self.init;
         config.platform = self.platform.clone().unwrap_or_default();

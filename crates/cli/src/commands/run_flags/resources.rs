@@ -80,7 +80,11 @@ pub(crate) struct ResourceFlags {
 }
 
 impl ResourceFlags {
-    pub(super) fn apply(&self, config: &mut ContainerConfig, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+    pub(super) fn apply(
+        &self,
+        config: &mut ContainerConfig,
+        warnings: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
         self.limits.apply(&mut config.resources)?;
         config.resources.oom_kill_disable = self.oom_kill_disable;
         config.oom_score_adj = self.oom_score_adj;
@@ -91,9 +95,12 @@ impl ResourceFlags {
             config.ulimits.push(ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?);
         }
         if self.gpus.is_some() {
-            return Err(Failure::usage(OWN_FAILURE, "could not select device driver \"\" with capabilities: [[gpu]]")
-                .with_hint("tare hands no GPUs to containers; single devices can be given with --device")
-                .into());
+            return Err(Failure::usage(
+                OWN_FAILURE,
+                "could not select device driver \"\" with capabilities: [[gpu]]",
+            )
+            .with_hint("tare hands no GPUs to containers; single devices can be given with --device")
+            .into());
         }
         for (flag, given) in [
             ("--memory-swappiness", self.memory_swappiness.is_some()),
@@ -127,7 +134,8 @@ impl LimitFlags {
             resources.memory_swap = if text == "-1" {
                 -1
             } else {
-                i64::try_from(bytes("--memory-swap", text)?).map_err(|_| invalid("--memory-swap", text, "too large"))?
+                i64::try_from(bytes("--memory-swap", text)?)
+                    .map_err(|_| invalid("--memory-swap", text, "too large"))?
             };
             self.check_swap(resources)?;
         }
@@ -136,8 +144,8 @@ impl LimitFlags {
                 let text = "Conflicting options: Nano CPUs and CPU Period cannot both be set.";
                 return Err(Failure::usage(OWN_FAILURE, text).into());
             }
-            resources.nano_cpus =
-                nano_cpus(text).ok_or_else(|| invalid("--cpus", text, "failed to parse as a rational number"))?;
+            resources.nano_cpus = nano_cpus(text)
+                .ok_or_else(|| invalid("--cpus", text, "failed to parse as a rational number"))?;
         }
         resources.cpu_shares = self.cpu_shares.unwrap_or(resources.cpu_shares);
         resources.cpu_period = self.cpu_period.unwrap_or(resources.cpu_period);
@@ -180,7 +188,8 @@ fn bytes(flag: &str, text: &str) -> anyhow::Result<u64> {
 fn nano_cpus(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if fraction.len() > 9 || !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+    if fraction.len() > 9 || !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty())
+    {
         return None;
     }
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
@@ -194,12 +203,30 @@ fn list(flag: &str, text: &str) -> anyhow::Result<String> {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         matches!((first.parse::<u32>(), last.parse::<u32>()), (Ok(first), Ok(last)) if first <= last)
     });
-    if good { Ok(text.to_owned()) } else { Err(invalid(flag, text, "use a list of numbers and ranges: 0-3,5")) }
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(invalid(flag, text, "use a list of numbers and ranges: 0-3,5"))
+    }
 }
 
 const ULIMITS: [&str; 16] = [
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-    "rttime", "sigpending", "stack",
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 /// `nofile=1024:2048`, `core=-1`.
@@ -227,7 +254,18 @@ mod tests {
 
     #[test]
     fn limits() {
-        let read = config(&["-m", "512m", "--memory-swap", "-1", "--cpus=1.5", "--pids-limit", "-1", "-c", "512", "img"]);
+        let read = config(&[
+            "-m",
+            "512m",
+            "--memory-swap",
+            "-1",
+            "--cpus=1.5",
+            "--pids-limit",
+            "-1",
+            "-c",
+            "512",
+            "img",
+        ]);
         assert_eq!(read.resources.memory, 512 << 20);
         assert_eq!(read.resources.memory_swap, -1);
         assert_eq!(read.resources.nano_cpus, 1_500_000_000);

@@ -49,7 +49,11 @@ pub(crate) struct SecurityFlags {
 }
 
 impl SecurityFlags {
-    pub(super) fn apply(&self, config: &mut ContainerConfig, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+    pub(super) fn apply(
+        &self,
+        config: &mut ContainerConfig,
+        warnings: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
         config.privileged = self.privileged;
         config.cap_add = capabilities(&self.cap_add);
         config.cap_drop = capabilities(&self.cap_drop);
@@ -67,7 +71,10 @@ impl SecurityFlags {
         config.device_cgroup_rules.clone_from(&self.device_cgroup_rule);
         for text in &self.sysctl {
             let (key, value) = pair(text);
-            if !["net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"].iter().any(|known| key.starts_with(known)) {
+            if !["net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"]
+                .iter()
+                .any(|known| key.starts_with(known))
+            {
                 return Err(invalid("--sysctl", text, "not a setting that belongs to a container"));
             }
             config.sysctls.insert(key, value);
@@ -83,7 +90,10 @@ impl SecurityFlags {
             return Err(Failure::usage(OWN_FAILURE, text).into());
         }
         for (flag, given) in [
-            ("--runtime", self.runtime.as_deref().is_some_and(|name| !matches!(name, "runc" | "io.containerd.runc.v2"))),
+            (
+                "--runtime",
+                self.runtime.as_deref().is_some_and(|name| !matches!(name, "runc" | "io.containerd.runc.v2")),
+            ),
             ("--isolation", self.isolation.as_deref().is_some_and(|mode| mode != "default")),
             ("--userns", self.userns.as_deref().is_some_and(|mode| !matches!(mode, "" | "host"))),
         ] {
@@ -105,7 +115,11 @@ fn capabilities(names: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn security_option(config: &mut ContainerConfig, text: &str, warnings: &mut Vec<String>) -> anyhow::Result<()> {
+fn security_option(
+    config: &mut ContainerConfig,
+    text: &str,
+    warnings: &mut Vec<String>,
+) -> anyhow::Result<()> {
     let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
     match (key, value) {
         ("no-new-privileges", "" | "true") => config.no_new_privileges = true,
@@ -117,7 +131,10 @@ fn security_option(config: &mut ContainerConfig, text: &str, warnings: &mut Vec<
                 Failure::usage(OWN_FAILURE, format!("opening seccomp profile ({file}) failed: {error}"))
             })?;
             serde_json::from_str::<serde_json::Value>(&profile).map_err(|error| {
-                Failure::usage(OWN_FAILURE, format!("compacting json for seccomp profile ({file}) failed: {error}"))
+                Failure::usage(
+                    OWN_FAILURE,
+                    format!("compacting json for seccomp profile ({file}) failed: {error}"),
+                )
             })?;
             config.seccomp = Seccomp::Profile(profile);
         }
@@ -186,7 +203,9 @@ mod tests {
     fn security_options() {
         assert!(config(&["--security-opt", "no-new-privileges", "img"]).no_new_privileges);
         assert_eq!(config(&["--security-opt=seccomp=unconfined", "img"]).seccomp, Seccomp::Unconfined);
-        assert!(refusal(&["--security-opt", "seccomp=/nonexistent", "img"]).contains("opening seccomp profile"));
+        assert!(
+            refusal(&["--security-opt", "seccomp=/nonexistent", "img"]).contains("opening seccomp profile")
+        );
         assert!(refusal(&["--security-opt", "bogus=1", "img"]).contains("invalid --security-opt"));
     }
 

@@ -36,9 +36,15 @@ pub(crate) struct StorageFlags {
 }
 
 impl StorageFlags {
-    pub(super) fn apply(&self, config: &mut ContainerConfig, host: &Host<'_>) -> anyhow::Result<Vec<VolumesFrom>> {
+    pub(super) fn apply(
+        &self,
+        config: &mut ContainerConfig,
+        host: &Host<'_>,
+    ) -> anyhow::Result<Vec<VolumesFrom>> {
         for text in &self.volume {
-            config.mounts.push(volume(text, &host.directory).map_err(|why| invalid("-v, --volume", text, &why))?);
+            config
+                .mounts
+                .push(volume(text, &host.directory).map_err(|why| invalid("-v, --volume", text, &why))?);
         }
         for text in &self.mount {
             config.mounts.push(mount(text, &host.directory).map_err(|why| invalid("--mount", text, &why))?);
@@ -63,8 +69,8 @@ impl StorageFlags {
         }
         config.readonly_rootfs = self.read_only;
         if let Some(text) = &self.shm_size {
-            config.shm_size =
-                human::parse_size(text).ok_or_else(|| invalid("--shm-size", text, &format!("invalid size: '{text}'")))?;
+            config.shm_size = human::parse_size(text)
+                .ok_or_else(|| invalid("--shm-size", text, &format!("invalid size: '{text}'")))?;
         }
         self.volumes_from.iter().map(|text| volumes_from(text)).collect()
     }
@@ -234,11 +240,13 @@ impl<'a> Fields<'a> {
             "bind-create-src" | "create-host-path" => self.create = flag()?,
             "idmap" => self.unmapped = value == "off",
             "tmpfs-size" => {
-                let bytes = human::parse_size(value).ok_or_else(|| format!("invalid value for {key}: {value}"))?;
+                let bytes =
+                    human::parse_size(value).ok_or_else(|| format!("invalid value for {key}: {value}"))?;
                 self.tmpfs.push(format!("size={bytes}"));
             }
             "tmpfs-mode" => self.tmpfs.push(format!("mode={value}")),
-            "volume-label" | "volume-driver" | "volume-opt" | "consistency" | "bind-recursive" | "bind-nonrecursive" => {}
+            "volume-label" | "volume-driver" | "volume-opt" | "consistency" | "bind-recursive"
+            | "bind-nonrecursive" => {}
             other => return Err(format!("unexpected key '{other}' in '{other}={value}'")),
         }
         Ok(())
@@ -270,7 +278,9 @@ impl<'a> Fields<'a> {
                     subpath: self.subpath.to_owned(),
                 }
             }
-            "tmpfs" if !self.source.is_empty() => return Err("source must not be set for a tmpfs mount".to_owned()),
+            "tmpfs" if !self.source.is_empty() => {
+                return Err("source must not be set for a tmpfs mount".to_owned());
+            }
             "tmpfs" => MountSource::Tmpfs { options: self.tmpfs.join(",") },
             other => return Err(format!("mount type unknown: {other:?}")),
         };
@@ -323,14 +333,17 @@ mod tests {
 
     #[test]
     fn volume_forms() {
-        let read = config(&["-v", "/h:/c:ro", "-v", "./src:/app/", "-v", "data:/d:nocopy", "-v", "/anon", "img"]);
+        let read =
+            config(&["-v", "/h:/c:ro", "-v", "./src:/app/", "-v", "data:/d:nocopy", "-v", "/anon", "img"]);
         assert_eq!(read.mounts[0], bind("/h", "/c", true));
         assert_eq!(read.mounts[1], bind("/work/src", "/app", false));
         let named = MountSource::Volume { name: "data".into(), nocopy: true, subpath: String::new() };
         assert_eq!(read.mounts[2].source, named);
         assert_eq!(read.mounts[3].source, MountSource::Anonymous { name: String::new() });
         match &config(&["-v", "/h:/c:z,idmap=off,rslave", "img"]).mounts[0].source {
-            MountSource::Bind { idmap: BindOwner::Unmapped, propagation, .. } => assert_eq!(propagation, "rslave"),
+            MountSource::Bind { idmap: BindOwner::Unmapped, propagation, .. } => {
+                assert_eq!(propagation, "rslave")
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -358,12 +371,16 @@ mod tests {
         ]);
         assert!(read.mounts[0].readonly);
         assert!(matches!(&read.mounts[0].source, MountSource::Bind { create: CreateSource::Refuse, .. }));
-        assert!(matches!(&read.mounts[1].source, MountSource::Volume { name, nocopy: true, .. } if name == "v"));
+        assert!(
+            matches!(&read.mounts[1].source, MountSource::Volume { name, nocopy: true, .. } if name == "v")
+        );
         assert_eq!(read.mounts[2].source, MountSource::Tmpfs { options: "size=1048576,mode=1770".into() });
         assert_eq!(read.mounts[3].source, MountSource::Tmpfs { options: "size=64k".into() });
         assert!(refusal(&["--mount", "type=bind,dst=/c", "img"]).contains("source is required"));
         assert!(refusal(&["--mount", "src=v", "img"]).contains("target is required"));
-        assert!(refusal(&["--mount", "type=bind,src=/a,dst=/b,frob=1", "img"]).contains("unexpected key 'frob'"));
+        assert!(
+            refusal(&["--mount", "type=bind,src=/a,dst=/b,frob=1", "img"]).contains("unexpected key 'frob'")
+        );
     }
 
     #[test]
@@ -373,7 +390,8 @@ mod tests {
 
     #[test]
     fn volumes_from_other_containers() {
-        let request = request(&["--volumes-from", "a:ro", "--volumes-from=b", "--shm-size=128m", "img"]).unwrap();
+        let request =
+            request(&["--volumes-from", "a:ro", "--volumes-from=b", "--shm-size=128m", "img"]).unwrap();
         assert_eq!(request.volumes_from[0], VolumesFrom { container: "a".into(), readonly: true });
         assert!(!request.volumes_from[1].readonly);
         assert_eq!(request.config.shm_size, 128 << 20);

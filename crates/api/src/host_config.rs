@@ -1,0 +1,333 @@
+//! `HostConfig`: the part of a container that depends on the host.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tare_engine::config::{
+    ContainerConfig, MountSource, NamespaceMode, NetworkMode, Protocol, RestartPolicy, Seccomp,
+};
+
+use crate::container::PortHost;
+
+/// `HostConfig`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "Docker's wire type")]
+pub struct HostConfig {
+    /// `-v` strings.
+    pub binds: Option<Vec<String>>,
+    /// Log driver.
+    pub log_config: LogSettings,
+    /// `bridge`, `host`, `none`, `container:…` or a network.
+    pub network_mode: String,
+    /// Published ports.
+    pub port_bindings: BTreeMap<String, Vec<PortHost>>,
+    /// Restart policy.
+    pub restart_policy: RestartSettings,
+    /// `--rm`.
+    pub auto_remove: bool,
+    /// Capabilities added.
+    pub cap_add: Option<Vec<String>>,
+    /// Capabilities dropped.
+    pub cap_drop: Option<Vec<String>>,
+    /// DNS servers.
+    pub dns: Vec<String>,
+    /// DNS options.
+    pub dns_options: Vec<String>,
+    /// DNS search domains.
+    pub dns_search: Vec<String>,
+    /// `name:address`.
+    pub extra_hosts: Option<Vec<String>>,
+    /// Further groups.
+    pub group_add: Option<Vec<String>>,
+    /// IPC namespace.
+    pub ipc_mode: String,
+    /// `container:alias`.
+    pub links: Option<Vec<String>>,
+    /// OOM score.
+    pub oom_score_adj: i32,
+    /// PID namespace.
+    pub pid_mode: String,
+    /// All privileges.
+    pub privileged: bool,
+    /// `-P`.
+    pub publish_all_ports: bool,
+    /// Read-only root.
+    pub readonly_rootfs: bool,
+    /// Security options.
+    pub security_opt: Option<Vec<String>>,
+    /// tmpfs mounts: path to options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tmpfs: BTreeMap<String, String>,
+    /// UTS namespace.
+    #[serde(rename = "UTSMode")]
+    pub uts_mode: String,
+    /// Bytes of /dev/shm.
+    pub shm_size: u64,
+    /// Kernel settings.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
+    /// `runc`, for tools that read it.
+    pub runtime: String,
+    /// Relative weight.
+    pub cpu_shares: u64,
+    /// Bytes.
+    pub memory: u64,
+    /// 1e-9 CPUs.
+    pub nano_cpus: u64,
+    /// Microseconds.
+    pub cpu_period: u64,
+    /// Microseconds per period.
+    pub cpu_quota: i64,
+    /// CPUs.
+    pub cpuset_cpus: String,
+    /// Memory nodes.
+    pub cpuset_mems: String,
+    /// Devices.
+    pub devices: Vec<DeviceMapping>,
+    /// Device rules.
+    pub device_cgroup_rules: Option<Vec<String>>,
+    /// Soft limit in bytes.
+    pub memory_reservation: u64,
+    /// Memory and swap in bytes.
+    pub memory_swap: i64,
+    /// No OOM kill.
+    pub oom_kill_disable: bool,
+    /// An init process.
+    pub init: Option<bool>,
+    /// Most processes.
+    pub pids_limit: Option<i64>,
+    /// Process limits.
+    pub ulimits: Option<Vec<UlimitSetting>>,
+    /// `--mount` mounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<MountSpec>,
+}
+
+/// `LogConfig`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct LogSettings {
+    /// Driver.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// Options.
+    pub config: BTreeMap<String, String>,
+}
+
+/// `RestartPolicy`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RestartSettings {
+    /// `no`, `always`, `unless-stopped`, `on-failure`.
+    pub name: String,
+    /// Bound for `on-failure`.
+    pub maximum_retry_count: u32,
+}
+
+/// One of `Devices`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DeviceMapping {
+    /// Host path.
+    pub path_on_host: String,
+    /// Container path.
+    pub path_in_container: String,
+    /// `rwm`.
+    pub cgroup_permissions: String,
+}
+
+/// One of `Ulimits`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct UlimitSetting {
+    /// `nofile`.
+    pub name: String,
+    /// Hard limit.
+    pub hard: i64,
+    /// Soft limit.
+    pub soft: i64,
+}
+
+/// One of `Mounts`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct MountSpec {
+    /// `bind`, `volume`, `tmpfs`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// Volume name or host path.
+    pub source: String,
+    /// Container path.
+    pub target: String,
+    /// Read-only.
+    pub read_only: bool,
+}
+
+impl HostConfig {
+    /// The host's part of a configuration.
+    #[must_use]
+    pub fn new(config: &ContainerConfig) -> HostConfig {
+        let resources = &config.resources;
+        let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+        let pairs = |list: &[(String, String)]| -> Option<Vec<String>> {
+            (!list.is_empty()).then(|| list.iter().map(|(left, right)| format!("{left}:{right}")).collect())
+        };
+        HostConfig {
+            binds: binds(config),
+            log_config: LogSettings {
+                kind: if config.log.driver.is_empty() {
+                    "json-file".to_owned()
+                } else {
+                    config.log.driver.clone()
+                },
+                config: config.log.options.clone(),
+            },
+            network_mode: network_mode(config),
+            port_bindings: port_bindings(config),
+            restart_policy: restart(config.restart),
+            auto_remove: config.auto_remove,
+            cap_add: some(&config.cap_add),
+            cap_drop: some(&config.cap_drop),
+            dns: config.dns.iter().map(ToString::to_string).collect(),
+            dns_options: config.dns_options.clone(),
+            dns_search: config.dns_search.clone(),
+            extra_hosts: pairs(&config.extra_hosts),
+            group_add: some(&config.group_add),
+            ipc_mode: namespace(&config.ipc_mode, "private"),
+            links: pairs(&config.links),
+            oom_score_adj: config.oom_score_adj.unwrap_or(0),
+            pid_mode: namespace(&config.pid_mode, ""),
+            privileged: config.privileged,
+            publish_all_ports: config.publish_all,
+            readonly_rootfs: config.readonly_rootfs,
+            security_opt: security(config),
+            tmpfs: tmpfs(config),
+            uts_mode: namespace(&config.uts_mode, ""),
+            shm_size: if config.shm_size == 0 { 64 << 20 } else { config.shm_size },
+            sysctls: config.sysctls.clone(),
+            runtime: "runc".to_owned(),
+            cpu_shares: resources.cpu_shares,
+            memory: resources.memory,
+            nano_cpus: resources.nano_cpus,
+            cpu_period: resources.cpu_period,
+            cpu_quota: resources.cpu_quota,
+            cpuset_cpus: resources.cpuset_cpus.clone(),
+            cpuset_mems: resources.cpuset_mems.clone(),
+            devices: devices(config),
+            device_cgroup_rules: some(&config.device_cgroup_rules),
+            memory_reservation: resources.memory_reservation,
+            memory_swap: resources.memory_swap,
+            oom_kill_disable: resources.oom_kill_disable,
+            init: config.init.then_some(true),
+            pids_limit: (resources.pids_limit != 0).then_some(resources.pids_limit),
+            ulimits: ulimits(config),
+            mounts: Vec::new(),
+        }
+    }
+}
+
+fn binds(config: &ContainerConfig) -> Option<Vec<String>> {
+    let binds: Vec<String> = config
+        .mounts
+        .iter()
+        .filter_map(|mount| {
+            let source = match &mount.source {
+                MountSource::Bind { path, .. } => path.to_string_lossy().into_owned(),
+                MountSource::Volume { name, .. } => name.clone(),
+                MountSource::Anonymous { .. } | MountSource::Tmpfs { .. } => return None,
+            };
+            Some(format!("{source}:{}:{}", mount.target, if mount.readonly { "ro" } else { "rw" }))
+        })
+        .collect();
+    (!binds.is_empty()).then_some(binds)
+}
+
+fn network_mode(config: &ContainerConfig) -> String {
+    match &config.network {
+        NetworkMode::Default => "bridge".to_owned(),
+        NetworkMode::Host => "host".to_owned(),
+        NetworkMode::None => "none".to_owned(),
+        NetworkMode::Container(name) => format!("container:{name}"),
+        NetworkMode::Networks => config.endpoints.keys().next().cloned().unwrap_or_default(),
+    }
+}
+
+fn port_bindings(config: &ContainerConfig) -> BTreeMap<String, Vec<PortHost>> {
+    let mut out: BTreeMap<String, Vec<PortHost>> = BTreeMap::new();
+    for port in &config.ports {
+        let protocol = match port.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        let host_port = match (port.host_port, port.host_port_end) {
+            (0, _) => String::new(),
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}-{last}"),
+        };
+        let host_ip = port.host_ip.map(|address| address.to_string()).unwrap_or_default();
+        out.entry(format!("{}/{protocol}", port.container_port))
+            .or_default()
+            .push(PortHost { host_ip, host_port });
+    }
+    out
+}
+
+fn restart(policy: RestartPolicy) -> RestartSettings {
+    let (name, maximum_retry_count) = match policy {
+        RestartPolicy::No => ("no", 0),
+        RestartPolicy::Always => ("always", 0),
+        RestartPolicy::UnlessStopped => ("unless-stopped", 0),
+        RestartPolicy::OnFailure { maximum } => ("on-failure", maximum),
+    };
+    RestartSettings { name: name.to_owned(), maximum_retry_count }
+}
+
+fn namespace(mode: &NamespaceMode, private: &str) -> String {
+    match mode {
+        NamespaceMode::Private => private.to_owned(),
+        NamespaceMode::Host => "host".to_owned(),
+        NamespaceMode::Container(name) => format!("container:{name}"),
+    }
+}
+
+fn security(config: &ContainerConfig) -> Option<Vec<String>> {
+    let mut out = Vec::new();
+    if config.no_new_privileges {
+        out.push("no-new-privileges".to_owned());
+    }
+    match &config.seccomp {
+        Seccomp::Default => {}
+        Seccomp::Unconfined => out.push("seccomp=unconfined".to_owned()),
+        Seccomp::Profile(text) => out.push(format!("seccomp={text}")),
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+fn tmpfs(config: &ContainerConfig) -> BTreeMap<String, String> {
+    let mounts = config.mounts.iter();
+    mounts
+        .filter_map(|mount| match &mount.source {
+            MountSource::Tmpfs { options } => Some((mount.target.clone(), options.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn devices(config: &ContainerConfig) -> Vec<DeviceMapping> {
+    let devices = config.devices.iter().map(|device| DeviceMapping {
+        path_on_host: device.host.to_string_lossy().into_owned(),
+        path_in_container: device.container.clone(),
+        cgroup_permissions: device.permissions.clone(),
+    });
+    devices.collect()
+}
+
+fn ulimits(config: &ContainerConfig) -> Option<Vec<UlimitSetting>> {
+    let limits: Vec<UlimitSetting> = config
+        .ulimits
+        .iter()
+        .map(|limit| UlimitSetting { name: limit.name.clone(), hard: limit.hard, soft: limit.soft })
+        .collect();
+    (!limits.is_empty()).then_some(limits)
+}

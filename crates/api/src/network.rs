@@ -1,0 +1,138 @@
+//! `GET /networks/{id}`: a network whole.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tare_engine::container::EndpointState;
+use tare_engine::networks::Network;
+
+/// A network, as `docker network inspect` shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_excessive_bools, reason = "Docker's wire type")]
+pub struct NetworkInspect {
+    /// Name.
+    pub name: String,
+    /// 64 hex digits.
+    pub id: String,
+    /// RFC 3339.
+    pub created: String,
+    /// `local`.
+    pub scope: String,
+    /// `bridge`, `host`, `null`.
+    pub driver: String,
+    /// IPv4; always on.
+    #[serde(rename = "EnableIPv4")]
+    pub enable_ipv4: bool,
+    /// IPv6.
+    #[serde(rename = "EnableIPv6")]
+    pub enable_ipv6: bool,
+    /// Address management.
+    #[serde(rename = "IPAM")]
+    pub ipam: Ipam,
+    /// No way out.
+    pub internal: bool,
+    /// Compose's and Docker's flag.
+    pub attachable: bool,
+    /// Swarm's; always false.
+    pub ingress: bool,
+    /// Running containers on it.
+    pub containers: BTreeMap<String, NetworkContainer>,
+    /// Driver options.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// `IPAM`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Ipam {
+    /// `default`.
+    pub driver: String,
+    /// Options.
+    pub options: Option<BTreeMap<String, String>>,
+    /// Subnets.
+    pub config: Vec<IpamConfig>,
+}
+
+/// One subnet.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct IpamConfig {
+    /// `172.18.0.0/16`.
+    pub subnet: String,
+    /// Addresses come from here.
+    #[serde(rename = "IPRange", skip_serializing_if = "String::is_empty")]
+    pub ip_range: String,
+    /// Gateway.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
+}
+
+/// A container on a network.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkContainer {
+    /// Name.
+    pub name: String,
+    /// Endpoint id.
+    #[serde(rename = "EndpointID")]
+    pub endpoint_id: String,
+    /// MAC address.
+    pub mac_address: String,
+    /// With prefix length.
+    #[serde(rename = "IPv4Address")]
+    pub ipv4_address: String,
+    /// With prefix length.
+    #[serde(rename = "IPv6Address")]
+    pub ipv6_address: String,
+}
+
+impl NetworkInspect {
+    /// The network as Docker's API shows it; `members` are (container id, name, endpoint).
+    #[must_use]
+    pub fn new(network: &Network, members: &[(String, String, EndpointState)]) -> NetworkInspect {
+        let mut subnets = Vec::new();
+        if let Some(bridge) = &network.bridge {
+            subnets.push(IpamConfig {
+                subnet: bridge.subnet.to_string(),
+                ip_range: network.ip_range.map(|range| range.to_string()).unwrap_or_default(),
+                gateway: bridge.gateway.to_string(),
+            });
+            if let Some(ipv6) = &bridge.ipv6 {
+                subnets.push(IpamConfig { subnet: ipv6.subnet.to_string(), ..IpamConfig::default() });
+            }
+        }
+        NetworkInspect {
+            name: network.name.clone(),
+            id: network.id.clone(),
+            created: network.created.to_string(),
+            scope: "local".to_owned(),
+            driver: network.driver.clone(),
+            enable_ipv4: true,
+            enable_ipv6: network.bridge.as_ref().is_some_and(|bridge| bridge.ipv6.is_some()),
+            ipam: Ipam { driver: "default".to_owned(), options: None, config: subnets },
+            internal: network.bridge.as_ref().is_some_and(|bridge| bridge.internal),
+            attachable: network.attachable,
+            ingress: false,
+            containers: members
+                .iter()
+                .map(|(id, name, endpoint)| (id.clone(), member(id, name, endpoint)))
+                .collect(),
+            options: network.options.clone(),
+            labels: network.labels.clone(),
+        }
+    }
+}
+
+fn member(id: &str, name: &str, endpoint: &EndpointState) -> NetworkContainer {
+    let ipv6 = endpoint.ipv6.zip(endpoint.prefix6);
+    NetworkContainer {
+        name: name.to_owned(),
+        endpoint_id: format!("{}{}", &id[..32], endpoint.network_id.get(..32).unwrap_or_default()),
+        mac_address: endpoint.mac.clone(),
+        ipv4_address: format!("{}/{}", endpoint.ipv4, endpoint.prefix),
+        ipv6_address: ipv6.map(|(address, prefix)| format!("{address}/{prefix}")).unwrap_or_default(),
+    }
+}

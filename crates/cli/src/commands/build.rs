@@ -1,0 +1,351 @@
+//! `docker build`: flags to a [`Request`], and the Dockerfile from the context, a file or stdin.
+
+pub(crate) mod progress;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tare_build::{
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
+    Secret, SecretSource,
+};
+use tare_engine::Engine;
+
+use super::run_flags::pair;
+use super::run_flags::storage::csv;
+use crate::error::Failure;
+use crate::output::{human, note, print_line};
+use crate::session::Session;
+use progress::{Mode, Printer};
+
+#[derive(clap::Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
+struct Line {
+    /// Add a custom host-to-IP mapping (format: "host:ip")
+    #[arg(long, value_name = "strings")]
+    add_host: Vec<String>,
+    /// Set build-time variables
+    #[arg(long, value_name = "stringArray")]
+    build_arg: Vec<String>,
+    /// Additional build contexts (e.g., name=path)
+    #[arg(long, value_name = "stringArray")]
+    build_context: Vec<String>,
+    /// Name of the Dockerfile (default: "PATH/Dockerfile")
+    #[arg(short, long)]
+    file: Option<String>,
+    /// Write the image ID to a file
+    #[arg(long)]
+    iidfile: Option<String>,
+    /// Set metadata for an image
+    #[arg(long, value_name = "stringArray")]
+    label: Vec<String>,
+    /// Set the networking mode for the "RUN" instructions during build
+    #[arg(long, default_value = "default")]
+    network: String,
+    /// Do not use cache when building the image
+    #[arg(long)]
+    no_cache: bool,
+    /// Set target platform for build
+    #[arg(long)]
+    platform: Option<String>,
+    /// Set type of progress output (auto, plain, tty, quiet)
+    #[arg(long, default_value = "auto")]
+    progress: String,
+    /// Always attempt to pull all referenced images
+    #[arg(long)]
+    pull: bool,
+    /// Suppress the build output and print image ID on success
+    #[arg(short, long)]
+    quiet: bool,
+    /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")
+    #[arg(long, value_name = "stringArray")]
+    secret: Vec<String>,
+    /// Shared memory size for build containers
+    #[arg(long)]
+    shm_size: Option<String>,
+    /// Image identifier (format: "[registry/]repository[:tag]")
+    #[arg(short, long, value_name = "stringArray")]
+    tag: Vec<String>,
+    /// Set the target build stage to build
+    #[arg(long)]
+    target: Option<String>,
+    /// Ulimit options
+    #[arg(long)]
+    ulimit: Vec<String>,
+    /// Allow extra privileged entitlement (e.g., "security.insecure")
+    #[arg(long)]
+    allow: Vec<String>,
+    #[arg(long, hide = true)]
+    load: bool,
+    #[arg(long, hide = true)]
+    rm: bool,
+    #[arg(long, hide = true)]
+    force_rm: bool,
+    #[arg(long, hide = true)]
+    cache_from: Vec<String>,
+    #[arg(long, hide = true)]
+    cache_to: Vec<String>,
+    #[arg(long, hide = true)]
+    provenance: Option<String>,
+    #[arg(long, hide = true)]
+    sbom: Option<String>,
+    #[arg(long, hide = true)]
+    builder: Option<String>,
+    /// Folder, tar archive on stdin (-)
+    #[arg(value_name = "PATH | URL | -", allow_hyphen_values = true)]
+    context: String,
+}
+
+/// `docker build`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("build"), args)?;
+    let engine = session.engine()?;
+    let mut request = request(engine, &line)?;
+    let mode = Mode::choose(&line.progress, line.quiet)?;
+    let id = run(engine, &mut request, mode)?;
+    if let Some(file) = &line.iidfile {
+        std::fs::write(file, &id).with_context(|| format!("cannot write {file}"))?;
+    }
+    if line.quiet {
+        print_line(&id)?;
+    }
+    Ok(0)
+}
+
+/// Builds and returns the image ID.
+pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
+    let printer = Printer::new(mode);
+    let outcome = tare_build::build(engine.images()?, request, &printer, &Cancel::default());
+    printer.finish(request, outcome.as_ref().ok());
+    let outcome = outcome.map_err(|error| {
+        if let tare_build::Error::RunFailed { tail, .. } = &error
+            && mode != Mode::Plain
+        {
+            note(&format!("------\n{}\n------", tail.trim_end()));
+        }
+        error
+    })?;
+    Ok(outcome.image_id.to_string())
+}
+
+/// A request with what every build takes from this machine: the cache's place, the host's certificates and proxies,
+/// registries.
+pub(crate) fn base_request(engine: &Engine, dockerfile: String, context: Context) -> anyhow::Result<Request> {
+    let cache = super::builder::cache_root(engine);
+    let mut request = Request::new(dockerfile, context, cache, engine.paths().run.clone());
+    request.pull_options = super::pull_options()?;
+    request.host_trust = HostTrust { ca_bundle: super::pull::ca_bundle(), proxy_env: super::pull::proxies() };
+    Ok(request)
+}
+
+fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
+    let (dockerfile, name, context) = sources(line)?;
+    let mut request = base_request(engine, dockerfile, context)?;
+    request.dockerfile_name = name;
+    request.tags = line.tag.iter().map(|tag| super::tag::reference(tag)).collect::<Result<_, _>>()?;
+    request.target.clone_from(&line.target);
+    for text in &line.build_arg {
+        // Without a value it is the environment's.
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (text.clone(), std::env::var(text).ok()),
+        };
+        request.build_args.insert(key, value);
+    }
+    request.labels = line.label.iter().map(|label| pair(label)).collect();
+    request.cache = if line.no_cache { CachePolicy::Ignore } else { CachePolicy::Use };
+    request.pull = if line.pull { PullPolicy::Always } else { PullPolicy::Missing };
+    request.platform = super::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
+    request.network = match line.network.as_str() {
+        "none" => BuildNetwork::None,
+        "" | "default" | "host" => BuildNetwork::Host,
+        other => {
+            return Err(Failure::new(format!("network mode {other:?} is not supported by the builder"))
+                .with_hint("use default, host or none")
+                .into());
+        }
+    };
+    for text in &line.add_host {
+        let (name, address) = text
+            .split_once('=')
+            .or_else(|| text.split_once(':'))
+            .ok_or_else(|| Failure::new(format!("invalid host {text}")))?;
+        request.extra_hosts.push((name.to_owned(), address.trim_matches(['[', ']']).to_owned()));
+    }
+    if let Some(text) = &line.shm_size {
+        let size = human::parse_size(text).ok_or_else(|| Failure::new(format!("invalid size: '{text}'")))?;
+        request.shm_size = Some(size);
+    }
+    request.secrets = line.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
+    for text in &line.build_context {
+        let (name, source) = text
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("invalid build context {text}: use name=path")))?;
+        request.contexts.insert(name.to_owned(), named_context(source)?);
+    }
+    if line.allow.iter().any(|what| what == "security.insecure") {
+        request.entitlements = Entitlements::Insecure;
+    }
+    Ok(request)
+}
+
+/// The Dockerfile's text, its name relative to the context, and the context.
+fn sources(line: &Line) -> anyhow::Result<(String, String, Context)> {
+    let from_stdin = || -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read stdin")?;
+        Ok(bytes)
+    };
+    if line.context == "-" {
+        let bytes = from_stdin()?;
+        if is_archive(&bytes) {
+            let name = line.file.clone().unwrap_or_else(|| "Dockerfile".to_owned());
+            let text = file_in_archive(&bytes, &name)?;
+            return Ok((text, name, Context::Tar(Box::new(std::io::Cursor::new(bytes)))));
+        }
+        return Ok((text(bytes, "-")?, "Dockerfile".to_owned(), Context::Empty));
+    }
+    for scheme in ["http://", "https://", "git://", "git@"] {
+        if line.context.starts_with(scheme) {
+            return Err(Failure::new(format!("a context at {} is not supported", line.context))
+                .with_hint("clone or download it first, then build the folder")
+                .into());
+        }
+    }
+    let folder = std::path::absolute(&line.context)?;
+    if !folder.is_dir() {
+        return Err(
+            Failure::new(format!("unable to prepare context: path {:?} not found", line.context)).into()
+        );
+    }
+    if line.file.as_deref() == Some("-") {
+        return Ok((text(from_stdin()?, "-")?, "Dockerfile".to_owned(), Context::Dir(folder)));
+    }
+    let path = match &line.file {
+        Some(file) => std::path::absolute(file)?,
+        None => folder.join("Dockerfile"),
+    };
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let failure = Failure::new(format!("failed to read dockerfile: open {}: {error}", path.display()));
+        match near(&folder) {
+            Some(other) if error.kind() == std::io::ErrorKind::NotFound => {
+                failure.with_hint(format!("there is a {other}: name it with -f"))
+            }
+            _ => failure,
+        }
+    })?;
+    let name = path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().into_owned();
+    Ok((text(bytes, &name)?, name, Context::Dir(folder)))
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
+    String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name} is not UTF-8 text")).into())
+}
+
+/// Another file in the folder that looks like a Dockerfile.
+fn near(folder: &Path) -> Option<String> {
+    let names = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.to_ascii_lowercase().contains("dockerfile") && name != "Dockerfile").min()
+}
+
+/// A tar archive has its magic in the first header; a compressed one begins with its compressor's.
+fn is_archive(bytes: &[u8]) -> bool {
+    bytes.get(257..262) == Some(b"ustar")
+        || bytes.starts_with(&[0x1f, 0x8b])
+        || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+}
+
+fn file_in_archive(bytes: &[u8], name: &str) -> anyhow::Result<String> {
+    if bytes.get(257..262) != Some(b"ustar") {
+        return Err(Failure::new("a compressed context on stdin is not supported")
+            .with_hint("decompress it on the way: zcat context.tar.gz | docker build -")
+            .into());
+    }
+    let mut archive = tar::Archive::new(bytes);
+    for entry in archive.entries().context("cannot read the context on stdin")? {
+        let mut entry = entry.context("cannot read the context on stdin")?;
+        let path = entry.path()?.into_owned();
+        if path.strip_prefix(".").unwrap_or(&path) == Path::new(name) {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
+            return Ok(text);
+        }
+    }
+    Err(Failure::new(format!("failed to read dockerfile: {name} is not in the context on stdin")).into())
+}
+
+/// `id=x,src=file`, `id=x,env=NAME`, `id=NAME`.
+pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
+    let (mut id, mut file, mut variable) = (String::new(), None, None);
+    for field in csv(text) {
+        let (key, value) = pair(&field);
+        match key.as_str() {
+            "id" => id = value,
+            "src" | "source" => file = Some(PathBuf::from(value)),
+            "env" => variable = Some(value),
+            "type" if value == "env" => variable = variable.or_else(|| Some(id.clone())),
+            "type" => {}
+            other => return Err(Failure::new(format!("unexpected key '{other}' in secret {text}")).into()),
+        }
+    }
+    if id.is_empty() {
+        return Err(Failure::new(format!("secret {text}: id is missing")).into());
+    }
+    let source = match (file, variable) {
+        (Some(file), _) => {
+            if !file.is_file() {
+                return Err(Failure::new(format!("secret {id}: there is no file {}", file.display())).into());
+            }
+            SecretSource::File(file)
+        }
+        (None, name) => {
+            let name = name.unwrap_or_else(|| id.clone());
+            let value = std::env::var(&name)
+                .map_err(|_| Failure::new(format!("secret {id}: the variable {name} is not set")))?;
+            SecretSource::Value(value.into_bytes())
+        }
+    };
+    Ok(Secret { id, source })
+}
+
+/// A folder, or `docker-image://name`.
+pub(crate) fn named_context(source: &str) -> anyhow::Result<NamedContext> {
+    if let Some(image) = source.strip_prefix("docker-image://") {
+        return Ok(NamedContext::Image(super::tag::reference(image)?));
+    }
+    let folder = std::path::absolute(source)?;
+    if !folder.is_dir() {
+        return Err(Failure::new(format!("build context {source} is no folder")).into());
+    }
+    Ok(NamedContext::Dir(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets() {
+        assert!(matches!(secret("id=PATH").unwrap().source, SecretSource::Value(_)));
+        assert!(matches!(secret("id=x,env=PATH").unwrap().source, SecretSource::Value(_)));
+        assert!(secret("id=x,src=/nonexistent").is_err());
+        assert!(secret("src=/etc/passwd").is_err());
+    }
+
+    #[test]
+    fn archives_are_told_from_dockerfiles() {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_size(7);
+        builder.append_data(&mut header, "./Dockerfile", &b"FROM a\n"[..]).unwrap();
+        let bytes = builder.into_inner().unwrap();
+        assert!(is_archive(&bytes));
+        assert_eq!(file_in_archive(&bytes, "Dockerfile").unwrap(), "FROM a\n");
+        assert!(file_in_archive(&bytes, "Other").is_err());
+        assert!(!is_archive(b"FROM scratch\n"));
+    }
+}

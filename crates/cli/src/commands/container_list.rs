@@ -1,0 +1,293 @@
+//! `docker ps`.
+
+use tare_engine::config::{Mount, MountSource, NetworkMode};
+use tare_engine::{Container, Engine, State};
+use tare_monitor::status::HealthStatus;
+
+use crate::error::Failure;
+use crate::filters::Filters;
+use crate::output::ports::{self, Port};
+use crate::output::view::{Row, Shape, View};
+use crate::output::{human, print};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Show all containers (default shows just running)
+    #[arg(short, long)]
+    all: bool,
+    /// Filter output based on conditions provided
+    #[arg(short, long)]
+    filter: Vec<String>,
+    /// Format output using a custom template
+    #[arg(long)]
+    format: Option<String>,
+    /// Show n last created containers (includes all states)
+    #[arg(short = 'n', long, default_value_t = -1, allow_hyphen_values = true)]
+    last: i64,
+    /// Show the latest created container (includes all states)
+    #[arg(short, long)]
+    latest: bool,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only display container IDs
+    #[arg(short, long)]
+    quiet: bool,
+    /// Display total file sizes
+    #[arg(short, long)]
+    size: bool,
+}
+
+const KEYS: [&str; 14] = [
+    "name", "id", "label", "status", "ancestor", "network", "volume", "health", "publish", "expose",
+    "exited", "before", "since", "is-task",
+];
+
+/// The table and fields of a container list.
+pub(crate) const VIEW: View = View {
+    headers: &[
+        ("ID", "CONTAINER ID"),
+        ("Names", "NAMES"),
+        ("Image", "IMAGE"),
+        ("Command", "COMMAND"),
+        ("CreatedAt", "CREATED AT"),
+        ("RunningFor", "CREATED"),
+        ("Ports", "PORTS"),
+        ("State", "STATE"),
+        ("Status", "STATUS"),
+        ("Size", "SIZE"),
+        ("Labels", "LABELS"),
+        ("Mounts", "MOUNTS"),
+        ("LocalVolumes", "LOCAL VOLUMES"),
+        ("Networks", "NETWORKS"),
+    ],
+    default: "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
+    quiet: "{{.ID}}",
+};
+
+const WITH_SIZE: View = View {
+    headers: VIEW.headers,
+    default: "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}",
+    quiet: "{{.ID}}",
+};
+
+/// `docker ps`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("ps"), args)?;
+    let filters = Filters::parse(&line.filter, &KEYS)?;
+    let engine = session.engine()?;
+    let containers = engine.containers()?;
+    let last = if line.latest { 1 } else { line.last };
+    let every = line.all || last >= 0 || filters.has("status") || filters.has("exited");
+    let mut shown: Vec<&Container> =
+        containers.iter().filter(|container| every || container.state.is_active()).collect();
+    for key in ["before", "since"] {
+        for name in filters.values(key) {
+            let bound = engine.container(name)?.created;
+            shown.retain(
+                |container| {
+                    if key == "before" { container.created < bound } else { container.created > bound }
+                },
+            );
+        }
+    }
+    let mut matching = Vec::new();
+    for container in shown {
+        if matches(engine, container, &filters)? {
+            matching.push(container);
+        }
+    }
+    if let Ok(count) = usize::try_from(last) {
+        matching.truncate(count);
+    }
+    let size = line.size || line.format.as_deref().is_some_and(|format| format.contains(".Size"));
+    let rows: Vec<Row> = matching.iter().map(|container| row(container, line.no_trunc, size)).collect();
+    let view = if line.size { &WITH_SIZE } else { &VIEW };
+    print(&view.render(&rows, Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
+    Ok(0)
+}
+
+fn matches(engine: &Engine, container: &Container, filters: &Filters) -> anyhow::Result<bool> {
+    let health = health(container).unwrap_or("none");
+    for code in filters.values("exited") {
+        if code.parse::<i32>().is_err() {
+            return Err(Failure::new(format!("invalid filter 'exited={code}'")).into());
+        }
+    }
+    let ancestors = filters.values("ancestor");
+    let descends = ancestors.is_empty()
+        || ancestors.iter().any(|name| {
+            let image = engine.images().ok().and_then(|images| images.find(name).ok().flatten());
+            image.is_some_and(|image| image.id.to_string() == container.image_id)
+                || container.image_ref == *name
+        });
+    Ok(descends
+        && filters.names("name", &container.name)
+        && filters.any("id", |id| container.id.starts_with(id))
+        && filters.labels(&container.config.labels)
+        && filters.any("status", |status| container.state.word() == status)
+        && filters.any("health", |wanted| wanted == health)
+        && filters.any(
+            "exited",
+            |code| matches!(&container.state, State::Exited(exit) if code.parse() == Ok(exit.code)),
+        )
+        && filters.any("network", |name| {
+            networks(container).iter().any(|network| network == name)
+                || container.endpoints.iter().any(|endpoint| endpoint.network_id.starts_with(name))
+        })
+        && filters.any("volume", |name| container.config.mounts.iter().any(|mount| is_mount(mount, name)))
+        && filters.any("publish", |port| published(container, port))
+        && filters.any("expose", |port| {
+            let wanted = if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") };
+            container.config.exposed_ports.contains(&wanted)
+        }))
+}
+
+fn is_mount(mount: &Mount, name: &str) -> bool {
+    mount.target == name
+        || match &mount.source {
+            MountSource::Volume { name: volume, .. } | MountSource::Anonymous { name: volume } => {
+                volume == name
+            }
+            MountSource::Bind { path, .. } => path.as_os_str() == name,
+            MountSource::Tmpfs { .. } => false,
+        }
+}
+
+fn published(container: &Container, port: &str) -> bool {
+    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    container.ports.iter().any(|bound| {
+        bound.protocol == protocol
+            && number
+                .parse()
+                .is_ok_and(|number: u16| bound.host_port == number || bound.container_port == number)
+    })
+}
+
+/// The row of one container.
+pub(crate) fn row(container: &Container, whole: bool, size: bool) -> Row {
+    let command = container.argv().join(" ");
+    let command = if whole { command } else { ellipsis(&command, 20) };
+    let mounts: Vec<String> = container.config.mounts.iter().map(|mount| mount_name(mount, whole)).collect();
+    let volumes =
+        container.config.mounts.iter().filter(|mount| {
+            matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous { .. })
+        });
+    let image = container.image_ref.strip_prefix("sha256:").map(|hex| &hex[..hex.len().min(12)]);
+    Row::new([
+        ("ID", if whole { container.id.clone() } else { container.short_id().to_owned() }),
+        ("Names", container.name.clone()),
+        ("Image", image.unwrap_or(&container.image_ref).to_owned()),
+        ("Command", format!("\"{command}\"")),
+        ("CreatedAt", human::timestamp(container.created)),
+        ("RunningFor", human::ago(container.created)),
+        ("Ports", ports(container)),
+        ("State", container.state.word().to_owned()),
+        ("Status", status(container)),
+        ("Size", if size { sizes(container) } else { "0B".to_owned() }),
+        ("Mounts", mounts.join(",")),
+        ("LocalVolumes", volumes.count().to_string()),
+        ("Networks", networks(container).join(",")),
+    ])
+    .with_labels(&container.config.labels)
+}
+
+fn mount_name(mount: &Mount, whole: bool) -> String {
+    let name = match &mount.source {
+        MountSource::Bind { path, .. } => path.to_string_lossy().into_owned(),
+        MountSource::Volume { name, .. } | MountSource::Anonymous { name } => name.clone(),
+        MountSource::Tmpfs { .. } => mount.target.clone(),
+    };
+    if whole { name } else { ellipsis(&name, 15) }
+}
+
+fn sizes(container: &Container) -> String {
+    let own = tare_engine::volumes::folder_size(&container.folder.join("upper"));
+    let layers: u64 = container.layers.iter().map(|layer| tare_engine::volumes::folder_size(layer)).sum();
+    format!("{} (virtual {})", human::size_short(own), human::size_short(own + layers))
+}
+
+/// Docker's ellipsis: at most `length` characters, the last of them `…`.
+pub(crate) fn ellipsis(text: &str, length: usize) -> String {
+    if text.chars().count() <= length {
+        return text.to_owned();
+    }
+    text.chars().take(length - 1).chain(std::iter::once('…')).collect()
+}
+
+fn networks(container: &Container) -> Vec<String> {
+    match &container.config.network {
+        NetworkMode::Default => vec!["bridge".to_owned()],
+        NetworkMode::Host => vec!["host".to_owned()],
+        NetworkMode::None => vec!["none".to_owned()],
+        NetworkMode::Container(_) => Vec::new(),
+        NetworkMode::Networks => container.config.endpoints.keys().cloned().collect(),
+    }
+}
+
+fn health(container: &Container) -> Option<&'static str> {
+    let State::Running(run) = &container.state else { return None };
+    run.health.as_ref().map(|health| match health.status {
+        HealthStatus::Starting => "starting",
+        HealthStatus::Healthy => "healthy",
+        HealthStatus::Unhealthy => "unhealthy",
+    })
+}
+
+/// The STATUS column.
+pub(crate) fn status(container: &Container) -> String {
+    match &container.state {
+        State::Created => "Created".to_owned(),
+        State::Running(run) => {
+            let up = format!("Up {}", human::duration(human::since(run.started_at)));
+            match health(container) {
+                _ if run.paused => format!("{up} (Paused)"),
+                Some("starting") => format!("{up} (health: starting)"),
+                Some(health) => format!("{up} ({health})"),
+                None => up,
+            }
+        }
+        State::Restarting(exit) => format!("Restarting ({}) {}", exit.code, human::ago(exit.finished_at)),
+        State::Exited(exit) => format!("Exited ({}) {}", exit.code, human::ago(exit.finished_at)),
+    }
+}
+
+/// The PORTS column: what is published, and what is only exposed while it runs.
+pub(crate) fn ports(container: &Container) -> String {
+    if !container.state.is_active() {
+        return String::new();
+    }
+    let mut all = Vec::new();
+    for bound in &container.ports {
+        let protocol = if bound.protocol == "udp" { "udp" } else { "tcp" };
+        let hosts = match bound.host_ip {
+            Some(address) => vec![address],
+            None => vec![std::net::Ipv4Addr::UNSPECIFIED.into(), std::net::Ipv6Addr::UNSPECIFIED.into()],
+        };
+        all.extend(hosts.into_iter().map(|host| Port {
+            host: Some(host),
+            public: bound.host_port,
+            private: bound.container_port,
+            protocol,
+        }));
+    }
+    for exposed in &container.config.exposed_ports {
+        let (number, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
+        let protocol = if protocol == "udp" { "udp" } else { "tcp" };
+        let Ok(private) = number.parse() else { continue };
+        if !all.iter().any(|port| port.private == private && port.protocol == protocol) {
+            all.push(Port { host: None, public: 0, private, protocol });
+        }
+    }
+    ports::column(&all)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn commands_are_cut_as_docker_cuts_them() {
+        assert_eq!(super::ellipsis("docker-entrypoint.sh postgres", 20), "docker-entrypoint.s…");
+        assert_eq!(super::ellipsis("sh", 20), "sh");
+    }
+}

@@ -1,0 +1,193 @@
+//! `docker inspect` and its `container`, `image`, `volume` and `network` forms.
+
+use gotmpl::MissingKey;
+use serde::Serialize;
+use serde_json::Value as Json;
+use tare_api::{ContainerInspect, ImageInspect, NetworkInspect, Volume};
+use tare_engine::{Engine, Error};
+
+use crate::error::Failure;
+use crate::output::template::{Format, value};
+use crate::output::{note, print};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Format output using a custom template
+    #[arg(short, long)]
+    format: Option<String>,
+    /// Display total file sizes if the type is container
+    #[arg(short, long)]
+    size: bool,
+    /// Only inspect objects of the given type
+    #[arg(long = "type")]
+    kind: Option<String>,
+    #[arg(short, long, hide = true)]
+    verbose: bool,
+    /// Objects
+    #[arg(required = true, value_name = "NAME|ID")]
+    names: Vec<String>,
+}
+
+/// What kind of object is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Any,
+    Container,
+    Image,
+    Volume,
+    Network,
+}
+
+/// `docker inspect`.
+pub(crate) fn any(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    inspect(session, "inspect", args, Kind::Any)
+}
+
+/// `docker container inspect`.
+pub(crate) fn containers(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    inspect(session, "container inspect", args, Kind::Container)
+}
+
+/// `docker image inspect`.
+pub(crate) fn images(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    inspect(session, "image inspect", args, Kind::Image)
+}
+
+/// `docker volume inspect`.
+pub(crate) fn volumes(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    inspect(session, "volume inspect", args, Kind::Volume)
+}
+
+/// `docker network inspect`.
+pub(crate) fn networks(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    inspect(session, "network inspect", args, Kind::Network)
+}
+
+fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path(command), args)?;
+    let kind = match line.kind.as_deref() {
+        None | Some("") => kind,
+        Some("container") => Kind::Container,
+        Some("image") => Kind::Image,
+        Some("volume") => Kind::Volume,
+        Some("network") => Kind::Network,
+        Some(other) => return Err(Failure::new(format!("unknown type: {other:?}")).into()),
+    };
+    let engine = session.engine()?;
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for name in &line.names {
+        match find(engine, name, kind)? {
+            Some(object) => found.push(with_size(engine, object, line.size)),
+            None => missing.push(absent(name, kind)),
+        }
+    }
+    print(&render(&found, line.format.as_deref())?)?;
+    for text in &missing {
+        note(text);
+    }
+    Ok(u8::from(!missing.is_empty()))
+}
+
+/// The text of a list of objects.
+fn render(objects: &[Json], format: Option<&str>) -> anyhow::Result<String> {
+    match format {
+        None | Some("") => Ok(format!("{}\n", pretty(&Json::Array(objects.to_vec()))?)),
+        Some("json") => Ok(format!("{}\n", Json::Array(objects.to_vec()))),
+        Some(source) => {
+            let template = Format::parse(source, MissingKey::Error)?;
+            let mut text = String::new();
+            for object in objects {
+                text.push_str(&template.render(&value(object))?);
+                text.push('\n');
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// JSON indented by four blanks, as Docker prints it.
+fn pretty(json: &Json) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    json.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+fn absent(name: &str, kind: Kind) -> String {
+    match kind {
+        Kind::Any => format!("Error: No such object: {name}"),
+        Kind::Container => format!("Error: No such container: {name}"),
+        Kind::Image => format!("Error: No such image: {name}"),
+        Kind::Volume => format!("Error: get {name}: no such volume"),
+        Kind::Network => format!("Error: network {name} not found"),
+    }
+}
+
+/// Looks a name up, in Docker's order.
+fn find(engine: &Engine, name: &str, kind: Kind) -> anyhow::Result<Option<Json>> {
+    let wanted = |this: Kind| kind == this || kind == Kind::Any;
+    if wanted(Kind::Container) {
+        match engine.container(name) {
+            Ok(container) => {
+                return Ok(Some(serde_json::to_value(ContainerInspect::new(engine, &container))?));
+            }
+            Err(Error::NoSuchContainer(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if wanted(Kind::Image) {
+        // A name that no image could have is no error here: it may be a network's.
+        if let Ok(Some(image)) = engine.images()?.find(name) {
+            return Ok(Some(serde_json::to_value(ImageInspect::new(&image))?));
+        }
+    }
+    if wanted(Kind::Network) {
+        match engine.network(name) {
+            Ok(network) => {
+                let members = engine.network_members(&network)?;
+                return Ok(Some(serde_json::to_value(NetworkInspect::new(&network, &members))?));
+            }
+            Err(Error::NoSuchNetwork(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if wanted(Kind::Volume) {
+        match engine.volume(name) {
+            Ok(volume) => return Ok(Some(serde_json::to_value(Volume::new(engine, &volume))?)),
+            Err(Error::NoSuchVolume(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Adds `SizeRw` and `SizeRootFs` to a container.
+fn with_size(engine: &Engine, mut object: Json, wanted: bool) -> Json {
+    if !wanted || object.get("HostConfig").is_none() {
+        return object;
+    }
+    let Some(container) = object["Id"].as_str().and_then(|id| engine.container(id).ok()) else {
+        return object;
+    };
+    let own = tare_engine::volumes::folder_size(&container.folder.join("upper"));
+    let layers: u64 = container.layers.iter().map(|layer| tare_engine::volumes::folder_size(layer)).sum();
+    object["SizeRw"] = own.into();
+    object["SizeRootFs"] = (own + layers).into();
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_dockers() {
+        let objects = [serde_json::json!({"Id": "a", "State": {"Running": true}})];
+        assert!(render(&objects, None).unwrap().starts_with("[\n    {\n        \"Id\": \"a\",\n"));
+        assert_eq!(render(&objects, Some("{{.State.Running}}")).unwrap(), "true\n");
+        assert_eq!(render(&objects, Some("{{json .State}}")).unwrap(), "{\"Running\":true}\n");
+        assert!(render(&objects, Some("{{.Nope}}")).is_err());
+        assert_eq!(render(&[], None).unwrap(), "[]\n");
+    }
+}

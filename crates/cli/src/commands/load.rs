@@ -1,0 +1,44 @@
+//! `docker load`.
+
+use std::io::{IsTerminal as _, Read};
+
+use anyhow::Context as _;
+use tare_engine::event::{Action, Kind};
+use tare_image::Silent;
+
+use crate::error::Failure;
+use crate::output::print_line;
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Read from tar archive file, instead of STDIN
+    #[arg(short, long)]
+    input: Option<String>,
+    /// Suppress the load output
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(long, hide = true)]
+    platform: Option<String>,
+}
+
+/// `docker load`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("load"), args)?;
+    let mut input: Box<dyn Read + Send> = match line.input.as_deref() {
+        Some(path) => Box::new(std::fs::File::open(path).with_context(|| format!("open {path}"))?),
+        None if std::io::stdin().is_terminal() => {
+            return Err(Failure::new("requested load from stdin, but stdin is empty")
+                .with_hint("name an archive with -i, or redirect one to stdin")
+                .into());
+        }
+        None => Box::new(std::io::stdin()),
+    };
+    let engine = session.engine()?;
+    for name in engine.images()?.load(&mut input, &Silent)? {
+        engine.emit(Kind::Image, Action::Load, &name, &[("name", &name)]);
+        let what = if name.starts_with("sha256:") { "Loaded image ID" } else { "Loaded image" };
+        print_line(&format!("{what}: {name}"))?;
+    }
+    Ok(0)
+}

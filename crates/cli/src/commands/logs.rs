@@ -1,0 +1,146 @@
+//! `docker logs`.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use tare_engine::logs::{LogEntry, LogOptions};
+use tare_monitor::log::Stream;
+
+use crate::error::Failure;
+use crate::output::human;
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Show extra details provided to logs
+    #[arg(long)]
+    details: bool,
+    /// Follow log output
+    #[arg(short, long)]
+    follow: bool,
+    /// Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)
+    #[arg(long)]
+    since: Option<String>,
+    /// Show logs before a timestamp or relative time
+    #[arg(long)]
+    until: Option<String>,
+    /// Number of lines to show from the end of the logs
+    #[arg(short = 'n', long, default_value = "all", allow_hyphen_values = true)]
+    tail: String,
+    /// Show timestamps
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Container
+    #[arg(value_name = "CONTAINER")]
+    name: String,
+}
+
+/// How entries are printed.
+struct Printer {
+    timestamps: bool,
+    details: String,
+    /// The last piece of each stream had no newline: the next one continues its line.
+    open: [bool; 2],
+}
+
+/// `docker logs`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("logs"), args)?;
+    let options = LogOptions {
+        tail: line.tail.parse().ok(),
+        since: line.since.as_deref().map(time).transpose()?,
+        until: line.until.as_deref().map(time).transpose()?,
+    };
+    let engine = session.engine()?;
+    let container = engine.container(&line.name)?;
+    let (past, mut follower) = engine.logs(&container.id, &options)?;
+    let mut printer = Printer {
+        timestamps: line.timestamps,
+        details: if line.details { details(&container.config.log.options) } else { String::new() },
+        open: [false; 2],
+    };
+    printer.print(&past)?;
+    while line.follow {
+        // Whether it runs is asked before reading: what it wrote until then is read below, so no end is cut off.
+        let active = engine.container(&container.id).is_ok_and(|now| now.state.is_active());
+        let entries = follower.read()?;
+        let late = |entry: &LogEntry| options.until.is_some_and(|until| entry.time > until);
+        let done = entries.iter().any(late);
+        let shown: Vec<LogEntry> = entries.into_iter().filter(|entry| !late(entry)).collect();
+        printer.print(&shown)?;
+        if done || !active || options.until.is_some_and(|until| jiff::Timestamp::now() > until) {
+            break;
+        }
+        wait(follower.watch())?;
+        // Nothing to clear when the wait ended by its bound.
+        let mut ready = [PollFd::new(follower.watch(), PollFlags::IN)];
+        if rustix::event::poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+            .is_ok_and(|count| count > 0)
+        {
+            follower.clear()?;
+        }
+    }
+    Ok(0)
+}
+
+/// Waits for something to happen in the log's folder; a container that ends without a last word is noticed by the bound.
+fn wait(watch: &rustix::fd::OwnedFd) -> anyhow::Result<()> {
+    let bound = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+    match rustix::event::poll(&mut [PollFd::new(watch, PollFlags::IN)], Some(&bound)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(std::io::Error::from(error).into()),
+    }
+}
+
+/// Reads a `--since` or `--until`.
+pub(crate) fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
+    human::parse_time(text).ok_or_else(|| {
+        Failure::new(format!("failed to parse {text:?} as a time"))
+            .with_hint("use a time like 2026-01-31T12:00:00Z, a Unix time, or a duration like 10m")
+            .into()
+    })
+}
+
+fn details(options: &BTreeMap<String, String>) -> String {
+    options.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+impl Printer {
+    fn print(&mut self, entries: &[LogEntry]) -> anyhow::Result<()> {
+        let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+        let mut write = |entry: &LogEntry| -> std::io::Result<()> {
+            let slot = usize::from(entry.stream == Stream::Stderr);
+            let to: &mut dyn std::io::Write = if slot == 1 { &mut err } else { &mut out };
+            if !self.open[slot] {
+                if self.timestamps {
+                    write!(to, "{} ", nanoseconds(entry.time))?;
+                }
+                if !self.details.is_empty() {
+                    write!(to, "{} ", self.details)?;
+                }
+            }
+            self.open[slot] = !entry.log.ends_with('\n');
+            to.write_all(entry.log.as_bytes())
+        };
+        let written = entries.iter().try_for_each(&mut write);
+        match written.and_then(|()| out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::silent(141).into()),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// RFC 3339 with nine digits, so that lines align.
+fn nanoseconds(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn timestamps_have_nine_digits() {
+        let at: jiff::Timestamp = "2026-01-02T03:04:05.5Z".parse().unwrap();
+        assert_eq!(super::nanoseconds(at), "2026-01-02T03:04:05.500000000Z");
+    }
+}

@@ -1,0 +1,64 @@
+//! What pulls and builds take from the environment: proxies, certificates, Docker's config.json, registry settings.
+
+use std::path::PathBuf;
+
+use tare_image::RegistryConfig;
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A proxy variable in capitals or small letters, as curl reads them.
+fn proxy(name: &str) -> Option<String> {
+    variable(name).or_else(|| variable(&name.to_ascii_lowercase()))
+}
+
+/// `DOCKER_CONFIG/config.json`, by default in `~/.docker`.
+pub(crate) fn config_path() -> Option<PathBuf> {
+    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
+    folder
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".docker")))
+        .map(|dir| dir.join("config.json"))
+}
+
+/// The host's CA bundle: `SSL_CERT_FILE`, else the first of the usual places that exists.
+pub(crate) fn ca_bundle() -> Option<PathBuf> {
+    const USUAL: [&str; 5] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    let named =
+        ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"].iter().find_map(|name| variable(name));
+    named.map(PathBuf::from).into_iter().chain(USUAL.map(PathBuf::from)).find(|path| path.is_file())
+}
+
+/// The proxy variables that are set, in both spellings.
+pub(crate) fn proxies() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "FTP_PROXY", "ALL_PROXY"] {
+        if let Some(value) = proxy(name) {
+            found.push((name.to_owned(), value.clone()));
+            found.push((name.to_ascii_lowercase(), value));
+        }
+    }
+    found
+}
+
+/// How registries are reached. `TARE_INSECURE_REGISTRIES` and `TARE_REGISTRY_MIRRORS` are comma-separated lists.
+pub(crate) fn registries() -> RegistryConfig {
+    let list = |name: &str| -> Vec<String> {
+        let value = variable(name).unwrap_or_default();
+        value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    };
+    RegistryConfig {
+        insecure: list("TARE_INSECURE_REGISTRIES"),
+        mirrors: list("TARE_REGISTRY_MIRRORS"),
+        ca_file: variable("SSL_CERT_FILE").map(PathBuf::from).filter(|path| path.is_file()),
+        https_proxy: proxy("HTTPS_PROXY").or_else(|| proxy("ALL_PROXY")),
+        http_proxy: proxy("HTTP_PROXY").or_else(|| proxy("ALL_PROXY")),
+        no_proxy: proxy("NO_PROXY"),
+    }
+}

@@ -1,0 +1,98 @@
+//! `docker system df`.
+
+use tare_engine::volumes::folder_size;
+
+use crate::output::view::{Row, Shape, View};
+use crate::output::{human, print};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Format output using a custom template
+    #[arg(long)]
+    format: Option<String>,
+    #[arg(short, long, hide = true)]
+    verbose: bool,
+}
+
+const VIEW: View = View {
+    headers: &[
+        ("Type", "TYPE"),
+        ("TotalCount", "TOTAL"),
+        ("Active", "ACTIVE"),
+        ("Size", "SIZE"),
+        ("Reclaimable", "RECLAIMABLE"),
+    ],
+    default: "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+    quiet: "{{.Type}}",
+};
+
+/// What one kind of object takes.
+#[derive(Debug, Default)]
+struct Usage {
+    total: usize,
+    active: usize,
+    size: u64,
+    reclaimable: u64,
+}
+
+/// `docker system df`.
+pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("system df"), args)?;
+    let engine = session.engine()?;
+    let containers = engine.containers()?;
+    let mut images = Usage::default();
+    let mut layers = std::collections::HashMap::new();
+    for image in engine.images()?.list()? {
+        let active = containers.iter().any(|container| container.image_id == image.id.to_string());
+        images.total += 1;
+        images.active += usize::from(active);
+        for layer in image.layers {
+            // A layer is shared: counted once, and kept if one of its images is.
+            let (_, kept) = layers.entry(layer.diff_id.to_string()).or_insert((layer.size, false));
+            *kept |= active;
+        }
+    }
+    images.size = layers.values().map(|(size, _)| size).sum();
+    images.reclaimable = layers.values().filter(|(_, kept)| !kept).map(|(size, _)| size).sum();
+    let mut own = Usage::default();
+    for container in &containers {
+        let size = folder_size(&container.folder.join("upper"));
+        let active = container.state.is_active();
+        own.add(size, active);
+    }
+    let mut volumes = Usage::default();
+    for volume in engine.volumes()? {
+        let used = !engine.volume_users(&volume.name)?.is_empty();
+        volumes.add(folder_size(&engine.volume_path(&volume.name)), used);
+    }
+    let cache = Usage {
+        size: super::builder::size(engine),
+        reclaimable: super::builder::size(engine),
+        ..Usage::default()
+    };
+    let rows = [("Images", images), ("Containers", own), ("Local Volumes", volumes), ("Build Cache", cache)];
+    let rows: Vec<Row> = rows.iter().map(|(kind, usage)| usage.row(kind)).collect();
+    print(&VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: false })?)?;
+    Ok(0)
+}
+
+impl Usage {
+    fn add(&mut self, size: u64, active: bool) {
+        self.total += 1;
+        self.active += usize::from(active);
+        self.size += size;
+        self.reclaimable += if active { 0 } else { size };
+    }
+
+    fn row(&self, kind: &str) -> Row {
+        let share = if self.size == 0 { 0 } else { self.reclaimable * 100 / self.size };
+        Row::new([
+            ("Type", kind.to_owned()),
+            ("TotalCount", self.total.to_string()),
+            ("Active", self.active.to_string()),
+            ("Size", human::size(self.size)),
+            ("Reclaimable", format!("{} ({share}%)", human::size(self.reclaimable))),
+        ])
+    }
+}

@@ -1,0 +1,73 @@
+//! `docker version` and `--version`.
+
+use gotmpl::MissingKey;
+use serde_json::{Value as Json, json};
+
+use crate::output::template::{Format, value};
+use crate::output::{print, print_line};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Format output using a custom template
+    #[arg(short, long)]
+    format: Option<String>,
+}
+
+/// tare's version.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The line of `--version`.
+pub(crate) fn line(session: &Session) -> String {
+    match session.program {
+        "docker" => format!("Docker version 28.5.0, build tare-{VERSION}"),
+        _ => format!("tare version {VERSION}"),
+    }
+}
+
+/// `docker version`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("version"), args)?;
+    let facts = facts();
+    match line.format.as_deref() {
+        None | Some("") => print(&table(&facts))?,
+        Some("json") => print_line(&facts.to_string())?,
+        Some(source) => print_line(&Format::parse(source, MissingKey::Error)?.render(&value(&facts))?)?,
+    }
+    Ok(0)
+}
+
+fn facts() -> Json {
+    let uname = rustix::system::uname();
+    let kernel = uname.release().to_string_lossy().into_owned();
+    let platform = tare_oci::Platform::host();
+    let common = json!({
+        "Version": VERSION,
+        "ApiVersion": tare_api::API_VERSION,
+        "MinAPIVersion": tare_api::MIN_API_VERSION,
+        "Os": platform.os,
+        "Arch": platform.architecture,
+        "KernelVersion": kernel,
+        "GitCommit": "",
+        "GoVersion": "",
+        "BuildTime": "",
+        "Platform": {"Name": "tare (no daemon)"},
+        "Experimental": false,
+        "Context": "default",
+    });
+    json!({"Client": common, "Server": common})
+}
+
+fn table(facts: &Json) -> String {
+    let client = &facts["Client"];
+    let text = |key: &str| client[key].as_str().unwrap_or_default().to_owned();
+    format!(
+        "Client: tare\n Version:           {}\n API version:       {}\n OS/Arch:           {}/{}\n Kernel version:    {}\n\
+         \nServer: none is needed: every command works on its own\n",
+        text("Version"),
+        text("ApiVersion"),
+        text("Os"),
+        text("Arch"),
+        text("KernelVersion")
+    )
+}

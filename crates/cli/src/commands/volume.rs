@@ -1,0 +1,193 @@
+//! `docker volume ls`, `create`, `rm` and `prune`.
+
+use std::collections::BTreeMap;
+
+use tare_engine::volumes::{Missing, PruneVolumes};
+
+use super::each::each;
+use super::run_flags::pair;
+use crate::error::Failure;
+use crate::filters::Filters;
+use crate::output::view::{Row, Shape, View};
+use crate::output::{confirm, human, print, print_line};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct List {
+    #[arg(long, hide = true)]
+    cluster: bool,
+    /// Provide filter values (e.g. "dangling=true")
+    #[arg(short, long)]
+    filter: Vec<String>,
+    /// Format output using a custom template
+    #[arg(long)]
+    format: Option<String>,
+    /// Only display volume names
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(clap::Parser)]
+struct Create {
+    /// Specify volume driver name
+    #[arg(short, long, default_value = "local")]
+    driver: String,
+    /// Set metadata for a volume
+    #[arg(long, value_name = "list")]
+    label: Vec<String>,
+    /// Set driver specific options
+    #[arg(short, long, value_name = "map")]
+    opt: Vec<String>,
+    #[arg(long = "name", hide = true)]
+    old_name: Option<String>,
+    /// Name
+    #[arg(value_name = "VOLUME")]
+    name: Option<String>,
+}
+
+#[derive(clap::Parser)]
+struct Remove {
+    /// Force the removal of one or more volumes
+    #[arg(short, long)]
+    force: bool,
+    /// Volumes
+    #[arg(required = true, value_name = "VOLUME")]
+    names: Vec<String>,
+}
+
+#[derive(clap::Parser)]
+struct Prune {
+    /// Remove all unused volumes, not just anonymous ones
+    #[arg(short, long)]
+    all: bool,
+    /// Provide filter values (e.g. "label=<label>")
+    #[arg(long)]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+const VIEW: View = View {
+    headers: &[
+        ("Name", "VOLUME NAME"),
+        ("Driver", "DRIVER"),
+        ("Scope", "SCOPE"),
+        ("Mountpoint", "MOUNTPOINT"),
+        ("Labels", "LABELS"),
+        ("Links", "LINKS"),
+        ("Size", "SIZE"),
+        ("Availability", "AVAILABILITY"),
+        ("Group", "GROUP"),
+        ("Status", "STATUS"),
+    ],
+    default: "table {{.Driver}}\t{{.Name}}",
+    quiet: "{{.Name}}",
+};
+
+/// `docker volume ls`.
+pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: List = crate::flags::parse(&session.path("volume ls"), args)?;
+    let filters = Filters::parse(&line.filter, &["name", "driver", "label", "dangling", "scope"])?;
+    let dangling = filters.flag("dangling")?;
+    let engine = session.engine()?;
+    let mut rows = Vec::new();
+    for volume in engine.volumes()? {
+        let matches = filters.names("name", &volume.name)
+            && filters.any("driver", |driver| driver == "local")
+            && filters.any("scope", |scope| scope == "local")
+            && filters.labels(&volume.labels);
+        if !matches {
+            continue;
+        }
+        if let Some(wanted) = dangling
+            && engine.volume_users(&volume.name)?.is_empty() != wanted
+        {
+            continue;
+        }
+        let nothing = || "N/A".to_owned();
+        rows.push(
+            Row::new([
+                ("Name", volume.name.clone()),
+                ("Driver", "local".to_owned()),
+                ("Scope", "local".to_owned()),
+                ("Mountpoint", engine.volume_path(&volume.name).to_string_lossy().into_owned()),
+                ("Links", nothing()),
+                ("Size", nothing()),
+                ("Availability", nothing()),
+                ("Group", nothing()),
+                ("Status", nothing()),
+            ])
+            .with_labels(&volume.labels),
+        );
+    }
+    print(&VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
+    Ok(0)
+}
+
+/// `docker volume create`.
+pub(crate) fn create(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Create = crate::flags::parse(&session.path("volume create"), args)?;
+    if line.driver != "local" {
+        return Err(Failure::new(format!(
+            "error looking up volume plugin {}: plugin not found",
+            line.driver
+        ))
+        .with_hint("tare has the driver `local`")
+        .into());
+    }
+    let pairs = |texts: &[String]| texts.iter().map(|text| pair(text)).collect::<BTreeMap<_, _>>();
+    let name = line.name.as_deref().or(line.old_name.as_deref());
+    let volume = session.engine()?.volume_create(name, pairs(&line.label), pairs(&line.opt))?;
+    print_line(&volume.name)?;
+    Ok(0)
+}
+
+/// `docker volume rm`.
+pub(crate) fn remove(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Remove = crate::flags::parse(&session.path("volume rm"), args)?;
+    let engine = session.engine()?;
+    let missing = if line.force { Missing::Ignore } else { Missing::Error };
+    each(&line.names, |name| Ok(engine.volume_remove(name, missing).map(drop)?))
+}
+
+/// `docker volume prune`.
+pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Prune = crate::flags::parse(&session.path("volume prune"), args)?;
+    let filters = Filters::parse(&line.filter, &["label", "label!", "all"])?;
+    let all = line.all || filters.flag("all")? == Some(true);
+    let which = if all { PruneVolumes::All } else { PruneVolumes::Anonymous };
+    let kind = if all { "all local volumes" } else { "anonymous local volumes" };
+    let question = format!("WARNING! This will remove {kind} not used by at least one container.");
+    if !line.force && !confirm(&question)? {
+        return Ok(0);
+    }
+    let engine = session.engine()?;
+    let (removed, bytes) = if filters.has("label") || filters.has("label!") {
+        by_label(engine, which, &filters)?
+    } else {
+        engine.volumes_prune(which)?
+    };
+    if !removed.is_empty() {
+        print(&format!("Deleted Volumes:\n{}\n\n", removed.join("\n")))?;
+    }
+    print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
+    Ok(0)
+}
+
+fn by_label(
+    engine: &tare_engine::Engine,
+    which: PruneVolumes,
+    filters: &Filters,
+) -> anyhow::Result<(Vec<String>, u64)> {
+    let (mut removed, mut bytes) = (Vec::new(), 0);
+    for volume in engine.volumes()? {
+        let taken = which == PruneVolumes::All || volume.is_anonymous();
+        if !taken || !filters.labels(&volume.labels) || !engine.volume_users(&volume.name)?.is_empty() {
+            continue;
+        }
+        bytes += tare_engine::volumes::folder_size(&engine.volume_path(&volume.name));
+        removed.push(engine.volume_remove(&volume.name, Missing::Ignore)?);
+    }
+    Ok((removed, bytes))
+}
