@@ -13,6 +13,13 @@ pub(crate) fn parse<T: CommandFactory + FromArgMatches>(path: &str, args: &[Stri
     if args.iter().any(|arg| is_explicit_bool(arg)) {
         command = command.mut_args(explicit_bool);
     }
+    let args = match trailing(&command) {
+        Some(id) => {
+            command = command.mut_arg(id, |arg| arg.allow_hyphen_values(false));
+            separated(&command, args)
+        }
+        None => args.to_vec(),
+    };
     let parsed = command.clone().try_get_matches_from(args).and_then(|matches| T::from_arg_matches(&matches));
     parsed.map_err(|error| failure(path, &mut command, &error))
 }
@@ -30,6 +37,45 @@ pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {
         .disable_version_flag(true)
         .args_override_self(true)
         .arg(if hostname { help } else { help.short('h') })
+}
+
+/// The operand that takes every word from the first operand on, flags or not.
+fn trailing(command: &clap::Command) -> Option<clap::Id> {
+    command.get_positionals().find(|arg| arg.is_trailing_var_arg_set()).map(|arg| arg.get_id().clone())
+}
+
+/// Puts `--` before the first operand. Left to itself clap takes `-p8000:80` for an operand when operands may begin with
+/// a dash, because not every letter of it is a flag.
+fn separated(command: &clap::Command, args: &[String]) -> Vec<String> {
+    let takes_value = |arg: &Arg| !arg.is_require_equals_set() && arg.get_action().takes_values();
+    let mut index = 0;
+    while let Some(arg) = args.get(index) {
+        if arg == "--" {
+            return args.to_vec();
+        }
+        if let Some(name) = arg.strip_prefix("--") {
+            let known = |flag: &&Arg| {
+                flag.get_long() == Some(name)
+                    || flag.get_all_aliases().is_some_and(|names| names.contains(&name))
+            };
+            index += 1 + usize::from(command.get_arguments().find(known).is_some_and(takes_value));
+            continue;
+        }
+        let Some(letters) = arg.strip_prefix('-').filter(|letters| !letters.is_empty()) else { break };
+        index += 1;
+        for (at, letter) in letters.char_indices() {
+            let flag = command.get_arguments().find(|flag| flag.get_short() == Some(letter));
+            if flag.is_some_and(takes_value) {
+                index += usize::from(at + letter.len_utf8() == letters.len());
+                break;
+            }
+        }
+    }
+    let mut out = args.to_vec();
+    if index < out.len() {
+        out.insert(index, "--".to_owned());
+    }
+    out
 }
 
 /// `--flag=true`, which clap's switches refuse and pflag takes.
@@ -165,6 +211,14 @@ mod tests {
     fn short_values_may_carry_an_equals_sign() {
         assert_eq!(sample(&["-e=A=b", "-eC=d", "-e", "E=f", "img"]).unwrap().env, ["A=b", "C=d", "E=f"]);
         assert_eq!(sample(&["--name", "a", "--name=b", "img"]).unwrap().name.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn flags_after_the_first_operand_are_the_containers() {
+        let read = sample(&["-eA=1", "--name", "n", "-it", "img", "-e", "x", "--", "-i"]).unwrap();
+        assert_eq!(read.words, ["img", "-e", "x", "--", "-i"]);
+        assert_eq!(read.env, ["A=1"]);
+        assert_eq!(sample(&["--", "img", "-x"]).unwrap().words, ["img", "-x"]);
     }
 
     #[test]
