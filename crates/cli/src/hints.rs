@@ -37,6 +37,13 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
         if let Some(engine) = cause.downcast_ref::<EngineError>() {
             hints.extend(engine.hint());
         }
+        let image = match cause.downcast_ref::<EngineError>() {
+            Some(EngineError::Image(image)) => Some(image),
+            _ => cause.downcast_ref::<tare_image::Error>(),
+        };
+        if let Some(tare_image::Error::Registry(registry)) = image {
+            hints.extend(registry.hint());
+        }
         if let Some(build) = cause.downcast_ref::<tare_build::Error>() {
             hints.extend(build.hint());
         }

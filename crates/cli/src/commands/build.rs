@@ -118,13 +118,12 @@ pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow:
     let printer = Printer::new(mode);
     let outcome = tare_build::build(engine.images()?, request, &printer, &Cancel::default());
     printer.finish(request, outcome.as_ref().ok());
-    let outcome = outcome.map_err(|error| {
-        if let tare_build::Error::RunFailed { tail, .. } = &error
+    let outcome = outcome.inspect_err(|error| {
+        if let tare_build::Error::RunFailed { tail, .. } = error
             && mode != Mode::Plain
         {
             note(&format!("------\n{}\n------", tail.trim_end()));
         }
-        error
     })?;
     Ok(outcome.image_id.to_string())
 }

@@ -61,7 +61,10 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         open: [false; 2],
     };
     printer.print(&past)?;
-    while line.follow {
+    if !line.follow {
+        return Ok(0);
+    }
+    loop {
         // Whether it runs is asked before reading: what it wrote until then is read below, so no end is cut off.
         let active = engine.container(&container.id).is_ok_and(|now| now.state.is_active());
         let entries = follower.read()?;
@@ -70,7 +73,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         let shown: Vec<LogEntry> = entries.into_iter().filter(|entry| !late(entry)).collect();
         printer.print(&shown)?;
         if done || !active || options.until.is_some_and(|until| jiff::Timestamp::now() > until) {
-            break;
+            return Ok(0);
         }
         wait(follower.watch())?;
         // Nothing to clear when the wait ended by its bound.
@@ -81,7 +84,6 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
             follower.clear()?;
         }
     }
-    Ok(0)
 }
 
 /// Waits for something to happen in the log's folder; a container that ends without a last word is noticed by the bound.

@@ -86,7 +86,7 @@ impl Usage {
     }
 
     fn row(&self, kind: &str) -> Row {
-        let share = if self.size == 0 { 0 } else { self.reclaimable * 100 / self.size };
+        let share = (self.reclaimable * 100).checked_div(self.size).unwrap_or(0);
         Row::new([
             ("Type", kind.to_owned()),
             ("TotalCount", self.total.to_string()),

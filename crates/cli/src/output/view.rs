@@ -44,12 +44,6 @@ impl Row {
         self.cells.insert(field, text);
     }
 
-    /// The row with one more field, or another text for it.
-    pub(crate) fn with(mut self, field: &'static str, text: String) -> Row {
-        self.set(field, text);
-        self
-    }
-
     fn json(&self) -> Json {
         Json::Object(
             self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect(),

@@ -47,18 +47,44 @@ pub(crate) fn proxies() -> Vec<(String, String)> {
     found
 }
 
-/// How registries are reached. `TARE_INSECURE_REGISTRIES` and `TARE_REGISTRY_MIRRORS` are comma-separated lists.
+/// How registries are reached: proxies and certificates from the environment; `insecure-registries` and
+/// `registry-mirrors` from Docker's daemon.json and, as comma-separated lists, from `TARE_INSECURE_REGISTRIES` and
+/// `TARE_REGISTRY_MIRRORS`.
 pub(crate) fn registries() -> RegistryConfig {
-    let list = |name: &str| -> Vec<String> {
-        let value = variable(name).unwrap_or_default();
-        value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
-    };
+    let daemon = std::fs::read(DAEMON_JSON).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let daemon: serde_json::Value = daemon.unwrap_or_default();
     RegistryConfig {
-        insecure: list("TARE_INSECURE_REGISTRIES"),
-        mirrors: list("TARE_REGISTRY_MIRRORS"),
+        insecure: list(&daemon, "insecure-registries", "TARE_INSECURE_REGISTRIES"),
+        mirrors: list(&daemon, "registry-mirrors", "TARE_REGISTRY_MIRRORS"),
         ca_file: variable("SSL_CERT_FILE").map(PathBuf::from).filter(|path| path.is_file()),
         https_proxy: proxy("HTTPS_PROXY").or_else(|| proxy("ALL_PROXY")),
         http_proxy: proxy("HTTP_PROXY").or_else(|| proxy("ALL_PROXY")),
         no_proxy: proxy("NO_PROXY"),
+    }
+}
+
+/// Docker's daemon settings: people who move to tare have their mirrors there.
+const DAEMON_JSON: &str = "/etc/docker/daemon.json";
+
+fn list(daemon: &serde_json::Value, key: &str, name: &str) -> Vec<String> {
+    let value = variable(name).unwrap_or_default();
+    let own = value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned);
+    let listed =
+        daemon[key].as_array().into_iter().flatten().filter_map(|item| item.as_str()).map(str::to_owned);
+    own.chain(listed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn lists_of_daemon_json() {
+        let daemon = serde_json::json!({"registry-mirrors": ["http://a", 3, "http://b"]});
+        assert_eq!(
+            super::list(&daemon, "registry-mirrors", "TARE_NO_SUCH_VARIABLE"),
+            ["http://a", "http://b"]
+        );
+        assert!(
+            super::list(&serde_json::Value::Null, "registry-mirrors", "TARE_NO_SUCH_VARIABLE").is_empty()
+        );
     }
 }

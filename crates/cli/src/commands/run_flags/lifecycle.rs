@@ -127,7 +127,6 @@ impl LifecycleFlags {
             start_period,
             start_interval,
             retries: self.health_retries.unwrap_or(0).into(),
-            ..Healthcheck::default()
         }))
     }
 }
