@@ -323,7 +323,7 @@ impl Run<'_> {
                 self.executor.tell(&Event::Done {
                     kind,
                     name,
-                    verb: Verb::Keep,
+                    verb: Verb::Skip,
                     why: Some("in use".to_owned()),
                 });
                 self.executor.warn(name, error.to_string(), None);

@@ -73,6 +73,8 @@ pub enum Verb {
     Unpause,
     /// Leaving it as it is.
     Keep,
+    /// Going on without it.
+    Skip,
 }
 
 impl Verb {
@@ -93,6 +95,7 @@ impl Verb {
             Self::Pause => "Pausing",
             Self::Unpause => "Unpausing",
             Self::Keep => "Running",
+            Self::Skip => "Waiting",
         }
     }
 
@@ -114,6 +117,7 @@ impl Verb {
             Self::Pause => "Paused",
             Self::Unpause => "Unpaused",
             Self::Keep => "Running",
+            Self::Skip => "Skipped",
         }
     }
 }

@@ -69,12 +69,9 @@ impl Executor<'_> {
             Err(Error::NoSuchContainer(_)) => return Ok(()),
             found => found?,
         };
-        let split = !container.notes.is_empty() && self.mended(service).is_some();
+        let mended = self.mended(service).map(|line| format!("write: {line}"));
         for note in container.notes {
-            self.warn(service, note.message, note.hint.filter(|_| !split));
-        }
-        if split {
-            self.mend(service);
+            self.warn(service, note.message, mended.clone().or(note.hint));
         }
         Ok(())
     }

@@ -72,30 +72,45 @@ impl Run<'_> {
             Condition::ServiceHealthy => Verb::Health,
             Condition::ServiceCompletedSuccessfully => Verb::Complete,
         };
-        self.told(Kind::Container, name, verb, None, || {
-            let engine = self.executor.engine;
-            match condition {
-                Condition::ServiceStarted => Ok(()),
-                Condition::ServiceReady => self.ready(service, id, name),
-                Condition::ServiceHealthy => healthy(engine, id, self.executor.cancel, None),
-                Condition::ServiceCompletedSuccessfully => self.completed(service, id),
+        let engine = self.executor.engine;
+        let (kind, tell) = (Kind::Container, |event| self.executor.tell(&event));
+        tell(Event::Begin { kind, name, verb, why: None });
+        let result = match condition {
+            Condition::ServiceStarted => Ok(None),
+            Condition::ServiceReady => self.ready(service, id, name),
+            Condition::ServiceHealthy => healthy(engine, id, self.executor.cancel, None).map(|()| None),
+            Condition::ServiceCompletedSuccessfully => self.completed(service, id).map(|()| None),
+        };
+        match result {
+            // What came instead of readiness is all there is to say.
+            Ok(Some(instead)) => {
+                tell(Event::Done { kind, name, verb: Verb::Skip, why: Some(instead.to_owned()) });
             }
-        })
+            Ok(None) => tell(Event::Done { kind, name, verb, why: None }),
+            Err(error) => {
+                tell(Event::Failed { kind, name, verb, error: error.to_string() });
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// The short form: bounded, and whatever comes of it, the dependents are started, as Docker would.
-    fn ready(&self, service: &str, id: &str, name: &str) -> Result<(), StepError> {
+    fn ready(&self, service: &str, id: &str, name: &str) -> Result<Option<&'static str>, StepError> {
         let executor = self.executor;
         let readiness = readiness(executor.engine, id, executor.cancel, Some(executor.settings.patience))?;
         let seconds = executor.settings.patience.as_secs();
-        let message = match readiness {
-            Readiness::Ready | Readiness::Exited(0) => return Ok(()),
-            Readiness::TimedOut => format!("{name} was not ready after {seconds} s; going on without it"),
-            Readiness::Unhealthy => format!("{name} is unhealthy; going on all the same"),
-            Readiness::Exited(code) => format!("{name} exited ({code}); going on without it"),
+        let (instead, message) = match readiness {
+            Readiness::Ready => return Ok(None),
+            Readiness::Exited(0) => return Ok(Some("exited")),
+            Readiness::TimedOut => {
+                ("not ready", format!("{name} was not ready after {seconds} s; going on without it"))
+            }
+            Readiness::Unhealthy => ("unhealthy", format!("{name} is unhealthy; going on all the same")),
+            Readiness::Exited(code) => ("exited", format!("{name} exited ({code}); going on without it")),
         };
         executor.warn(service, message, Some(format!("`docker logs {name}` may say why")));
-        Ok(())
+        Ok(Some(instead))
     }
 
     fn completed(&self, service: &str, id: &str) -> Result<(), StepError> {

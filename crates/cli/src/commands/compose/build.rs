@@ -33,9 +33,6 @@ pub(super) struct BuildArgs {
     /// Accepted and without effect
     #[arg(short = 'm', long, hide = true)]
     memory: Option<String>,
-    /// SSH agent to pass to the build
-    #[arg(long, hide = true)]
-    ssh: Option<String>,
     /// Services to build (default: all with a build section)
     services: Vec<String>,
 }

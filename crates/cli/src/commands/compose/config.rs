@@ -26,21 +26,6 @@ pub(super) struct ConfigArgs {
     /// Print the network names
     #[arg(long)]
     networks: bool,
-    /// Don't check the model's consistency
-    #[arg(long)]
-    no_consistency: bool,
-    /// Don't resolve env_file
-    #[arg(long)]
-    no_env_resolution: bool,
-    /// Don't interpolate variables
-    #[arg(long)]
-    no_interpolate: bool,
-    /// Don't normalise the model
-    #[arg(long)]
-    no_normalize: bool,
-    /// Don't resolve file paths
-    #[arg(long)]
-    no_path_resolution: bool,
     /// Save to a file
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,

@@ -87,9 +87,6 @@ pub(crate) struct Options {
     /// Print what would be done, and why, without doing it
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Include resources that no service uses
-    #[arg(long, hide = true)]
-    pub all_resources: bool,
     /// Bound on parallel engine calls, -1 for none
     #[arg(long, default_value_t = -1, allow_negative_numbers = true, value_name = "N")]
     pub parallel: i64,

@@ -143,7 +143,7 @@ impl List {
             let _ = write!(text, "\x1b[{}A", state.drawn);
         }
         for line in &lines {
-            let _ = write!(text, "\x1b[2K{line}\n");
+            let _ = writeln!(text, "\x1b[2K{line}");
         }
         text.push_str("\x1b[J");
         state.drawn = lines.len();
@@ -224,6 +224,9 @@ impl Progress for List {
             }
             Event::Done { kind, name, verb, why } => {
                 self.update(*kind, name, Mark::Done, verb.done(), why.as_deref());
+            }
+            Event::Failed { kind, name, error, .. } if error == "cancelled" => {
+                self.update(*kind, name, Mark::Failed, "Cancelled", None);
             }
             Event::Failed { kind, name, verb, .. } => {
                 let word = if matches!(verb, Verb::Wait | Verb::Health | Verb::Complete) {

@@ -65,11 +65,6 @@ impl<'a> Context<'a> {
         self.session.engine()
     }
 
-    /// Joins the parts of container names.
-    pub(super) fn separator(&self) -> &'static str {
-        if self.options.compatibility || self.flag("COMPOSE_COMPATIBILITY") { "_" } else { "-" }
-    }
-
     /// A boolean variable of the process.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.process

@@ -2,14 +2,15 @@
 
 use clap::Args;
 use tare_compose::observe_engine::service_of;
-use tare_engine::Container;
+use tare_engine::{Container, State};
+use tare_monitor::status::HealthStatus;
 
 use super::project::Context;
 use super::select::{self, OneOffs};
 use crate::commands::container_list;
 use crate::error::Failure;
-use crate::output::print;
 use crate::output::view::{Row, Shape, View};
+use crate::output::{human, print};
 
 const VIEW: View = View {
     headers: &[
@@ -103,6 +104,10 @@ pub(super) fn main(context: &Context<'_>, args: &PsArgs) -> anyhow::Result<u8> {
         return print(&shown.iter().map(|container| format!("{}\n", container.id)).collect::<String>())
             .map(|()| 0);
     }
+    if args.format == "json" {
+        let lines = shown.iter().map(|container| format!("{}\n", json(container, &target.name)));
+        return print(&lines.collect::<String>()).map(|()| 0);
+    }
     let rows: Vec<Row> = shown.iter().map(|container| row(container, &target.name, args.no_trunc)).collect();
     let shape = Shape { format: Some(&args.format), quiet: false };
     print(&VIEW.render(&rows, shape)?)?;
@@ -121,4 +126,39 @@ fn row(container: &Container, project: &str, whole: bool) -> Row {
     row.set("Project", project.to_owned());
     row.set("ExitCode", exit_code.to_string());
     row
+}
+
+/// Compose's JSON: numbers are numbers, and ports are taken apart.
+fn json(container: &Container, project: &str) -> serde_json::Value {
+    let (exit_code, health) = match &container.state {
+        State::Exited(exit) => (exit.code, ""),
+        State::Running(running) => (0, running.health.as_ref().map_or("", |health| word(health.status))),
+        _ => (0, ""),
+    };
+    let every = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    let publisher = |bound: &tare_monitor::status::BoundPort| {
+        serde_json::json!({
+            "URL": bound.host_ip.unwrap_or(every).to_string(), "TargetPort": bound.container_port,
+            "PublishedPort": bound.host_port, "Protocol": bound.protocol,
+        })
+    };
+    let labels: Vec<String> =
+        container.config.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    serde_json::json!({
+        "ID": container.id, "Name": container.name, "Names": container.name, "Service": service_of(container),
+        "Project": project, "Image": container.image_ref, "Command": container.argv().join(" "),
+        "State": container.state.word(), "Status": container_list::status(container), "Health": health,
+        "ExitCode": exit_code, "CreatedAt": human::timestamp(container.created),
+        "RunningFor": human::ago(container.created), "Labels": labels.join(","),
+        "Networks": container.config.endpoints.keys().cloned().collect::<Vec<_>>().join(","),
+        "Publishers": container.ports.iter().map(publisher).collect::<Vec<_>>(),
+    })
+}
+
+fn word(status: HealthStatus) -> &'static str {
+    match status {
+        HealthStatus::Starting => "starting",
+        HealthStatus::Healthy => "healthy",
+        HealthStatus::Unhealthy => "unhealthy",
+    }
 }

@@ -108,10 +108,7 @@ pub(super) struct UpArgs {
     /// Answer yes to every question
     #[arg(short = 'y', long = "yes")]
     assume_yes: bool,
-    /// Watch the sources and rebuild or sync on change
-    #[arg(short = 'w', long, hide = true)]
-    watch: bool,
-    /// Show the menu of keys
+    /// Accepted and without effect: there is no menu
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
     menu: Option<bool>,
     /// Services to bring up, with what they depend on
@@ -354,7 +351,9 @@ fn stop_all(
         std::thread::scope(|scope| -> anyhow::Result<()> {
             let stop = scope.spawn(|| executor.run(&plan));
             while !stop.is_finished() {
-                merged.turn(Some(signals))?;
+                for ended in merged.turn(Some(signals))? {
+                    merged.announce(&ended)?;
+                }
                 if signals.read()?.is_some() {
                     note("Killing...");
                     for container in observed.containers.iter().filter(|container| container.state.is_alive())
