@@ -66,9 +66,9 @@ impl fmt::Display for Coded {
 
 /// Makes `run` and `create` leave with 125 where the error below names no code of its own.
 pub(crate) fn as_own_failure(error: anyhow::Error) -> anyhow::Error {
-    if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code != 1)
-        || crate::hints::code(&error) != 1
-    {
+    // Usage errors and what has a code of its own keep it.
+    let decided = |failure: &Failure| failure.code != 1 || !failure.prefixed;
+    if error.downcast_ref::<Failure>().is_some_and(decided) || crate::hints::code(&error) != 1 {
         return error;
     }
     error.context(Coded(OWN_FAILURE))

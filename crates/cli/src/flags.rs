@@ -28,10 +28,21 @@ pub(crate) fn parse<T: CommandFactory + FromArgMatches>(path: &str, args: &[Stri
 pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {
     let command = T::command();
     let hostname = command.get_arguments().any(|arg| arg.get_short() == Some('h'));
+    let words = path.split_once(' ').map_or(path, |(_, words)| words);
+    let about = crate::commands::named(words).map_or("", |command| command.about);
+    let operands = command.get_positionals().find(|arg| arg.is_trailing_var_arg_set()).map(|arg| {
+        let name = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
+        (arg.get_id().clone(), format!("{path} [OPTIONS] {name}"))
+    });
+    let command = match operands {
+        Some((id, usage)) => command.mut_arg(id, |arg| arg.hide(true)).override_usage(usage),
+        None => command,
+    };
     let help = Arg::new("help").long("help").action(ArgAction::Help).help("Print usage");
     command
         .name(path.to_owned())
         .bin_name(path.to_owned())
+        .about(about)
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
@@ -114,7 +125,7 @@ fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyh
         };
     }
     let usage = command.render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage:").trim();
+    let usage = usage.trim_start_matches("Usage:").trim().replace(['<', '>'], "");
     let tail = format!("\n\nUsage:  {usage}\n\nRun '{path} --help' for more information");
     let invalid = context(error, ContextKind::InvalidArg);
     let (code, message) = match error.kind() {
@@ -129,7 +140,7 @@ fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyh
                 (1, format!("'{path}' accepts no argument «{flag}»"))
             }
         }
-        ErrorKind::MissingRequiredArgument => (1, format!("'{path}' requires more arguments")),
+        ErrorKind::MissingRequiredArgument => (1, missing(path, command)),
         ErrorKind::InvalidValue
         | ErrorKind::ValueValidation
         | ErrorKind::TooManyValues
@@ -146,6 +157,16 @@ fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyh
     let program = path.split(' ').next().unwrap_or(path);
     let message = if code == 1 { format!("{program}: {message}") } else { message };
     Failure::usage(code, format!("{message}{tail}")).into()
+}
+
+/// «'docker rm' requires at least 1 argument».
+fn missing(path: &str, command: &clap::Command) -> String {
+    let required = command.get_positionals().filter(|arg| arg.is_required_set()).count();
+    let open =
+        command.get_positionals().any(|arg| arg.get_num_args().is_some_and(|range| range.max_values() > 1));
+    let bound = if open { "at least " } else { "" };
+    let plural = if required == 1 { "" } else { "s" };
+    format!("'{path}' requires {bound}{required} argument{plural}")
 }
 
 fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {

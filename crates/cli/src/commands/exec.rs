@@ -16,7 +16,6 @@ use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
 
 #[derive(clap::Parser)]
-#[command(override_usage = "docker exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 struct Line {
     /// Detached mode: run command in the background
     #[arg(short, long)]
@@ -46,7 +45,7 @@ struct Line {
     #[arg(short, long)]
     workdir: Option<String>,
     /// Container and command
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CONTAINER COMMAND [ARG...]")]
     words: Vec<String>,
 }
 
