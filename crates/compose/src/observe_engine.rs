@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tare_compose_model::{Project, Service};
 use tare_engine::config::ContainerConfig;
 use tare_engine::container::{Container, Running, State};
-use tare_engine::{Engine, Error};
+use tare_engine::{AnonymousVolumes, Engine, Error, RemoveOptions, WhenRunning};
 use tare_monitor::status::HealthStatus;
 
 use crate::labels;
@@ -35,6 +35,31 @@ pub fn observe(engine: &Engine, project: &Project) -> Result<Observed, Error> {
     }
     observed.images = images(engine, project)?;
     Ok(observed)
+}
+
+/// Settles what an `up` that was killed left: a container that was to take another one's place, still under its
+/// temporary name. While the old one is there, the new one goes; else it gets its name.
+///
+/// # Errors
+/// Those of the engine.
+pub fn converge(engine: &Engine, project: &str) -> Result<(), Error> {
+    let containers = of_project(engine, project)?;
+    for container in &containers {
+        let old = label(&container.config, labels::REPLACE);
+        let Some(name) = final_name(&container.name, old) else { continue };
+        if containers.iter().any(|other| other.id == old) {
+            let options = RemoveOptions { running: WhenRunning::Kill, volumes: AnonymousVolumes::Keep };
+            engine.remove(&container.id, options)?;
+        } else {
+            engine.rename(&container.id, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name that a container shall have which replaces `old`: its own without the prefix.
+fn final_name<'a>(name: &'a str, old: &str) -> Option<&'a str> {
+    name.strip_prefix(old.get(..12)?)?.strip_prefix('_')
 }
 
 /// The images that the project names and that are here, with their IDs.
@@ -157,4 +182,39 @@ pub fn project_of_labels(name: &str, observed: &[ObservedContainer]) -> Project 
         service.depends_on.retain(|name, _| known.contains(name));
     }
     project
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names() {
+        let old = "0123456789abcdef";
+        assert_eq!(final_name("0123456789ab_shop-web-1", old), Some("shop-web-1"));
+        assert_eq!(final_name("shop-web-1", old), None);
+        assert_eq!(final_name("_x", ""), None);
+    }
+
+    #[test]
+    fn a_project_is_known_by_its_labels() {
+        let container = |service: &str, config_json: &str, depends_on: &[&str]| ObservedContainer {
+            id: String::new(),
+            name: String::new(),
+            service: service.to_owned(),
+            number: 1,
+            state: ContainerState::Running,
+            config_hash: String::new(),
+            config_json: config_json.to_owned(),
+            image_id: String::new(),
+            health: Health::None,
+            ready: true,
+            oneoff: false,
+            depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let observed = [container("db", r#"{"image":"pg"}"#, &[]), container("web", "", &["db", "gone"])];
+        let project = project_of_labels("shop", &observed);
+        assert_eq!(project.services["db"].image.as_deref(), Some("pg"));
+        assert_eq!(project.services["web"].depends_on.keys().collect::<Vec<_>>(), ["db"]);
+    }
 }

@@ -4,10 +4,12 @@
 //! the logs run on the terminal; Ctrl-C stops in the reverse order and a second one kills.
 
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use tare_compose::execute::ExecuteError;
 use tare_compose::observe::Observed;
 use tare_compose::observe_engine::{is_oneoff, of_project, service_of};
 use tare_compose::plan::{
@@ -275,15 +277,12 @@ fn follow(
     let abort = args.abort_on_container_exit || args.exit_code_from.is_some();
     let ended = quiet.with_executor(observed, |executor| {
         std::thread::scope(|scope| -> anyhow::Result<End> {
-            let starting = scope.spawn(|| executor.run(start));
-            let end = watch(args, abort, &mut merged, signals, &|| starting.is_finished());
+            let mut starting = Some(scope.spawn(|| executor.run(start)));
+            let end = watch(args, abort, &mut merged, signals, &mut starting);
             if !matches!(end, Ok(End::Over)) {
                 work.cancel.cancel();
             }
-            match starting.join() {
-                Ok(Err(error)) if !work.cancel.is_cancelled() => Err(work::failure(&error)),
-                _ => end,
-            }
+            end
         })
     })??;
     match ended {
@@ -316,10 +315,17 @@ fn watch(
     abort: bool,
     merged: &mut Merged<'_>,
     signals: &SignalFd,
-    started: &dyn Fn() -> bool,
+    starting: &mut Option<ScopedJoinHandle<'_, Result<(), ExecuteError>>>,
 ) -> anyhow::Result<End> {
     loop {
-        let all_started = started();
+        if let Some(finished) = starting.take_if(|thread| thread.is_finished())
+            && let Ok(Err(error)) = finished.join()
+        {
+            // What runs goes on in the background, as it would after `up -d`.
+            merged.turn(None)?;
+            return Err(work::failure(&error));
+        }
+        let all_started = starting.is_none();
         for ended in merged.turn(Some(signals))? {
             merged.announce(&ended)?;
             if abort || (args.abort_on_container_failure && ended.code != 0) {

@@ -1,6 +1,8 @@
 //! From a plan to a project that runs: images first, on this thread alone, then the plan on several.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +10,8 @@ use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags};
 use tare_compose::execute::{ExecuteError, Executor, ImageError, Images, Settings};
 use tare_compose::observe::Observed;
-use tare_compose::observe_engine::observe;
-use tare_compose::plan::{Action, BuildMode, DependencyScope, ImageOptions, Plan, PullMode, images};
+use tare_compose::observe_engine::{converge, observe};
+use tare_compose::plan::{Action, BuildMode, Cause, DependencyScope, ImageOptions, Plan, PullMode, images};
 use tare_compose::progress::{Event, Kind, Progress as _, Verb};
 use tare_compose::schedule::Cancel;
 use tare_compose_model::{Build, Project};
@@ -30,6 +32,7 @@ pub(super) struct Work<'a> {
     pub(super) cancel: Arc<Cancel>,
     pub(super) stop_timeout: Option<i64>,
     pub(super) quiet_pull: bool,
+    pub(super) lock: OnceCell<Option<File>>,
 }
 
 /// How images are got.
@@ -50,6 +53,7 @@ impl<'a> Work<'a> {
             cancel: Arc::default(),
             stop_timeout: None,
             quiet_pull: false,
+            lock: OnceCell::new(),
         }
     }
 
@@ -57,9 +61,26 @@ impl<'a> Work<'a> {
         self.context.engine()
     }
 
-    /// What exists of the project.
+    /// What exists of the project, once replacements that were cut short are settled.
     pub(super) fn observe(&self) -> anyhow::Result<Observed> {
+        if !self.context.options.dry_run && self.lock()? {
+            converge(self.engine()?, &self.project.name)?;
+        }
         Ok(observe(self.engine()?, self.project)?)
+    }
+
+    /// Takes the project's lock, held until this process ends; no if another one has it: then what looks left over may
+    /// be that one's work in progress.
+    fn lock(&self) -> anyhow::Result<bool> {
+        if let Some(lock) = self.lock.get() {
+            return Ok(lock.is_some());
+        }
+        let folder = self.engine()?.paths().run.join("compose");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(format!("{}.lock", self.project.name));
+        let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let taken = file.try_lock().is_ok();
+        Ok(self.lock.get_or_init(|| taken.then_some(file)).is_some())
     }
 
     /// Builds and pulls what the services need. Builds run one after the other, and before any thread is started: a
@@ -82,7 +103,11 @@ impl<'a> Work<'a> {
         };
         let plan = images(self.project, &observed, &options)?;
         if self.context.options.dry_run {
-            return print(&plan.to_string());
+            // Missing ones stand in the plan that follows.
+            let told = plan.steps.iter().filter(|step| step.cause != Cause::Missing);
+            return print(
+                &told.map(|step| format!("{} ({})\n", step.action, step.cause)).collect::<String>(),
+            );
         }
         for step in &plan.steps {
             match &step.action {
