@@ -331,3 +331,50 @@ fn ulimits(config: &ContainerConfig) -> Option<Vec<UlimitSetting>> {
         .collect();
     (!limits.is_empty()).then_some(limits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tare_engine::config::{BindOwner, CreateSource, Mount, PortBinding};
+
+    #[test]
+    fn a_configuration_in_dockers_words() {
+        let bind = MountSource::Bind {
+            path: "/h".into(),
+            create: CreateSource::AsParentOwner,
+            idmap: BindOwner::SourceOwner,
+            propagation: String::new(),
+        };
+        let config = ContainerConfig {
+            mounts: vec![
+                Mount { source: bind, target: "/c".into(), readonly: true },
+                Mount {
+                    source: MountSource::Tmpfs { options: "size=1m".into() },
+                    target: "/t".into(),
+                    readonly: false,
+                },
+            ],
+            ports: vec![PortBinding {
+                host_ip: None,
+                host_port: 8000,
+                host_port_end: 8000,
+                container_port: 80,
+                protocol: Protocol::Tcp,
+            }],
+            restart: RestartPolicy::OnFailure { maximum: 3 },
+            no_new_privileges: true,
+            ..ContainerConfig::default()
+        };
+        let json = serde_json::to_value(HostConfig::new(&config)).unwrap();
+        assert_eq!(json["Binds"], serde_json::json!(["/h:/c:ro"]));
+        assert_eq!(json["Tmpfs"]["/t"], "size=1m");
+        assert_eq!(json["PortBindings"]["80/tcp"], serde_json::json!([{"HostIp": "", "HostPort": "8000"}]));
+        assert_eq!(json["RestartPolicy"], serde_json::json!({"Name": "on-failure", "MaximumRetryCount": 3}));
+        assert_eq!(
+            (json["NetworkMode"].as_str(), json["ShmSize"].as_u64()),
+            (Some("bridge"), Some(64 << 20))
+        );
+        assert_eq!(json["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
+        assert_eq!(json["UTSMode"], "");
+    }
+}

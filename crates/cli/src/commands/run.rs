@@ -1,7 +1,7 @@
 //! `docker run`: create, attach, start, wait.
 
+use tare_engine::Engine;
 use tare_engine::attach::{AttachOptions, Attachment};
-use tare_engine::{Engine, State};
 use tare_monitor::attach::{Input, Output};
 use tare_sys::signal::{Signal, SignalFd};
 
@@ -44,7 +44,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let remove = line.container.lifecycle.rm;
     if line.detach {
-        let started = engine.start(&created.id);
+        let started = engine.start(&created.id).inspect(|()| {
+            show_notes(engine, &created.id, 0);
+        });
         return finish(engine, &created.id, remove, started.map_err(anyhow::Error::from)).and_then(|()| {
             print_line(&created.id)?;
             Ok(0)
@@ -131,6 +133,7 @@ pub(crate) fn follow(
     signals: &SignalFd,
 ) -> anyhow::Result<Option<u8>> {
     let peer = Container { engine, id: attachment.id().to_owned() };
+    let shown = show_notes(engine, &peer.id, 0);
     let raw = if settings.tty && settings.stdin { RawMode::enter()? } else { None };
     let stream = attachment.stream.try_clone()?;
     let channel = if attachment.terminal { Channel::Raw(stream) } else { Channel::Framed(stream) };
@@ -146,21 +149,20 @@ pub(crate) fn follow(
         }
         Ended::Closed => {
             let exit = attachment.wait()?;
-            show_notes(engine, &peer.id);
+            show_notes(engine, &peer.id, shown);
             Ok(Some(exit_code(exit.code)))
         }
     }
 }
 
-/// The remarks of a container's monitor that came up while it ran.
-fn show_notes(engine: &Engine, id: &str) {
+/// Prints the remarks of a container's monitor after the first `shown` ones; returns how many there are.
+fn show_notes(engine: &Engine, id: &str, shown: usize) -> usize {
     // With --rm the container may be gone already, and its remarks with it.
-    let Ok(container) = engine.container(id) else { return };
-    if matches!(container.state, State::Exited(_)) {
-        for remark in &container.notes {
-            crate::error::warn(&remark.message, remark.hint.as_deref());
-        }
+    let Ok(container) = engine.container(id) else { return shown };
+    for remark in container.notes.iter().skip(shown) {
+        crate::error::warn(&remark.message, remark.hint.as_deref());
     }
+    container.notes.len()
 }
 
 /// An exit code as this process can give it.
