@@ -232,7 +232,7 @@ fn staged(
     let owner = format!("{}-{}", uid.unwrap_or(0), gid.unwrap_or(0));
     let path = folder.join(format!("{service_name}-{}-{mode:o}-{owner}", reference.source));
     let write = || -> std::io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o711).create(&folder)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         if fs::read(&path).is_ok_and(|there| there == content.as_bytes()) {
             return Ok(());
         }
