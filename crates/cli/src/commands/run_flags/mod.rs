@@ -118,12 +118,12 @@ pub(crate) mod testing {
         container: ContainerFlags,
     }
 
-    /// What a `docker run` line asks for, in a world with one variable and `/work` as working directory.
+    /// What a `docker run` line asks for, in a world with one variable and `/home/me` as working directory.
     pub(crate) fn request(line: &[&str]) -> anyhow::Result<Requested> {
         let args: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
         let parsed = crate::flags::parse::<Line>("docker run", &args)?;
         let variable = |name: &str| (name == "FROM_HOST").then(|| "yes".to_owned());
-        parsed.container.resolve("docker run", &Host { variable: &variable, directory: "/work".into() })
+        parsed.container.resolve("docker run", &Host { variable: &variable, directory: "/home/me".into() })
     }
 
     /// Its configuration.

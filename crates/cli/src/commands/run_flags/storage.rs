@@ -336,7 +336,7 @@ mod tests {
         let read =
             config(&["-v", "/h:/c:ro", "-v", "./src:/app/", "-v", "data:/d:nocopy", "-v", "/anon", "img"]);
         assert_eq!(read.mounts[0], bind("/h", "/c", true));
-        assert_eq!(read.mounts[1], bind("/work/src", "/app", false));
+        assert_eq!(read.mounts[1], bind("/home/me/src", "/app", false));
         let named = MountSource::Volume { name: "data".into(), nocopy: true, subpath: String::new() };
         assert_eq!(read.mounts[2].source, named);
         assert_eq!(read.mounts[3].source, MountSource::Anonymous { name: String::new() });
