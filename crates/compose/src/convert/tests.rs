@@ -1,3 +1,5 @@
+//! Services of real files and what the engine is asked for.
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 

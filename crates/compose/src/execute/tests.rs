@@ -1,3 +1,5 @@
+//! The graph that a plan becomes.
+
 use tare_compose_model::Project;
 
 use super::nodes;
