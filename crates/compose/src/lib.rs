@@ -4,11 +4,11 @@
 //! [plan](plan::Plan), a graph of steps that each say why; the executor carries it out. [`labels`] tie what it makes to
 //! the project. Planning is pure; nothing but the executor touches the engine.
 
-pub mod labels;
-pub mod observe;
-pub mod plan;
 pub mod convert;
 pub mod execute;
+pub mod labels;
+pub mod observe;
 pub mod observe_engine;
+pub mod plan;
 pub mod progress;
 pub mod schedule;

@@ -12,7 +12,7 @@ use tare_compose_model::{
 };
 use tare_engine::Engine;
 
-use super::Options;
+use super::{Ansi, Options};
 use crate::error::Failure;
 use crate::output::{color, note};
 use crate::session::Session;
@@ -53,10 +53,17 @@ struct Place {
 
 impl<'a> Context<'a> {
     /// A context in the process's own environment.
-    pub(super) fn new(session: &'a Session, options: Options) -> Self {
-        let process = std::env::vars_os()
+    pub(super) fn new(session: &'a Session, mut options: Options) -> Self {
+        let process: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
+        if options.ansi == Ansi::Auto {
+            options.ansi = match process.get("COMPOSE_ANSI").map(String::as_str) {
+                Some("never") => Ansi::Never,
+                Some("always") => Ansi::Always,
+                _ => Ansi::Auto,
+            };
+        }
         Self { session, options, process }
     }
 
