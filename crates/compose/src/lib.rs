@@ -6,6 +6,7 @@
 
 pub mod convert;
 pub mod execute;
+pub mod infer;
 pub mod labels;
 pub mod observe;
 pub mod observe_engine;

@@ -13,6 +13,7 @@ use tare_monitor::{Handover, Witness};
 use crate::session::Session;
 
 /// Runs the monitor; what goes wrong is written to `monitor.log` in the container's folder.
+#[expect(clippy::print_stderr, reason = "descriptor 2 is the monitor's log")]
 pub(crate) fn main(args: &[OsString]) -> ExitCode {
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

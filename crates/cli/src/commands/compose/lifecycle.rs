@@ -82,7 +82,8 @@ pub(super) fn project_of(context: &Context<'_>) -> anyhow::Result<Project> {
 
 /// `compose start`.
 pub(super) fn start(context: &Context<'_>, args: &StartArgs) -> anyhow::Result<u8> {
-    let project = project_of(context)?;
+    let mut project = project_of(context)?;
+    tare_compose::infer::dependencies(&mut project, &args.services);
     let work = Work::new(context, &project, "Running");
     work.cancel_on_signals()?;
     let observed = work.observe()?;

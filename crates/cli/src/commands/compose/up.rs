@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use tare_compose::execute::ExecuteError;
+use tare_compose::infer::Inferred;
 use tare_compose::observe::Observed;
 use tare_compose::observe_engine::{is_oneoff, of_project, service_of};
 use tare_compose::plan::{
@@ -155,7 +156,13 @@ impl UpArgs {
 
 /// `compose up`.
 pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
-    let project = context.load(&args.services)?;
+    let mut project = context.load(&args.services)?;
+    if !args.no_deps {
+        for inferred in tare_compose::infer::dependencies(&mut project, &args.services) {
+            let Inferred { service, target, variable } = inferred;
+            note(&format!("{service} starts when {target} is ready: its {variable} names {target}"));
+        }
+    }
     let mut work = Work::new(context, &project, "Running");
     work.stop_timeout = args.timeout;
     work.quiet_pull = args.quiet_pull;
