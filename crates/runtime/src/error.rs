@@ -43,7 +43,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The program does not exist in the container (exit status 127).
-    #[error("executable {program:?} not found in the container")]
+    #[error("exec: {program:?}: {}", where_missing(program))]
     NotFound {
         /// As it was given.
         program: String,
@@ -135,6 +135,15 @@ impl Error {
     }
 }
 
+/// Docker's words, which scripts look for: a name was looked up, a path was not.
+fn where_missing(program: &str) -> String {
+    if program.contains('/') {
+        format!("stat {program}: no such file or directory")
+    } else {
+        "executable file not found in $PATH".into()
+    }
+}
+
 /// An [`Error`] in the form in which it crosses from the child: system errors as numbers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Wire {
@@ -206,5 +215,17 @@ impl From<Wire> for Error {
             Wire::ChildDied => Error::ChildDied,
             Wire::NotRunning(pid) => Error::NotRunning { pid },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_told_in_dockers_words() {
+        let text = |program: &str| Error::NotFound { program: program.into() }.to_string();
+        assert_eq!(text("nope"), r#"exec: "nope": executable file not found in $PATH"#);
+        assert_eq!(text("/bin/nope"), r#"exec: "/bin/nope": stat /bin/nope: no such file or directory"#);
     }
 }

@@ -9,10 +9,16 @@ use tare_sys::event::{Interest, Poller, Token};
 use tare_sys::exec;
 use tare_sys::signal::{self, Signal, SignalFd, SignalSet};
 
+const NAME: &std::ffi::CStr = c"tare-init";
+
 /// Runs `child` in a process of its own, stays as PID 1 until it ends, and exits with its status. Returns only errors
 /// from before the child is there.
 pub(crate) fn supervise(child: impl FnOnce() -> i32) -> Result<i32> {
     let fail = |action| Error::system(action);
+    // This copy of the monitor, and the next one until it becomes the program, are in the container's sight: neither
+    // the name nor the command line may tell of the host. Best effort, as a name is nothing to fail for.
+    let _ = tare_sys::prctl::set_name(NAME);
+    let _ = tare_sys::prctl::set_command_line(NAME);
     // A signal that comes before the child is there must wait for it.
     let signals = SignalFd::new(&SignalSet::all()).map_err(fail("taking signals"))?;
     let main = clone3(CloneFlags::NONE, None, child).map_err(fail("starting the program"))?;
@@ -31,8 +37,6 @@ pub(crate) fn supervise(child: impl FnOnce() -> i32) -> Result<i32> {
 
 /// Until the main child has ended; its status.
 fn watch(signals: &SignalFd, main: i32) -> std::io::Result<i32> {
-    // Nothing of the name of the process that tare was started as should show in the container.
-    let _ = tare_sys::prctl::set_name(c"tare-init");
     let mut poller = Poller::new()?;
     poller.add(signals, Token(0), Interest::READ)?;
     let mut events = Vec::new();

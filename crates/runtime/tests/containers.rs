@@ -215,8 +215,9 @@ fn files_made_in_an_idmapped_bind_belong_to_the_folders_owner() {
 #[test]
 fn the_init_forwards_signals_and_passes_the_status_on() {
     let sandbox = Sandbox::new("init");
-    let outcome = sandbox.run_with(["sh", "-c", "cat /proc/1/comm; exit 9"], |spec| spec.init = true);
-    assert_eq!((&*outcome.stdout, outcome.status), ("tare-init\n", 9), "{outcome:?}");
+    let outcome =
+        sandbox.run_with(["sh", "-c", "cat /proc/1/comm /proc/1/cmdline; exit 9"], |spec| spec.init = true);
+    assert_eq!((&*outcome.stdout, outcome.status), ("tare-init\ntare-init\0", 9), "{outcome:?}");
     let running = sandbox.start(["sleep", "1000"], |spec| spec.init = true);
     tare_sys::signal::pidfd_send(&running.pidfd, tare_sys::signal::Signal::TERM).unwrap();
     assert_eq!(support::wait(running.pid), 128 + 15);

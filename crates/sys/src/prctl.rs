@@ -39,3 +39,27 @@ pub fn set_child_subreaper() -> io::Result<()> {
 pub fn set_name(name: &CStr) -> io::Result<()> {
     Ok(rustix::thread::set_name(name)?)
 }
+
+/// The arguments in `ps`, for a process of one thread; one shorter than what it was started with is cut short.
+///
+/// PR_SET_MM_ARG_START wants CAP_SYS_RESOURCE, so the arguments are overwritten in place, as setproctitle(3) does: when
+/// their last byte is not zero, the kernel shows what is there up to the first zero byte. `/proc` must be mounted.
+pub fn set_command_line(line: &CStr) -> io::Result<()> {
+    let (start, end) = crate::process::argument_area()?;
+    let length = end.saturating_sub(start);
+    let bytes = line.to_bytes();
+    // One byte for the end of the text and one for the mark at the end of the area.
+    let Some(room) = length.checked_sub(2) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let shown = bytes.len().min(room);
+    let area: *mut u8 = std::ptr::with_exposed_provenance_mut(start);
+    // SAFETY: the kernel says that this process's arguments are here, which are writable memory of its stack for as
+    // long as it lives. No reference into them exists (std copies what it hands out), and by this function's contract
+    // no other thread reads them meanwhile. What reads them later finds the last argument ended by the environment's
+    // first zero byte, or by that of the program's path, which follow on.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), area, shown);
+        std::ptr::write_bytes(area.add(shown), 0, length - shown - 1);
+        area.add(length - 1).write(b'.');
+    }
+    Ok(())
+}

@@ -57,6 +57,20 @@ fn parse_stat(text: &str) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
+/// Where the caller's arguments begin and end in its memory.
+pub(crate) fn argument_area() -> io::Result<(usize, usize)> {
+    let text = std::fs::read_to_string("/proc/self/stat")?;
+    parse_arguments(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// Fields 48 and 49.
+fn parse_arguments(text: &str) -> Option<(usize, usize)> {
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let start = fields.nth(45)?.parse().ok()?;
+    let end = fields.next()?.parse().ok()?;
+    (0 < start && start < end).then_some((start, end))
+}
+
 /// pidfd_open(2).
 pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
@@ -71,6 +85,14 @@ mod tests {
     fn a_name_with_parentheses_does_not_shift_fields() {
         let text = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
         assert_eq!(parse_stat(text), Some(('S', 4242)));
+    }
+
+    #[test]
+    fn the_argument_area_holds_the_arguments() {
+        let (start, end) = argument_area().unwrap();
+        let shown = std::fs::read("/proc/self/cmdline").unwrap();
+        assert_eq!(end - start, shown.len());
+        assert_eq!(parse_arguments("7 (a) S 1 2"), None);
     }
 
     #[test]
