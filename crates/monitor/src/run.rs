@@ -1,6 +1,10 @@
 //! One run of the container, from namespaces to exit status.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -116,6 +120,7 @@ pub(crate) fn reap(pid: i32) {
 
 /// What a failed start is called, with its exit code's kind and the next step.
 pub(crate) fn failure(error: &Error) -> Failure {
+    use tare_network::Error as N;
     use tare_runtime::Error as R;
     let kind = match error {
         Error::Runtime(e) => match e.exit_status() {
@@ -123,9 +128,10 @@ pub(crate) fn failure(error: &Error) -> Failure {
             126 => FailureKind::NotExecutable,
             _ => FailureKind::Setup,
         },
-        Error::Network(tare_network::Error::PortInUse { .. }) => FailureKind::PortInUse,
+        Error::Network(N::PortInUse { .. }) => FailureKind::PortInUse,
         _ => FailureKind::Setup,
     };
+    let other = other_container(error);
     let hint = match error {
         Error::Runtime(R::CrlfInterpreter { file, .. }) => Some(format!(
             "write it with Unix line ends: `sed -i 's/\\r$//' {}` on the host, and `git config core.autocrlf input`",
@@ -138,12 +144,51 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Runtime(R::PermissionDenied { program, .. }) => Some(format!(
             "`chmod +x` the file that is {program} in the container, or run it by its interpreter"
         )),
-        Error::Network(tare_network::Error::PortInUse { next_free: Some(free), .. }) => {
-            Some(format!("stop that process, or publish another host port; {free} is free"))
+        Error::Network(N::PortInUse { next_free: Some(free), .. }) => {
+            let stop =
+                other.as_ref().map_or("stop that process".into(), |name| format!("`tare stop {name}`"));
+            Some(format!("{stop}, or publish another host port; {free} is free"))
         }
         _ => None,
     };
-    Failure { kind, message: chain(error), hint }
+    let message = match (error, &other) {
+        (Error::Network(N::PortInUse { ip, port, protocol, .. }), Some(name)) => {
+            format!("port {port}/{protocol} on {ip} is already in use by container {name}")
+        }
+        _ => chain(error),
+    };
+    Failure { kind, message, hint }
+}
+
+/// The container whose monitor has the port that was asked for.
+fn other_container(error: &Error) -> Option<String> {
+    match error {
+        Error::Network(tare_network::Error::PortInUse { holder: Some(holder), .. }) => {
+            container_of(holder.pid)
+        }
+        _ => None,
+    }
+}
+
+/// The name of the container that a process is the monitor of.
+fn container_of(pid: u32) -> Option<String> {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    // Others may call themselves what they like, and their files are not to be opened.
+    let owner = std::fs::metadata(&process).ok()?.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let spec = spec_of_monitor(&std::fs::read(process.join("cmdline")).ok()?)?;
+    let is_file = spec.symlink_metadata().is_ok_and(|m| m.is_file());
+    is_file.then(|| MonitorSpec::read(&spec).ok()).flatten().map(|spec| spec.name)
+}
+
+/// The specification that a `tare monitor FOLDER` was started with.
+fn spec_of_monitor(command_line: &[u8]) -> Option<PathBuf> {
+    let mut words = command_line.split(|b| *b == 0);
+    let is_monitor = words.next()? == b"tare" && words.next()? == b"monitor";
+    let folder = words.next().filter(|word| is_monitor && word.first() == Some(&b'/'))?;
+    Some(Path::new(OsStr::from_bytes(folder)).join("monitor.json"))
 }
 
 /// An error with all its causes, each said once.
@@ -158,4 +203,38 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_monitors_command_line_names_a_specification() {
+        let spec = spec_of_monitor(b"tare\0monitor\0/root/containers/5e\0");
+        assert_eq!(spec.as_deref(), Some(Path::new("/root/containers/5e/monitor.json")));
+        for other in
+            [&b"tare\0serve\0"[..], b"tare\0monitor\0", b"nginx\0monitor\0/x\0", b"tare\0monitor\0x\0", b""]
+        {
+            assert_eq!(spec_of_monitor(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_of_another_process_is_told_with_its_name() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mapping = tare_network::forward::PortMapping {
+            host_ip: Some(address.ip()),
+            host_port: address.port(),
+            container_port: 80,
+            protocol: tare_network::forward::Protocol::Tcp,
+        };
+        let error = tare_network::forward::Forwarder::bind(&[mapping]).unwrap_err();
+        let failure = failure(&error.into());
+        assert_eq!(failure.kind, FailureKind::PortInUse);
+        let own = format!("(pid {})", std::process::id());
+        assert!(failure.message.ends_with(&own), "{}", failure.message);
+        assert!(failure.hint.is_some_and(|hint| hint.starts_with("stop that process, or publish")));
+    }
 }

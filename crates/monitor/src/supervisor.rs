@@ -6,7 +6,7 @@
 //!                 └─ failed: exited with the failure
 //! ```
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -420,9 +420,21 @@ impl Supervisor {
 fn listen(path: &Path) -> Result<UnixListener, Error> {
     let fail = |source| Error::Socket { path: path.into(), source };
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).map_err(fail)?;
+    let listener = bind_anywhere(path).map_err(fail)?;
     listener.set_nonblocking(true).map_err(fail)?;
     Ok(listener)
+}
+
+/// Binds a socket whose path may be longer than `sun_path` allows, through its folder's descriptor.
+fn bind_anywhere(path: &Path) -> std::io::Result<UnixListener> {
+    if path.as_os_str().len() < 100 {
+        return UnixListener::bind(path);
+    }
+    let folder = std::fs::File::open(path.parent().unwrap_or(path))?;
+    let number = folder.as_raw_fd();
+    UnixListener::bind(
+        Path::new(&format!("/proc/self/fd/{number}")).join(path.file_name().unwrap_or_default()),
+    )
 }
 
 /// The published ports with ephemeral ones resolved. A mapping without a host address is bound once per family, and
@@ -448,4 +460,25 @@ fn bound_ports(spec: &MonitorSpec, forwarder: &Forwarder) -> Vec<BoundPort> {
         }
     }
     ports
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_can_lie_deeper_than_an_address_is_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("d".repeat(120));
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("control.sock");
+        for _ in 0..2 {
+            let listener = listen(&path).unwrap();
+            let link = dir.path().join("short");
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(&folder, &link).unwrap();
+            UnixStream::connect(link.join("control.sock")).unwrap();
+            listener.accept().unwrap();
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
 
 fn run(args: &[OsString]) -> Result<()> {
     let folder = Path::new(args.first().context("monitor needs the container's folder")?);
+    // It was executed by its descriptor, whose number would be its name in `ps` and `ss`.
+    let _ = rustix::thread::set_name(c"tare-monitor");
     // A session of its own: a terminal's signals and its end are no business of the container's.
     let _ = rustix::process::setsid();
     let handover =
