@@ -45,19 +45,44 @@ impl Engine {
         let warnings = self.warnings(&config, &image);
         merge_image(&mut config, &image.config.config);
         check(&config)?;
+        self.check_name(&config)?;
         self.check_references(&config)?;
-        let id = ids::container_id();
-        self.settle_mounts(&mut config, &image)?;
+        let mut made = Vec::new();
+        let settled = self.settle_mounts(&mut config, &image, &mut made);
+        let stored = settled.and_then(|()| self.store_new(config, &image));
+        if stored.is_err() {
+            // Best effort: the error that brought us here is the one to tell.
+            made.iter().for_each(|volume| drop(self.drop_volume(volume)));
+        }
+        let record = stored?;
+        self.emit_container(Action::Create, &record, &[]);
+        Ok(Created { id: record.id, name: record.name, warnings })
+    }
+
+    /// What can be known of the name before anything is made; [`Engine::store_named`] has the last word.
+    fn check_name(&self, config: &ContainerConfig) -> Result<()> {
+        let Some(name) = &config.name else { return Ok(()) };
+        let name = ids::check_name("container", name)?;
+        match self.record(name) {
+            Ok(holder) if holder.name == name => {
+                Err(Error::NameInUse { name: name.into(), holder: holder.id })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the container's folder and record.
+    fn store_new(&self, config: ContainerConfig, image: &Image) -> Result<Record> {
         let record = Record {
             name: String::new(),
             created: Timestamp::now(),
             image_id: image.id.to_string(),
             image_ref: config.image.clone(),
             layers: image.layers.iter().map(|l| l.path.clone()).collect(),
-            ready_ports: ready_ports(&config, &image),
+            ready_ports: ready_ports(&config, image),
             endpoints: Vec::new(),
             config,
-            id,
+            id: ids::container_id(),
         };
         let folder = self.folder(&record.id);
         volumes::make_folder(&folder, 0o710)?;
@@ -65,9 +90,7 @@ impl Engine {
         if stored.is_err() {
             let _ = std::fs::remove_dir(&folder);
         }
-        let record = stored?;
-        self.emit_container(Action::Create, &record, &[]);
-        Ok(Created { id: record.id, name: record.name, warnings })
+        stored
     }
 
     /// Stores the record under the name asked for, or under made-up ones until one is free.
@@ -111,8 +134,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds the image's VOLUMEs, gives anonymous volumes their names, and makes or checks every source.
-    fn settle_mounts(&self, config: &mut ContainerConfig, image: &Image) -> Result<()> {
+    /// Adds the image's VOLUMEs, gives anonymous volumes their names, and makes or checks every source. `made` gets
+    /// the names of the anonymous volumes, also when it fails.
+    fn settle_mounts(
+        &self,
+        config: &mut ContainerConfig,
+        image: &Image,
+        made: &mut Vec<String>,
+    ) -> Result<()> {
         for target in &image.config.config.volumes {
             if !config.mounts.iter().any(|m| same_path(&m.target, target)) {
                 let source = MountSource::Anonymous { name: String::new() };
@@ -127,6 +156,7 @@ impl Engine {
                 }
                 MountSource::Anonymous { name } if name.is_empty() => {
                     *name = self.volume_create(None, BTreeMap::new(), BTreeMap::new())?.name;
+                    made.push(name.clone());
                 }
                 MountSource::Anonymous { .. } | MountSource::Tmpfs { .. } => {}
             }
@@ -323,5 +353,48 @@ mod tests {
         assert_eq!(misplaced("/var/lib/postgresql/data", &image), None);
         assert_eq!(misplaced("/var/lib/postgresql", &image), None);
         assert_eq!(misplaced("/app", &image), None);
+    }
+
+    #[test]
+    fn a_create_that_fails_leaves_no_volumes() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = crate::Paths { root: dir.path().join("root"), run: dir.path().join("run") };
+        let engine = Engine::open(crate::Options { paths, binary: "/proc/self/exe".into() }).unwrap();
+        let config = tare_oci::ImageConfig {
+            config: RunConfig {
+                cmd: Some(vec!["true".into()]),
+                volumes: ["/data".to_owned()].into(),
+                ..RunConfig::default()
+            },
+            ..tare_oci::ImageConfig::default()
+        };
+        let image = engine.images().unwrap().create_image(&config, &[], &[]).unwrap().id.to_string();
+        let named = |name: &str| ContainerConfig {
+            image: image.clone(),
+            name: Some(name.into()),
+            ..ContainerConfig::default()
+        };
+        let volumes = || engine.volumes().unwrap().len();
+
+        assert!(matches!(engine.create(named("q")), Err(Error::InvalidName { .. })));
+        assert_eq!(volumes(), 0);
+        let first = engine.create(named("web")).unwrap();
+        assert_eq!(volumes(), 1);
+        let again = engine.create(named("/web"));
+        assert!(matches!(again, Err(Error::NameInUse { holder, .. }) if holder == first.id));
+        assert_eq!(volumes(), 1);
+        // A volume is made before the missing source is found.
+        let mut config = named("other");
+        let bind = MountSource::Bind {
+            path: dir.path().join("nothing"),
+            create: CreateSource::Refuse,
+            idmap: crate::config::BindOwner::Unmapped,
+            propagation: String::new(),
+        };
+        for (source, target) in [(MountSource::Anonymous { name: String::new() }, "/a"), (bind, "/b")] {
+            config.mounts.push(Mount { source, target: target.into(), readonly: false });
+        }
+        assert!(engine.create(config).is_err());
+        assert_eq!(volumes(), 1);
     }
 }
