@@ -85,7 +85,8 @@ pub fn images(engine: &Engine, project: &Project) -> Result<BTreeMap<String, Str
 /// # Errors
 /// Those of the engine.
 pub fn containers(engine: &Engine, project: &str) -> Result<Vec<ObservedContainer>, Error> {
-    Ok(of_project(engine, project)?.iter().map(observed).collect())
+    let containers = of_project(engine, project)?;
+    containers.into_iter().map(|container| Ok(observed(&engine.settled(container)?))).collect()
 }
 
 /// The containers of a project as the engine has them, by service and number.

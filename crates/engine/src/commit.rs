@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tare_oci::{Digest, History, ImageConfig, Reference, RunConfig};
 
 use crate::Engine;
-use crate::container::Record;
 use crate::error::{Error, Result};
 use crate::event::Action;
+use crate::upper::Upper;
 
 /// What happened to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,28 +44,13 @@ pub struct CommitOptions {
 }
 
 impl Engine {
-    /// The paths that a container added, changed or deleted, sorted.
+    /// The paths that a container added, changed or deleted, sorted; mount points that tare made are none.
     ///
     /// # Errors
     /// [`Error::NoSuchContainer`].
     pub fn diff(&self, name: &str) -> Result<Vec<Change>> {
         let record = self.record(name)?;
-        let upper = self.folder(&record.id).join("upper");
-        let mut changes = Vec::new();
-        let mut folders = vec![PathBuf::new()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(upper.join(&folder)).into_iter().flatten().flatten() {
-                let relative = folder.join(entry.file_name());
-                let Ok(meta) = entry.path().symlink_metadata() else { continue };
-                let kind = kind_of(&record, &relative, &meta);
-                changes.push(Change { kind, path: Path::new("/").join(&relative) });
-                if meta.is_dir() {
-                    folders.push(relative);
-                }
-            }
-        }
-        changes.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(changes)
+        Ok(self.upper(&record).changes())
     }
 
     /// The run configuration that a commit starts from: the container's own.
@@ -105,9 +90,9 @@ impl Engine {
         let base =
             images.find(&record.image_id)?.ok_or_else(|| Error::NoSuchImage(record.image_id.clone()))?;
         let staging = images.new_layer()?;
-        let upper = self.folder(&record.id).join("upper");
-        crate::volumes::make_folder(&upper, 0o755)?;
-        copy_upper(&upper, staging.diff())?;
+        let upper = self.upper(&record);
+        crate::volumes::make_folder(upper.folder(), 0o755)?;
+        copy_folder(&upper, Path::new(""), staging.diff())?;
         let layer = staging.commit()?;
         let now = Timestamp::now().to_string();
         let mut config: ImageConfig = base.config.clone();
@@ -134,37 +119,30 @@ impl Engine {
     }
 }
 
-fn kind_of(record: &Record, relative: &Path, meta: &std::fs::Metadata) -> ChangeKind {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    if meta.file_type().is_char_device() && meta.rdev() == 0 {
-        return ChangeKind::Deleted;
+/// Copies a folder of the upper one as it is, whiteouts (device nodes 0/0) and opaque marks included, sharing file data
+/// where the file system can. The container may be running, so its own folder stays.
+fn copy_folder(upper: &Upper<'_>, relative: &Path, to: &Path) -> Result<()> {
+    let from = upper.folder().join(relative);
+    for entry in std::fs::read_dir(&from).map_err(Error::io("read", &from))? {
+        let entry = entry.map_err(Error::io("read", &from))?;
+        copy_node(upper, &relative.join(entry.file_name()), &to.join(entry.file_name()))?;
     }
-    let before = record.layers.iter().any(|layer| layer.join(relative).symlink_metadata().is_ok());
-    if before { ChangeKind::Changed } else { ChangeKind::Added }
+    copy_attributes(&from, to)
 }
 
-/// Copies an upper folder as it is, whiteouts (device nodes 0/0) and opaque marks included, sharing file data where
-/// the file system can. The container may be running, so its own folder stays.
-fn copy_upper(upper: &Path, diff: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(upper).map_err(Error::io("read", upper))? {
-        let entry = entry.map_err(Error::io("read", upper))?;
-        copy_node(&entry.path(), &diff.join(entry.file_name()))?;
-    }
-    copy_attributes(upper, diff)
-}
-
-fn copy_node(from: &Path, to: &Path) -> Result<()> {
+fn copy_node(upper: &Upper<'_>, relative: &Path, to: &Path) -> Result<()> {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::os::unix::fs::MetadataExt;
+    let from = &upper.folder().join(relative);
     let meta = from.symlink_metadata().map_err(Error::io("look at", from))?;
+    if upper.is_mount_point(relative, &meta) {
+        return Ok(());
+    }
     let kind = FileType::from_raw_mode(meta.mode());
     match kind {
         FileType::Directory => {
             std::fs::create_dir(to).map_err(Error::io("create", to))?;
-            for entry in std::fs::read_dir(from).map_err(Error::io("read", from))? {
-                let entry = entry.map_err(Error::io("read", from))?;
-                copy_node(&entry.path(), &to.join(entry.file_name()))?;
-            }
+            return copy_folder(upper, relative, to);
         }
         FileType::RegularFile => {
             std::fs::copy(from, to).map_err(Error::io("copy", from))?;

@@ -20,6 +20,7 @@ mod error;
 pub mod event;
 pub mod exec;
 mod ids;
+mod lock;
 pub mod logs;
 mod mounts;
 pub mod networks;
@@ -30,6 +31,7 @@ mod start;
 pub mod stats;
 mod stop;
 mod store;
+mod upper;
 pub mod volumes;
 mod wait;
 

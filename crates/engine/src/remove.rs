@@ -48,6 +48,7 @@ impl Engine {
             }
             self.kill_for_removal(&record)?;
         }
+        self.end_monitor(&record.id)?;
         self.drop_container(&record, options.volumes)
     }
 

@@ -14,6 +14,7 @@ use crate::container::Record;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::event::Action;
+use crate::lock::Claim;
 
 impl Engine {
     /// Starts a container; returns when its first process runs. Starting one that runs already does nothing.
@@ -49,6 +50,11 @@ impl Engine {
     }
 
     fn launch(&self, mut record: Record, attached: Option<UnixStream>) -> Result<Control> {
+        let lock = match self.claim(&record)? {
+            Claim::Ours(lock) => lock,
+            Claim::Theirs(control) => return Ok(control),
+        };
+        lock.set_len(0).map_err(Error::io("empty the monitor log of", &record.name))?;
         self.wait_for_links(&record)?;
         let networks = self.networks_of(&record)?;
         if !networks.is_empty() {
@@ -64,7 +70,7 @@ impl Engine {
         let path = self.folder(&record.id).join("monitor.json");
         spec.write(&path)?;
         let (ours, theirs) = UnixStream::pair().map_err(Error::io("make", "a control socket"))?;
-        self.spawn_monitor(&record, theirs, attached)?;
+        self.spawn_monitor(&record, theirs, attached, lock)?;
         let mut control = Control::new(&record.id, ours);
         let status = control.wait_for(None, |s| !matches!(s.state, Phase::Starting))?;
         self.started(&record, status)?;
@@ -96,9 +102,8 @@ impl Engine {
         record: &Record,
         control: UnixStream,
         attached: Option<UnixStream>,
+        lock: File,
     ) -> Result<()> {
-        let log = self.folder(&record.id).join("monitor.log");
-        let stderr = File::create(&log).map_err(Error::io("create", &log))?;
         let binary = &self.options.binary;
         // Without CAP_SYS_ADMIN there is no mount to be had; then the container's root is no root here either.
         let protected: Option<OwnedFd> = tare_sys::selfexe::open_protected().ok();
@@ -117,7 +122,7 @@ impl Engine {
             .env("TARE_RUN", &self.paths().run)
             .stdin(Stdio::from(OwnedFd::from(control)))
             .stdout(attached.map_or_else(Stdio::null, |s| Stdio::from(OwnedFd::from(s))))
-            .stderr(stderr);
+            .stderr(lock);
         command.spawn().map_err(Error::io("start the monitor from", binary))?;
         Ok(())
     }

@@ -1,0 +1,105 @@
+//! Who may start a container: the holder of a lock that its monitor keeps for life.
+//!
+//! The lock is flock(2) on `monitor.log`, taken by the engine before it spawns the monitor and inherited by it with the
+//! open file, its standard error. So it is held from before the monitor exists until it is gone, whoever is killed
+//! when, and nobody has to clean up.
+
+use std::fs::{File, OpenOptions};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use tare_monitor::protocol::Request;
+use tare_monitor::status::State as Phase;
+
+use crate::Engine;
+use crate::container::{Container, Record};
+use crate::control::Control;
+use crate::error::{Error, Result};
+
+/// How long a monitor may take to begin listening, or to go once it was killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What [`Engine::claim`] found.
+pub(crate) enum Claim {
+    /// Nobody is at it: the lock.
+    Ours(File),
+    /// Another command's start, and the container runs.
+    Theirs(Control),
+}
+
+impl Engine {
+    /// Takes a container's lock; `None` while a monitor, or somebody who is about to start one, has it.
+    pub(crate) fn monitor_lock(&self, id: &str) -> Result<Option<File>> {
+        let path = self.folder(id).join("monitor.log");
+        let file =
+            OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(Error::io("lock", path)(e.into())),
+        }
+    }
+
+    /// Takes the lock, or joins the start that another command began. A monitor that is just ending is waited for.
+    pub(crate) fn claim(&self, record: &Record) -> Result<Claim> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(lock) = self.monitor_lock(&record.id)? {
+                return Ok(Claim::Ours(lock));
+            }
+            if let Ok(mut control) = self.subscribe(&record.id, &record.name) {
+                let begun = control.wait_for(Some(deadline), |s| !matches!(s.state, Phase::Starting))?;
+                if begun.is_some_and(|s| !matches!(s.state, Phase::Exited(_))) {
+                    return Ok(Claim::Theirs(control));
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Monitor { id: record.id.clone(), what: "neither runs nor ends".into() });
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Ends whatever monitor still has the container's lock; for removal.
+    pub(crate) fn end_monitor(&self, id: &str) -> Result<()> {
+        if !self.folder(id).exists() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.monitor_lock(id)?.is_none() {
+            if let Some(mut control) = Control::connect(id, &self.run_folder(id))? {
+                let _ = control.send(&Request::Stop { signal: Some(9), grace_ms: Some(0) });
+                while let Ok(Some(_)) = control.next(Some(PATIENCE)) {}
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Monitor { id: id.into(), what: "does not end".into() });
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// A container as it is once a kill that is under way has done its work: a killed process still looks alive for a
+    /// moment, but it does not answer any more.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchContainer`]; database errors.
+    pub fn settled(&self, container: Container) -> Result<Container> {
+        if !container.state.is_active() || self.answers(&container) {
+            return Ok(container);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.monitor_lock(&container.id)?.is_none() && Instant::now() < deadline {
+            std::thread::sleep(PAUSE);
+        }
+        self.reconcile()?;
+        self.container(&container.id)
+    }
+
+    fn answers(&self, container: &Container) -> bool {
+        let first = self.subscribe(&container.id, &container.name).and_then(|mut c| c.next(Some(PATIENCE)));
+        first.is_ok_and(|message| message.is_some())
+    }
+}
