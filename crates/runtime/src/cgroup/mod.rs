@@ -116,6 +116,10 @@ impl Group {
     }
 
     /// What a child needs to get in.
+    ///
+    /// Under v1 that is `tasks`, not `cgroup.procs`: a thread that writes itself (`0`) there is moved without
+    /// `cgroup_threadgroup_rwsem`, whose writers wait for an RCU grace period, which is 5 to 15 ms on an idle machine.
+    /// The child has one thread, so both mean the same.
     pub(crate) fn entry(&self) -> Result<Entry> {
         let open = |path: PathBuf, flags| {
             rustix::fs::open(&path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(|e| Error::Cgroup {
@@ -128,7 +132,7 @@ impl Group {
         if let Layout::V2(root) = &*self.manager.0 {
             return Ok(Entry::Folder(open(root.join(&self.path), OFlags::PATH | OFlags::DIRECTORY)?));
         }
-        let files = folders.into_iter().map(|folder| open(folder.join("cgroup.procs"), OFlags::WRONLY));
+        let files = folders.into_iter().map(|folder| open(folder.join("tasks"), OFlags::WRONLY));
         Ok(Entry::Files(files.collect::<Result<_>>()?))
     }
 
