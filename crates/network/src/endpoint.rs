@@ -102,17 +102,16 @@ fn create_pair(host: &Socket, netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Res
     let bridge = route::find_link(host, &endpoint.bridge)?
         .ok_or_else(|| refused("find bridge", &endpoint.bridge, Errno::NODEV))?;
     let base = endpoint.host_interface();
-    for attempt in 0..2 {
-        for suffix in NAME_SUFFIXES {
-            let name = format!("{base}{suffix}");
+    for suffix in NAME_SUFFIXES {
+        let name = format!("{base}{suffix}");
+        for _ in 0..2 {
             match host.execute(&pair_request(&name, bridge.index, netns, endpoint)) {
                 Ok(()) => return Ok(name),
-                Err(Errno::EXIST) => {}
+                // A predecessor's pair, whose namespace the kernel has not got round to destroying. It must go first: it
+                // has the same addresses, and its dead stack would go on refusing connections in our place.
+                Err(Errno::EXIST) => route::delete_link(host, &name)?,
                 Err(source) => return Err(refused("create veth", name, source)),
             }
-        }
-        if attempt == 0 {
-            route::delete_link(host, &base)?;
         }
     }
     Err(refused("create veth", base, Errno::EXIST))
