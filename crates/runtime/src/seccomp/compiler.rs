@@ -2,7 +2,8 @@
 //! list, so that a system call costs about eight comparisons.
 
 use super::profile::{Action, Argument, Comparison, Profile, Rule};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use tare_sys::seccomp::Instruction;
 
 const LOAD: u16 = 0x20;
@@ -21,10 +22,10 @@ const ARGUMENTS: u32 = 16;
 /// Set in the number of a system call with 32-bit pointers on x86-64; the rest of the number is the same.
 const X32_BIT: u32 = 0x4000_0000;
 
-/// Numbers by name, for one compilation.
-type Numbers = HashMap<&'static str, u32>;
+/// One architecture's system calls: names and numbers.
+type Calls = Vec<(&'static str, u32)>;
 
-fn numbers<N: TryInto<u32>>(all: impl Iterator<Item = (&'static str, N)>) -> Numbers {
+fn calls<N: TryInto<u32>>(all: impl Iterator<Item = (&'static str, N)>) -> Calls {
     all.filter_map(|(name, number)| Some((name, number.try_into().ok()?))).collect()
 }
 
@@ -32,11 +33,11 @@ fn numbers<N: TryInto<u32>>(all: impl Iterator<Item = (&'static str, N)>) -> Num
 mod arch {
     pub(super) const NATIVE: u32 = 0xC000_003E;
     pub(super) const COMPAT: u32 = 0x4000_0003;
-    pub(super) fn native() -> super::Numbers {
-        super::numbers(syscalls::x86_64::Sysno::iter().map(|n| (n.name(), n.id())))
+    pub(super) fn native() -> super::Calls {
+        super::calls(syscalls::x86_64::Sysno::iter().map(|n| (n.name(), n.id())))
     }
-    pub(super) fn compat() -> super::Numbers {
-        super::numbers(syscalls::x86::Sysno::iter().map(|n| (n.name(), n.id())))
+    pub(super) fn compat() -> super::Calls {
+        super::calls(syscalls::x86::Sysno::iter().map(|n| (n.name(), n.id())))
     }
 }
 
@@ -44,11 +45,11 @@ mod arch {
 mod arch {
     pub(super) const NATIVE: u32 = 0xC000_00B7;
     pub(super) const COMPAT: u32 = 0x4000_0028;
-    pub(super) fn native() -> super::Numbers {
-        super::numbers(syscalls::aarch64::Sysno::iter().map(|n| (n.name(), n.id())))
+    pub(super) fn native() -> super::Calls {
+        super::calls(syscalls::aarch64::Sysno::iter().map(|n| (n.name(), n.id())))
     }
-    pub(super) fn compat() -> super::Numbers {
-        super::numbers(syscalls::arm::Sysno::iter().map(|n| (n.name(), n.id())))
+    pub(super) fn compat() -> super::Calls {
+        super::calls(syscalls::arm::Sysno::iter().map(|n| (n.name(), n.id())))
     }
 }
 
@@ -57,7 +58,8 @@ const fn step(code: u16, k: u32) -> Instruction {
 }
 
 pub(super) fn compile(profile: &Profile) -> Vec<Instruction> {
-    let native = tree(&intervals(profile, &arch::native()));
+    let names = Names::of(&profile.rules);
+    let native = tree(&intervals(profile, &names, arch::native()));
     let mut native_code = vec![step(LOAD, NUMBER)];
     if cfg!(target_arch = "x86_64") {
         native_code.push(step(AND, !X32_BIT));
@@ -66,7 +68,7 @@ pub(super) fn compile(profile: &Profile) -> Vec<Instruction> {
     let mut compat_code = Vec::new();
     if profile.has_compat {
         compat_code.push(step(LOAD, NUMBER));
-        compat_code.extend(tree(&intervals(profile, &arch::compat())));
+        compat_code.extend(tree(&intervals(profile, &names, arch::compat())));
     }
     let mut out = vec![step(LOAD, ARCHITECTURE)];
     out.push(Instruction { code: JUMP_EQUAL, jt: 0, jf: 1, k: arch::NATIVE });
@@ -87,33 +89,83 @@ fn length(code: &[Instruction]) -> u32 {
     u32::try_from(code.len()).unwrap_or(u32::MAX)
 }
 
+/// FNV-1a: names are short and not an attacker's, and this runs at every start.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+}
+
+/// The rules of each name, as chains of positions in the profile.
+struct Names<'a> {
+    rules: &'a [Rule],
+    first: HashMap<&'a str, usize, BuildHasherDefault<Fnv>>,
+    next: Vec<Option<usize>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(rules: &'a [Rule]) -> Self {
+        let mut first = HashMap::with_capacity_and_hasher(rules.len(), BuildHasherDefault::default());
+        let mut next = vec![None; rules.len()];
+        for (at, rule) in rules.iter().enumerate().rev() {
+            next[at] = first.insert(&*rule.name, at);
+        }
+        Self { rules, first, next }
+    }
+
+    fn rules(&self, name: &str) -> impl Iterator<Item = &'a Rule> + Clone {
+        std::iter::successors(self.first.get(name).copied(), |at| self.next[*at]).map(|at| &self.rules[at])
+    }
+}
+
 /// What happens to the numbers from `start` up to the next interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Interval {
     start: u32,
-    leaf: Vec<Instruction>,
+    leaf: Leaf,
 }
 
-fn intervals(profile: &Profile, numbers: &Numbers) -> Vec<Interval> {
-    let mut by_number: BTreeMap<u32, Vec<&Rule>> = BTreeMap::new();
-    for rule in &profile.rules {
-        if let Some(&number) = numbers.get(&*rule.name) {
-            by_number.entry(number).or_default().push(rule);
-        }
-    }
-    let default = vec![step(RETURN, profile.default.value())];
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Leaf {
+    /// This value, whatever the arguments.
+    Return(u32),
+    /// It depends on them.
+    Code(Vec<Instruction>),
+}
+
+fn intervals(profile: &Profile, names: &Names<'_>, mut calls: Calls) -> Vec<Interval> {
+    calls.sort_unstable_by_key(|(_, number)| *number);
+    let default = Leaf::Return(profile.default.value());
     let mut out = vec![Interval { start: 0, leaf: default.clone() }];
-    let mut put = |start: u32, leaf: Vec<Instruction>| match out.last_mut() {
+    let mut put = |start: u32, leaf: Leaf| match out.last_mut() {
         Some(last) if last.leaf == leaf => {}
         Some(last) if last.start == start => last.leaf = leaf,
         _ => out.push(Interval { start, leaf }),
     };
     let mut next = 0;
-    for (number, rules) in by_number {
+    for (name, number) in calls {
+        let mut rules = names.rules(name).peekable();
+        if rules.peek().is_none() {
+            continue;
+        }
         if number > next {
             put(next, default.clone());
         }
-        put(number, leaf(&rules, profile.default));
+        put(number, leaf(rules, profile.default));
         next = number + 1;
     }
     put(next, default);
@@ -121,16 +173,16 @@ fn intervals(profile: &Profile, numbers: &Numbers) -> Vec<Interval> {
 }
 
 /// A rule without conditions decides; else those with conditions are tried in turn.
-fn leaf(rules: &[&Rule], default: Action) -> Vec<Instruction> {
-    if let Some(rule) = rules.iter().find(|rule| rule.args.is_empty()) {
-        return vec![step(RETURN, rule.action.value())];
+fn leaf<'a>(rules: impl Iterator<Item = &'a Rule> + Clone, default: Action) -> Leaf {
+    if let Some(rule) = rules.clone().find(|rule| rule.args.is_empty()) {
+        return Leaf::Return(rule.action.value());
     }
     let mut out = Vec::new();
     for rule in rules {
         out.extend(conditional(rule));
     }
     out.push(step(RETURN, default.value()));
-    out
+    Leaf::Code(out)
 }
 
 /// Where a test goes on: the offset is known when the whole rule is.
@@ -230,23 +282,81 @@ fn halves(value: u64) -> [u32; 2] {
 
 /// A binary search over the intervals; jumps go forward only, the lower half comes first.
 fn tree(intervals: &[Interval]) -> Vec<Instruction> {
-    if let [only] = intervals {
-        return only.leaf.clone();
+    let mut backwards = Backwards::default();
+    backwards.search(intervals);
+    backwards.code.reverse();
+    backwards.code
+}
+
+/// A program written from its end, so that the places to jump to are known. Branches to the same value share one
+/// return as far as they reach: half the program otherwise, and the kernel's time to load it grows with its length.
+#[derive(Default)]
+struct Backwards {
+    code: Vec<Instruction>,
+    /// Where the return of a value was written last.
+    returns: HashMap<u32, usize, BuildHasherDefault<Fnv>>,
+}
+
+impl Backwards {
+    fn push(&mut self, instruction: Instruction) -> usize {
+        self.code.push(instruction);
+        self.code.len() - 1
     }
-    let (lower, upper) = intervals.split_at(intervals.len() / 2);
-    let (low, high) = (tree(lower), tree(upper));
-    let pivot = upper[0].start;
-    let mut out = match u8::try_from(low.len()) {
-        Ok(over) => vec![Instruction { code: JUMP_GREATER_OR_EQUAL, jt: over, jf: 0, k: pivot }],
-        // A conditional jump reaches 255 instructions, an unconditional one any distance.
-        Err(_) => vec![
-            Instruction { code: JUMP_GREATER_OR_EQUAL, jt: 0, jf: 1, k: pivot },
-            step(JUMP, length(&low)),
-        ],
-    };
-    out.extend(low);
-    out.extend(high);
-    out
+
+    /// How many instructions lie between `target` and the one written next.
+    fn distance(&self, target: usize) -> usize {
+        self.code.len() - target - 1
+    }
+
+    /// Writes the search; returns where it begins.
+    fn search(&mut self, intervals: &[Interval]) -> usize {
+        if let [only] = intervals {
+            return self.leaf(&only.leaf);
+        }
+        let (lower, upper) = intervals.split_at(intervals.len() / 2);
+        let mut high = self.search(upper);
+        let low = self.search(lower);
+        // The later of the two may push the earlier one out of reach, the new bridge only moves `low` by one.
+        high = self.in_reach(high, 1);
+        let low = self.in_reach(low, 0);
+        let offset = |target| u8::try_from(self.distance(target)).unwrap_or(u8::MAX);
+        let (jt, jf) = (offset(high), offset(low));
+        self.push(Instruction { code: JUMP_GREATER_OR_EQUAL, jt, jf, k: upper[0].start })
+    }
+
+    fn leaf(&mut self, leaf: &Leaf) -> usize {
+        match leaf {
+            Leaf::Return(value) => match self.returns.get(value) {
+                Some(&at) => at,
+                None => self.value(*value),
+            },
+            Leaf::Code(code) => {
+                self.code.extend(code.iter().rev());
+                self.code.len() - 1
+            }
+        }
+    }
+
+    fn value(&mut self, value: u32) -> usize {
+        let at = self.push(step(RETURN, value));
+        self.returns.insert(value, at);
+        at
+    }
+
+    /// A place that a conditional jump can reach although `more` instructions may come before it: they reach 255, an
+    /// unconditional one any distance.
+    fn in_reach(&mut self, target: usize, more: usize) -> usize {
+        if self.distance(target) + more <= usize::from(u8::MAX) {
+            return target;
+        }
+        match self.code[target] {
+            Instruction { code: RETURN, k, .. } => self.value(k),
+            _ => {
+                let over = u32::try_from(self.distance(target)).unwrap_or(u32::MAX);
+                self.push(step(JUMP, over))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -254,6 +364,10 @@ mod tests {
     use super::super::{default, profile};
     use super::*;
     use tare_sys::caps::CapSet;
+
+    fn number(calls: &Calls, name: &str) -> Option<u32> {
+        calls.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+    }
 
     /// Runs a program as the kernel would.
     fn run(code: &[Instruction], arch: u32, number: u32, args: &[u64]) -> u32 {
@@ -293,8 +407,8 @@ mod tests {
         let caps = CapSet::parse(["CHOWN"]).unwrap();
         let rules = default::profile(caps);
         let code = compile(&rules);
-        for (architecture, numbers) in [(arch::NATIVE, arch::native()), (arch::COMPAT, arch::compat())] {
-            let number = |name: &str| numbers.get(name).copied();
+        for (architecture, calls) in [(arch::NATIVE, arch::native()), (arch::COMPAT, arch::compat())] {
+            let number = |name: &str| number(&calls, name);
             let allowed: Vec<u32> = rules
                 .rules
                 .iter()
@@ -329,7 +443,11 @@ mod tests {
     fn capabilities_open_what_they_are_for() {
         let code = compile(&default::profile(CapSet::all()));
         for name in ["mount", "clone3", "unshare", "bpf", "reboot"] {
-            assert_eq!(run(&code, arch::NATIVE, arch::native()[name], &[1 << 28]), ALLOW, "{name}");
+            assert_eq!(
+                run(&code, arch::NATIVE, number(&arch::native(), name).unwrap(), &[1 << 28]),
+                ALLOW,
+                "{name}"
+            );
         }
     }
 
@@ -351,7 +469,7 @@ mod tests {
             ("SCMP_CMP_GE", [false, true, true]),
         ] {
             let code = compile(&profile::parse(&text(op), CapSet::EMPTY).unwrap());
-            let number = arch::native()["read"];
+            let number = number(&arch::native(), "read").unwrap();
             let hit = [value - 1, value, value + 1]
                 .map(|v| run(&code, arch::NATIVE, number, &[0, v]) == 0x0005_0005);
             assert_eq!(hit, wanted, "{op}");

@@ -98,7 +98,8 @@ const AF_VSOCK: u64 = 40;
 
 /// The rules for a container with these capabilities.
 pub(super) fn profile(caps: CapSet) -> Profile {
-    let allow = |name: &str, args: Vec<Argument>| Rule { name: name.into(), action: Action::Allow, args };
+    let allow =
+        |name: &'static str, args: Vec<Argument>| Rule { name: name.into(), action: Action::Allow, args };
     let argument = |comparison, value| vec![Argument { index: 0, comparison, value, second: 0 }];
     let mut rules: Vec<Rule> = ALWAYS.iter().map(|name| allow(name, vec![])).collect();
     for (cap, names) in WITH_CAPABILITY {

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use serde::Deserialize;
+use std::borrow::Cow;
 use tare_sys::caps::CapSet;
 
 /// What happens to a system call.
@@ -77,7 +78,7 @@ pub(super) struct Argument {
 /// What happens to one system call when all its conditions hold.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     pub(super) action: Action,
     pub(super) args: Vec<Argument>,
 }
@@ -185,7 +186,7 @@ pub(super) fn parse(text: &str, caps: CapSet) -> Result<Profile> {
             return Err(invalid("a system call has six arguments, 0 to 5".into()));
         }
         rules.extend(rule.names.into_iter().chain(rule.name).map(|name| Rule {
-            name,
+            name: Cow::Owned(name),
             action,
             args: args.clone(),
         }));
