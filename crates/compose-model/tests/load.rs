@@ -47,9 +47,7 @@ fn failure(text: &str) -> String {
         .to_string()
 }
 
-#[test]
-fn the_tutorials_file() {
-    let text = "
+const TUTORIAL: &str = "
 version: '3'
 services:
   db:
@@ -67,7 +65,10 @@ services:
     command:
       - python manage.py runserver 0:8000
 ";
-    let (project, warnings) = loaded(&[("/p/c.yaml", text)], &["/p/c.yaml"]);
+
+#[test]
+fn the_tutorials_file() {
+    let (project, warnings) = loaded(&[("/p/c.yaml", TUTORIAL)], &["/p/c.yaml"]);
     assert_eq!(
         warnings.iter().map(Warning::to_string).collect::<Vec<_>>(),
         ["/p/c.yaml:2:1: `version` is obsolete and has no effect; it can be removed"]
