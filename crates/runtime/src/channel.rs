@@ -35,10 +35,23 @@ impl Channel {
 
     /// `None` is the end.
     fn receive(&self) -> Result<Option<Message>> {
-        let mut bytes = vec![0u8; 64 << 10];
-        let received = rustix::io::retry_on_intr(|| {
-            rustix::net::recv(&self.0, &mut bytes[..], RecvFlags::empty()).map(|(length, _)| length)
-        });
+        let receive = |bytes: &mut [u8], flags| {
+            rustix::io::retry_on_intr(|| {
+                // The length of the whole message, also where less is taken.
+                rustix::net::recv(&self.0, &mut *bytes, flags | RecvFlags::TRUNC).map(|(_, length)| length)
+            })
+        };
+        let look = || receive(&mut [], RecvFlags::PEEK);
+        let received = match look() {
+            // The other side ended without having read everything; what it said before comes after this error.
+            Err(Errno::CONNRESET) => look(),
+            other => other,
+        };
+        let mut bytes = vec![0u8; received.unwrap_or(0)];
+        let received = match received {
+            Ok(0) | Err(_) => received,
+            Ok(_) => receive(&mut bytes, RecvFlags::empty()),
+        };
         match received {
             Ok(0) | Err(Errno::CONNRESET) => Ok(None),
             Ok(length) => {
@@ -55,6 +68,11 @@ impl Channel {
 
     pub(crate) fn send_go(&self) -> Result<()> {
         self.send(&Message::Go)
+    }
+
+    /// Sends word to a child that may have failed already; it says why itself.
+    pub(crate) fn offer_go(&self) {
+        let _ = self.send_go();
     }
 
     pub(crate) fn send_error(&self, error: &Error) {

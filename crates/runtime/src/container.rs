@@ -85,7 +85,8 @@ struct Plan<'a> {
     launch: Launch<'a>,
     materials: Materials,
     joined: Vec<OwnedFd>,
-    entry: Entry,
+    /// `None` when the child finds its group itself.
+    entry: Option<Entry>,
     notes: Vec<String>,
 }
 
@@ -117,11 +118,9 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
         _ => None,
     };
     let is_rootless = spec.namespaces.user.is_some();
-    group.create(&spec.cgroup.resources).inspect_err(|_| drop(group.remove()))?;
-    let made = group.entry().and_then(|entry| {
-        let materials = Materials { maps, terminal, group: group.clone(), is_rootless };
-        spawn(Plan { spec, launch, materials, joined, entry, notes }, pid_space.as_ref(), &group)
-    });
+    let materials = Materials { maps, terminal, group: group.clone(), is_rootless };
+    let plan = Plan { spec, launch, materials, joined, entry: None, notes };
+    let made = make_group_and_child(plan, pid_space.as_ref(), &group);
     let (pidfd, pending) = made.inspect_err(|_| drop(group.remove()))?;
     let netns = ns::open(pending.pid, "net").map_err(Error::system("opening the network namespace"));
     let netns = match &spec.namespaces.net {
@@ -129,6 +128,27 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
         _ => netns,
     }?;
     Ok(Created { pid: pending.pid, pidfd, netns, pty_master: master, pending })
+}
+
+/// Makes the group and the child, and lets the child join. Where a child can join later, its group is made while it
+/// mounts: six folders, of which some are slow to make. A child in a user namespace may not open their files.
+fn make_group_and_child(
+    mut plan: Plan<'_>,
+    pid_space: Option<&OwnedFd>,
+    group: &Group,
+) -> Result<(OwnedFd, Pending)> {
+    let resources = &plan.spec.cgroup.resources;
+    let made = if group.is_cloned_into() || plan.spec.namespaces.user.is_some() {
+        group.create(resources)?;
+        plan.entry = Some(group.entry()?);
+        spawn(plan, pid_space, group)?
+    } else {
+        let made = spawn(plan, pid_space, group)?;
+        group.create(resources)?;
+        made
+    };
+    made.1.channel.offer_go();
+    Ok(made)
 }
 
 fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(OwnedFd, Pending)> {
@@ -145,13 +165,12 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
     if let Some(space) = pid_space {
         ns::join(space, CloneFlags::NEWPID).map_err(Error::system("joining the PID namespace"))?;
     }
-    let cgroup = match &plan.entry {
-        Entry::Folder(folder) => Some(folder.try_clone()),
-        Entry::Files(_) => None,
+    let folder = match &plan.entry {
+        Some(Entry::Folder(folder)) => Some(folder.try_clone()),
+        _ => None,
     };
-    let cgroup = cgroup.transpose().map_err(Error::system("duplicating a descriptor"))?;
-    let parent_end = ours;
-    let child = clone3(flags, cgroup.as_ref().map(AsFd::as_fd), || {
+    let folder = folder.transpose().map_err(Error::system("duplicating a descriptor"))?;
+    let child = clone3(flags, folder.as_ref().map(AsFd::as_fd), || {
         let outcome = set_up_and_run(plan, &theirs);
         match outcome {
             Ok(status) => status,
@@ -165,7 +184,7 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
         prctl::set_dumpable(was_dumpable).map_err(Error::system("PR_SET_DUMPABLE"))?;
     }
     let child = child.map_err(Error::system("clone3"))?;
-    let pending = Pending { pid: child.pid, channel: parent_end, group: group.clone(), is_armed: true };
+    let pending = Pending { pid: child.pid, channel: ours, group: group.clone(), is_armed: true };
     if let Some(user) = user {
         userns::write_maps(child.pid, &user.uids, &user.gids).map_err(Error::system("mapping users"))?;
         pending.channel.send_go()?;
@@ -193,9 +212,14 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
         channel.wait_go()?;
         become_namespace_root()?;
     }
-    enter_spaces(spec, &joined, &entry)?;
+    enter_spaces(spec, &joined)?;
     rustix::process::umask(rustix::fs::Mode::empty());
-    let tree = Tree::build(spec, &materials, &mut notes)?;
+    let tree = Tree::build(spec, &materials, &mut notes, || {
+        channel.wait_go()?;
+        let found = || materials.group.entry();
+        entry.map_or_else(found, Ok)?.join()?;
+        make_group_space(spec)
+    })?;
     let root = tree.enter()?;
     drop(materials);
     let identity = launch.settle(&root)?;
@@ -221,21 +245,19 @@ fn become_namespace_root() -> Result<()> {
     rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).map_err(fail)
 }
 
-fn enter_spaces(spec: &Spec, joined: &[OwnedFd], entry: &Entry) -> Result<()> {
-    if let Entry::Files(files) = entry {
-        for file in files {
-            rustix::io::write(file, b"0")
-                .map_err(|e| Error::system("joining the control group")(e.into()))?;
-        }
+fn make_group_space(spec: &Spec) -> Result<()> {
+    if spec.namespaces.cgroup == Namespace::New {
+        // Only now: its root is the group that its maker is in.
+        ns::unshare(CloneFlags::NEWCGROUP).map_err(Error::system("making a control group namespace"))?;
     }
+    Ok(())
+}
+
+fn enter_spaces(spec: &Spec, joined: &[OwnedFd]) -> Result<()> {
     for space in joined {
         ns::join(space, CloneFlags::NONE).map_err(Error::system("joining a namespace"))?;
     }
     let spaces = &spec.namespaces;
-    if spaces.cgroup == Namespace::New {
-        // Only now: its root is the group that its maker is in.
-        ns::unshare(CloneFlags::NEWCGROUP).map_err(Error::system("making a control group namespace"))?;
-    }
     if spaces.net == Namespace::New {
         loopback::bring_up().map_err(Error::system("bringing up the loopback interface"))?;
     }

@@ -89,12 +89,7 @@ fn different(pid: i32) -> Result<CloneFlags> {
 
 fn enter_and_run(target: &OwnedFd, spaces: CloneFlags, launch: &Launch<'_>, entry: &Entry) -> Error {
     let settle = || {
-        if let Entry::Files(files) = entry {
-            for file in files {
-                rustix::io::write(file, b"0")
-                    .map_err(|e| Error::system("joining the control group")(e.into()))?;
-            }
-        }
+        entry.join()?;
         ns::join(target, spaces).map_err(Error::system("joining the container's namespaces"))?;
         let root = RootDir::open_host("/").map_err(Error::system("opening the container's root"))?;
         launch.settle(&root)

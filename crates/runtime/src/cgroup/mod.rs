@@ -48,6 +48,15 @@ pub(crate) enum Entry {
     Folder(OwnedFd),
 }
 
+impl Entry {
+    /// Moves the calling process, which must have a single thread, unless it was cloned into the group.
+    pub(crate) fn join(&self) -> Result<()> {
+        let Self::Files(files) = self else { return Ok(()) };
+        let write = |file| rustix::io::write(file, b"0").map(drop);
+        files.iter().try_for_each(write).map_err(|e| Error::system("joining the control group")(e.into()))
+    }
+}
+
 impl Manager {
     /// Finds out what is mounted where.
     ///
@@ -113,6 +122,11 @@ impl Group {
     /// [`Error::Cgroup`].
     pub fn add(&self, pid: i32) -> Result<()> {
         self.folders().iter().try_for_each(|folder| write(&folder.join("cgroup.procs"), &pid.to_string()))
+    }
+
+    /// Whether a child is cloned into the group, which must be there by then; else it joins on its own.
+    pub(crate) fn is_cloned_into(&self) -> bool {
+        matches!(*self.manager.0, Layout::V2(_))
     }
 
     /// What a child needs to get in.

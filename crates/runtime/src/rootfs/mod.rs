@@ -40,8 +40,14 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Mounts everything. Notes say what had to be done differently.
-    pub(crate) fn build(spec: &Spec, materials: &Materials, notes: &mut Vec<String>) -> Result<Self> {
+    /// Mounts everything. Notes say what had to be done differently. `join` waits for the container's group and enters
+    /// it; that comes as late as possible, since the parent makes the group meanwhile.
+    pub(crate) fn build(
+        spec: &Spec,
+        materials: &Materials,
+        notes: &mut Vec<String>,
+        join: impl FnOnce() -> Result<()>,
+    ) -> Result<Self> {
         mount::set_root_propagation(Propagation::Slave).map_err(Error::system("making mounts slaves"))?;
         let root = overlay::mount(&spec.root, materials.is_rootless)?;
         // pivot_root wants an attached mount. The folder of changes is at hand and, in this namespace, of no other use.
@@ -56,8 +62,10 @@ impl Tree {
         for (name, value) in &spec.sysctls {
             write_sysctl(&proc, name, value)?;
         }
-        let sys = system::mount_sys(&tree, spec, materials)?;
+        let sys = system::mount_sys(&tree, spec)?;
         dev::mount_dev(&tree, spec, materials)?;
+        join()?;
+        system::mount_cgroup(&sys, spec, materials)?;
         volumes::mount_all(&tree, spec, &materials.maps, notes)?;
         if !spec.privileged {
             system::mask(&tree, &proc, &sys, &spec.masked_paths)?;

@@ -17,9 +17,13 @@ pub(super) fn mount_proc(tree: &Tree) -> Result<OwnedFd> {
     Ok(proc)
 }
 
-/// Mounts `/sys` and `/sys/fs/cgroup`, read-only unless the container is privileged.
-pub(super) fn mount_sys(tree: &Tree, spec: &Spec, materials: &Materials) -> Result<OwnedFd> {
-    let access = if spec.privileged { MountFlags::empty() } else { MountFlags::MOUNT_ATTR_RDONLY };
+/// `/sys` and `/sys/fs/cgroup` are read-only unless the container is privileged.
+fn access(spec: &Spec) -> MountFlags {
+    if spec.privileged { MountFlags::empty() } else { MountFlags::MOUNT_ATTR_RDONLY }
+}
+
+pub(super) fn mount_sys(tree: &Tree, spec: &Spec) -> Result<OwnedFd> {
+    let access = access(spec);
     // The kernel gives a sysfs only to the owner of the network namespace; without, the host's is shown.
     let sys = match new_fs("sysfs", &[], QUIET | access) {
         Err(e) if Errno::from_io_error(&e) == Some(Errno::PERM) => {
@@ -32,11 +36,12 @@ pub(super) fn mount_sys(tree: &Tree, spec: &Spec, materials: &Materials) -> Resu
     };
     let sys = sys.map_err(mount_error("sysfs", "/sys"))?;
     tree.attach_on_folder(&sys, "sysfs", "/sys")?;
-    mount_cgroup(&sys, spec, materials, access)?;
     Ok(sys)
 }
 
-fn mount_cgroup(sys: &OwnedFd, spec: &Spec, materials: &Materials, access: MountFlags) -> Result<()> {
+/// Mounts `/sys/fs/cgroup`; the caller is in the container's group and control group namespace.
+pub(super) fn mount_cgroup(sys: &OwnedFd, spec: &Spec, materials: &Materials) -> Result<()> {
+    let access = access(spec);
     let fail = || mount_error("cgroup", "/sys/fs/cgroup");
     if !matches!(spec.namespaces.cgroup, Namespace::New) || materials.is_rootless {
         return Ok(());
