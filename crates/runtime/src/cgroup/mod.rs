@@ -16,9 +16,9 @@ use crate::{Error, Result};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// The control group layout of this machine, read once from `/proc/self/mountinfo`.
+/// The control group layout of this machine, from `/proc/self/mountinfo`.
 #[derive(Clone, Debug)]
 pub struct Manager(Arc<Layout>);
 
@@ -58,14 +58,18 @@ impl Entry {
 }
 
 impl Manager {
-    /// Finds out what is mounted where.
+    /// Finds out what is mounted where, once in a process: the kernel takes long to list mounts.
     ///
     /// # Errors
     /// [`Error::Path`] when `/proc/self/mountinfo` cannot be read.
     pub fn detect() -> Result<Self> {
+        static FOUND: OnceLock<Manager> = OnceLock::new();
+        if let Some(found) = FOUND.get() {
+            return Ok(found.clone());
+        }
         let path = "/proc/self/mountinfo";
         let text = std::fs::read_to_string(path).map_err(Error::path("reading", path))?;
-        Ok(Self(Arc::new(parse_layout(&text))))
+        Ok(FOUND.get_or_init(|| Self(Arc::new(parse_layout(&text)))).clone())
     }
 
     /// The group at `path` (`/tare/<id>`), whether or not it exists.
