@@ -81,7 +81,7 @@ impl Cache {
                 }
                 db.execute_batch("COMMIT")?;
             }
-            db.execute_batch("PRAGMA synchronous=NORMAL;")?;
+            db.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=64;")?;
             Ok(db)
         };
         let db = open().map_err(|source| Error::Cache { action: "open", path: path.clone(), source })?;

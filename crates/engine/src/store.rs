@@ -58,10 +58,13 @@ impl StateStore {
             }
         };
         connection.busy_timeout(Duration::from_secs(20)).map_err(fail)?;
-        // The last one out would else copy the whole log back and sync, in every single command.
+        // The last one out would else copy the whole log back and sync, in every single command; and the first
+        // one in reads the whole log, so it is kept short.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
         connection
-            .execute_batch("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;")
+            .execute_batch(
+                "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=64;",
+            )
             .and_then(|()| prepare(&connection))
             .map_err(fail)?;
         Ok(Self { path, connection: Mutex::new(connection) })

@@ -62,7 +62,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
     db.busy_timeout(Duration::from_secs(30)).doing("open")?;
     // The last one out would else copy the whole log back and sync, in every single command.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).doing("open")?;
-    db.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;").doing("open")?;
+    db.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=64;")
+        .doing("open")?;
     match version(&db)? {
         VERSION => Ok(db),
         0 => {

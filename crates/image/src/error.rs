@@ -132,7 +132,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No answer, or the connection broke, after all retries.
-    #[error("{registry}: cannot {action} {image}: {}", root_cause(source.as_ref()))]
+    #[error("{registry}: cannot {action} {image}: {}", root_cause(reason.as_ref()))]
     Unreachable {
         /// Host and port.
         registry: String,
@@ -140,9 +140,8 @@ pub enum RegistryError {
         action: &'static str,
         /// For which image.
         image: String,
-        /// reqwest's error.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// reqwest's error; no `source`, since the message has said what in it tells something.
+        reason: Box<dyn std::error::Error + Send + Sync>,
     },
     /// 401 or 403, or a repository that does not exist: registries do not tell these apart.
     #[error(
@@ -216,8 +215,8 @@ impl RegistryError {
             Self::RateLimited { registry, .. } => {
                 Some(format!("docker login {registry} raises the limit; or use a mirror (registry-mirrors)"))
             }
-            Self::Unreachable { registry, source, .. } => {
-                let cause = root_cause(source.as_ref());
+            Self::Unreachable { registry, reason, .. } => {
+                let cause = root_cause(reason.as_ref());
                 if cause.contains("certificate") || cause.contains("UnknownIssuer") {
                     Some(format!(
                         "behind a company's proxy, add its CA to the system's, or set SSL_CERT_FILE; for a test registry list {registry} in insecure-registries"

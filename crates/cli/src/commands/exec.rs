@@ -1,11 +1,15 @@
 //! `docker exec`: the process is a child of this one; nothing stands between it and the terminal.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStringExt as _;
 
 use anyhow::Context as _;
 use rustix::fd::{AsFd as _, OwnedFd};
 use tare_engine::exec::{Bond, ExecConfig, Executing};
 use tare_runtime::Stdio;
+use tare_sys::exec::ExecArgs;
+use tare_sys::selfexe;
 use tare_sys::signal::Signal;
 
 use super::run::exit_code;
@@ -49,6 +53,23 @@ struct Line {
     words: Vec<String>,
 }
 
+/// Goes on as the same program from a read-only mount that is attached nowhere: for a moment this process is one of the
+/// container's, which must not get to write to our binary through `/proc/PID/exe` (CVE-2019-5736).
+fn protect() -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() || selfexe::is_protected().context("look at /proc/self/exe")? {
+        return Ok(());
+    }
+    let variables = std::env::vars_os().map(|(name, value)| {
+        let mut entry = name;
+        entry.push("=");
+        entry.push(value);
+        entry.into_vec()
+    });
+    let args = ExecArgs::new(std::env::args_os().map(OsString::into_vec), variables)
+        .context("a NUL byte in the arguments")?;
+    Err(selfexe::reexec(&args)).context("cannot execute tare from a read-only mount")
+}
+
 /// `docker exec`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let path = session.path("exec");
@@ -76,6 +97,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         tty: line.tty && !line.detach,
         privileged: line.privileged,
     };
+    protect()?;
     let engine = session.engine()?;
     if line.detach {
         engine.exec(name, &config, null_streams()?, Bond::Detached)?;

@@ -260,7 +260,7 @@ impl Remote {
             registry: self.registry.clone(),
             action,
             image: self.image.clone(),
-            source: Box::new(source.without_url()),
+            reason: Box::new(source.without_url()),
         }
     }
 

@@ -16,11 +16,11 @@ use crate::{RegistryConfig, Result};
 pub fn fetch(url: &str, options: &RegistryConfig, file: &mut File) -> Result<Option<i64>> {
     let client = client(options, Trust::Verified)?;
     let host = url.split('/').nth(2).unwrap_or(url).to_owned();
-    let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
+    let unreachable = |reason: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
         registry: host.clone(),
         action: "fetch",
         image: url.to_owned(),
-        source,
+        reason,
     };
     runtime()?.block_on(async {
         let mut answer = client.get(url).send().await.map_err(|e| unreachable(e.into()))?;
