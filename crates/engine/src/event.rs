@@ -14,6 +14,7 @@ use crate::Engine;
 use crate::error::{Error, Result};
 
 const LIMIT: u64 = 8 << 20;
+const FILE: &str = "events.jsonl";
 
 /// What kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +89,30 @@ pub struct Event {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// The folder-independent way to append: used by the engine and by monitors' callers.
+impl Event {
+    /// The end of a container, as its monitor tells it: it knows no more of the container than this.
+    #[must_use]
+    pub fn died(id: &str, name: &str, code: i32) -> Self {
+        let attributes = [("exitCode".to_owned(), code.to_string()), ("name".to_owned(), name.to_owned())];
+        Self {
+            time_nano: now(),
+            kind: Kind::Container,
+            action: Action::Die,
+            id: id.into(),
+            attributes: attributes.into(),
+        }
+    }
+
+    /// Appends the event to those of a runtime dir. Events are a convenience: failing to write one fails nothing else.
+    pub fn record(&self, run: &Path) {
+        let _ = append(&run.join(FILE), self);
+    }
+}
+
+fn now() -> i64 {
+    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
 fn append(path: &Path, event: &Event) -> std::io::Result<()> {
     let mut bytes = serde_json::to_vec(event)?;
     bytes.push(b'\n');
@@ -102,19 +126,19 @@ fn append(path: &Path, event: &Event) -> std::io::Result<()> {
 
 impl Engine {
     fn events_path(&self) -> PathBuf {
-        self.paths().run.join("events.jsonl")
+        self.paths().run.join(FILE)
     }
 
     /// Notes that something happened. Events are a convenience: failing to write one fails nothing else.
     pub fn emit(&self, kind: Kind, action: Action, id: &str, attributes: &[(&str, &str)]) {
         let event = Event {
-            time_nano: i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX),
+            time_nano: now(),
             kind,
             action,
             id: id.into(),
             attributes: attributes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         };
-        let _ = append(&self.events_path(), &event);
+        event.record(&self.paths().run);
     }
 
     /// The events so far, from `since` on (nanoseconds), and a reader for those to come.

@@ -83,7 +83,6 @@ impl Engine {
         while pending.control.next(Some(Duration::from_secs(5)))?.is_some() {}
         let record = self.record(&pending.container.id);
         if let Ok(record) = &record {
-            self.emit_container(Action::Die, record, &[]);
             self.emit_container(Action::Stop, record, &[]);
         }
         let killed = matches!(status.map(|s| s.state), Some(Phase::Exited(e)) if e.grace_exhausted);
