@@ -46,10 +46,21 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
         }
         if let Some(build) = cause.downcast_ref::<tare_build::Error>() {
             hints.extend(build.hint());
+            hints.extend(mistrust(build));
         }
     }
     hints.dedup();
     hints
+}
+
+/// A RUN step that does not trust a certificate although it was given the host's authorities by variables.
+fn mistrust(error: &tare_build::Error) -> Option<String> {
+    let tare_build::Error::RunFailed { tail, .. } = error else { return None };
+    tare_engine::diagnose::is_tls_mistrust(tail).then(|| {
+        "this program reads its own list of authorities, not SSL_CERT_FILE: COPY your CA into \
+         /usr/local/share/ca-certificates and RUN update-ca-certificates before this step"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod connect;
 pub mod container;
 pub mod control;
 mod create;
+pub mod diagnose;
 mod error;
 pub mod event;
 pub mod exec;

@@ -5,6 +5,7 @@
 //! when, and nobody has to clean up.
 
 use std::fs::{File, OpenOptions};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -35,10 +36,16 @@ impl Engine {
         let path = self.folder(id).join("monitor.log");
         let file =
             OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(e) => Err(Error::io("lock", path)(e.into())),
+        Ok(try_lock(&file, &path)?.then_some(file))
+    }
+
+    /// Whether a monitor still has the lock. Makes no file: with `--rm` the monitor may be removing the folder.
+    fn is_monitored(&self, id: &str) -> Result<bool> {
+        let path = self.folder(id).join("monitor.log");
+        match OpenOptions::new().append(true).open(&path) {
+            Ok(file) => Ok(!try_lock(&file, &path)?),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(Error::io("open", path)(e)),
         }
     }
 
@@ -64,11 +71,8 @@ impl Engine {
 
     /// Ends whatever monitor still has the container's lock; for removal.
     pub(crate) fn end_monitor(&self, id: &str) -> Result<()> {
-        if !self.folder(id).exists() {
-            return Ok(());
-        }
         let deadline = Instant::now() + PATIENCE;
-        while self.monitor_lock(id)?.is_none() {
+        while self.is_monitored(id)? {
             if let Some(mut control) = Control::connect(id, &self.run_folder(id))? {
                 let _ = control.send(&Request::Stop { signal: Some(9), grace_ms: Some(0) });
                 while let Ok(Some(_)) = control.next(Some(PATIENCE)) {}
@@ -91,7 +95,7 @@ impl Engine {
             return Ok(container);
         }
         let deadline = Instant::now() + PATIENCE;
-        while self.monitor_lock(&container.id)?.is_none() && Instant::now() < deadline {
+        while self.is_monitored(&container.id)? && Instant::now() < deadline {
             std::thread::sleep(PAUSE);
         }
         self.reconcile()?;
@@ -101,5 +105,14 @@ impl Engine {
     fn answers(&self, container: &Container) -> bool {
         let first = self.subscribe(&container.id, &container.name).and_then(|mut c| c.next(Some(PATIENCE)));
         first.is_ok_and(|message| message.is_some())
+    }
+}
+
+/// Takes the lock if nobody has it.
+fn try_lock(file: &File, path: &Path) -> Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(Error::io("lock", path)(e.into())),
     }
 }
