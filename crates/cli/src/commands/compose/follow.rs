@@ -75,7 +75,7 @@ impl Look {
 /// The end of a container that was followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ended {
-    pub(super) service: String,
+    label: String,
     pub(super) code: i32,
 }
 
@@ -91,13 +91,20 @@ pub(super) struct Merged<'a> {
 
 struct Source {
     id: String,
-    service: String,
     label: String,
     colour: &'static str,
     follower: LogFollower,
     /// Pieces of lines without their ends, one for each stream.
     partial: HashMap<bool, String>,
     done: bool,
+}
+
+/// What stands before a container's lines: its service and number, or the name of a one-off container.
+pub(super) fn label_of(container: &Container) -> String {
+    match container.config.labels.get(tare_compose::labels::ONEOFF).map(String::as_str) {
+        Some("True") => container.name.clone(),
+        _ => format!("{}-{}", service_of(container), number_of(container)),
+    }
 }
 
 impl<'a> Merged<'a> {
@@ -114,15 +121,10 @@ impl<'a> Merged<'a> {
             let (entries, follower) = engine.logs(&container.id, options)?;
             let index = merged.sources.len();
             past.extend(entries.into_iter().map(|entry| (index, entry)));
-            let service = service_of(container).to_owned();
-            let label = match container.config.labels.get(tare_compose::labels::ONEOFF).map(String::as_str) {
-                Some("True") => container.name.clone(),
-                _ => format!("{service}-{}", number_of(container)),
-            };
+            let label = label_of(container);
             merged.width = merged.width.max(label.len());
             merged.sources.push(Source {
                 id: container.id.clone(),
-                service,
                 label,
                 colour: COLOURS[index % COLOURS.len()],
                 follower,
@@ -152,6 +154,11 @@ impl<'a> Merged<'a> {
     /// A signal is for the caller: it is looked at first.
     pub(super) fn turn(&mut self, signals: Option<&SignalFd>) -> anyhow::Result<Vec<Ended>> {
         self.wait(signals)?;
+        self.gather()
+    }
+
+    /// [`Self::turn`] without the wait.
+    pub(super) fn gather(&mut self) -> anyhow::Result<Vec<Ended>> {
         let mut ended = Vec::new();
         for index in 0..self.sources.len() {
             if self.sources[index].done {
@@ -166,14 +173,14 @@ impl<'a> Merged<'a> {
                 Ok(State::Exited(exit)) if self.not_before.is_none_or(|start| exit.finished_at >= start) => {
                     self.flush(index)?;
                     self.sources[index].done = true;
-                    ended.push(Ended { service: self.sources[index].service.clone(), code: exit.code });
+                    ended.push(Ended { label: self.sources[index].label.clone(), code: exit.code });
                 }
                 Ok(_) => {}
                 // Removed under our eyes.
                 Err(_) => {
                     self.flush(index)?;
                     self.sources[index].done = true;
-                    ended.push(Ended { service: self.sources[index].service.clone(), code: 0 });
+                    ended.push(Ended { label: self.sources[index].label.clone(), code: 0 });
                 }
             }
         }
@@ -236,13 +243,11 @@ impl<'a> Merged<'a> {
             false => format!("{label} {time}{text}"),
         }
     }
+}
 
-    /// The label of a service's container, for the line about its end.
-    pub(super) fn announce(&self, ended: &Ended) -> anyhow::Result<()> {
-        let source = self.sources.iter().find(|source| source.done && source.service == ended.service);
-        let label = source.map_or(ended.service.as_str(), |source| source.label.as_str());
-        write(&format!("{label} exited with code {}\n", ended.code), false)
-    }
+/// The line about a container's end.
+pub(super) fn announce(ended: &Ended) -> anyhow::Result<()> {
+    write(&format!("{} exited with code {}\n", ended.label, ended.code), false)
 }
 
 fn write(line: &str, to_stderr: bool) -> anyhow::Result<()> {

@@ -213,9 +213,9 @@ fn parse(args: &[String]) -> anyhow::Result<Compose> {
                 _ => String::new(),
             };
             let text = if flag.starts_with("--") { "unknown flag" } else { "unknown shorthand flag" };
-            Failure::usage(16, format!("{text}: {flag}\n\n{}", usage(&error))).into()
+            Failure::usage(1, format!("{text}: {flag}\n\n{}", usage(&error))).into()
         }
-        _ => Failure::usage(16, error.to_string().trim_start_matches("error: ").trim_end().to_owned()).into(),
+        _ => Failure::usage(1, error.to_string().trim_start_matches("error: ").trim_end().to_owned()).into(),
     })
 }
 

@@ -75,6 +75,13 @@ impl List {
         Self { style, title, state: Mutex::new(State::default()) }
     }
 
+    /// A list among the logs of containers: a live one would be drawn over them.
+    pub(super) fn beside_logs(options: &Options, title: &'static str) -> Self {
+        let list = Self::new(options, title);
+        let style = if list.style == Style::Live { Style::Lines } else { list.style };
+        Self { style, ..list }
+    }
+
     /// A list that shows warnings and nothing else.
     pub(super) fn quiet() -> Self {
         Self { style: Style::Quiet, title: "Running", state: Mutex::new(State::default()) }

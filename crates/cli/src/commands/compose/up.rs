@@ -21,7 +21,7 @@ use tare_engine::logs::LogOptions;
 use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
-use super::follow::{Look, Merged};
+use super::follow::{Look, Merged, announce, label_of};
 use super::progress::List;
 use super::project::Context;
 use super::work::{self, ImagePolicy, Work};
@@ -241,7 +241,7 @@ fn attached(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<u8> {
     options.recreate = Recreate::Never;
     let start = plan::up(work.project, &observed, &options)?;
     let followed = followed(work, args)?;
-    let names: Vec<&str> = followed.iter().map(|container| container.name.as_str()).collect();
+    let names: Vec<String> = followed.iter().map(label_of).collect();
     note(&format!("Attaching to {}", names.join(", ")));
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
     let log = LogOptions { tail: None, since: Some(since), until: None };
@@ -297,7 +297,8 @@ fn follow(
         End::Interrupted => {
             note("Gracefully stopping... (press Ctrl+C again to force)");
             stop_all(work, args, &mut merged, signals)?;
-            Ok(130)
+            // As Compose 2.40: what was asked for has been done.
+            Ok(0)
         }
         End::Aborted(code) => {
             note("Aborting on container exit...");
@@ -334,7 +335,7 @@ fn watch(
         }
         let all_started = starting.is_none();
         for ended in merged.turn(Some(signals))? {
-            merged.announce(&ended)?;
+            announce(&ended)?;
             if abort || (args.abort_on_container_failure && ended.code != 0) {
                 return Ok(End::Aborted(ended.code));
             }
@@ -358,6 +359,7 @@ fn stop_all(
     let observed = work.observe()?;
     let plan = plan::stop(work.project, &observed, &args.services)?;
     let mut stopping = Work::new(work.context, work.project, "Stopping");
+    stopping.list = List::beside_logs(&work.context.options, "Stopping");
     stopping.stop_timeout = work.stop_timeout;
     let engine = work.engine()?;
     let stopped = stopping.with_executor(&observed, |executor| {
@@ -365,7 +367,7 @@ fn stop_all(
             let stop = scope.spawn(|| executor.run(&plan));
             while !stop.is_finished() {
                 for ended in merged.turn(Some(signals))? {
-                    merged.announce(&ended)?;
+                    announce(&ended)?;
                 }
                 if signals.read()?.is_some() {
                     note("Killing...");
@@ -375,6 +377,10 @@ fn stop_all(
                         let _ = engine.kill(&container.id, "SIGKILL");
                     }
                 }
+            }
+            // What ended between the last look and the end of the stop.
+            for ended in merged.gather()? {
+                announce(&ended)?;
             }
             match stop.join() {
                 Ok(Err(error)) => Err(work::failure(&error)),
