@@ -57,9 +57,13 @@ pub(crate) enum Ended {
     Closed,
     /// The detach keys were typed.
     Detached,
-    /// A signal to this process that is not the container's.
+    /// A signal to this process that is not the container's, or the last of [`INSISTING`] that it ignored.
     Signalled(Signal),
 }
+
+/// After as many SIGINTs and SIGTERMs that the container ignores, the terminal is given back, as in Docker: PID 1 gets
+/// no signal that it does not handle, so that Ctrl-C on `run IMAGE sleep 100` would do nothing for ever.
+const INSISTING: u8 = 3;
 
 /// The signals that are handed on.
 const PROXIED: [Signal; 9] = [
@@ -98,6 +102,7 @@ pub(crate) fn run(
         settings,
         pending: Vec::new(),
         frames: Frames::default(),
+        asked: 0,
     };
     if pump.settings.tty {
         resize(peer);
@@ -133,6 +138,8 @@ struct Pump {
     input_open: bool,
     pending: Vec<u8>,
     frames: Frames,
+    /// SIGINTs and SIGTERMs handed on.
+    asked: u8,
 }
 
 struct Ready {
@@ -179,7 +186,7 @@ impl Pump {
         })
     }
 
-    fn take_signals(&self, signals: &SignalFd, peer: &dyn Peer) -> anyhow::Result<Option<Ended>> {
+    fn take_signals(&mut self, signals: &SignalFd, peer: &dyn Peer) -> anyhow::Result<Option<Ended>> {
         while let Some(info) = signals.read()? {
             match info.signal {
                 Signal::WINCH => {
@@ -187,7 +194,13 @@ impl Pump {
                         resize(peer);
                     }
                 }
-                signal if self.settings.proxy && !self.settings.tty => peer.signal(signal),
+                signal if self.settings.proxy && !self.settings.tty => {
+                    peer.signal(signal);
+                    self.asked += u8::from(matches!(signal, Signal::INT | Signal::TERM));
+                    if self.asked >= INSISTING {
+                        return Ok(Some(Ended::Signalled(signal)));
+                    }
+                }
                 signal => return Ok(Some(Ended::Signalled(signal))),
             }
         }

@@ -76,6 +76,7 @@ const WITH_SIZE: View = View {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("ps"), args)?;
     let filters = Filters::parse(&line.filter, &KEYS)?;
+    check_states(&filters)?;
     let engine = session.engine()?;
     let containers = engine.containers()?;
     let last = if line.latest { 1 } else { line.last };
@@ -106,6 +107,21 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let view = if line.size { &WITH_SIZE } else { &VIEW };
     print(&view.render(&rows, Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
     Ok(0)
+}
+
+/// A misspelt state would match nothing and look like an answer.
+fn check_states(filters: &Filters) -> anyhow::Result<()> {
+    const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+    for state in filters.values("status") {
+        if !STATES.contains(&state.as_str()) {
+            return Err(Failure::new(format!(
+                "invalid filter 'status={state}': invalid value for state ({state}): must be one of {}",
+                STATES.join(", ")
+            ))
+            .into());
+        }
+    }
+    Ok(())
 }
 
 fn matches(engine: &Engine, container: &Container, filters: &Filters) -> anyhow::Result<bool> {

@@ -2,7 +2,8 @@
 
 use tare_engine::{Error, RemoveOptions};
 
-use super::each::each;
+use crate::error::report;
+use crate::output::print_line;
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -29,9 +30,17 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         running: if line.force { WhenRunning::Kill } else { WhenRunning::Refuse },
         volumes: if line.volumes { AnonymousVolumes::Remove } else { AnonymousVolumes::Keep },
     };
-    each(&line.names, |name| match engine.remove(name, options) {
-        // As in Docker, --force does not mind one that is gone already.
-        Err(Error::NoSuchContainer(_)) if line.force => Ok(()),
-        other => Ok(other?),
-    })
+    let mut code = 0;
+    for name in &line.names {
+        match engine.remove(name, options) {
+            Ok(()) => print_line(name)?,
+            Err(error) => {
+                // As in Docker, --force says that one is gone already, and does not mind.
+                let gone = line.force && matches!(error, Error::NoSuchContainer(_));
+                let reported = report(&error.into());
+                code = if gone { code } else { reported.max(1) };
+            }
+        }
+    }
+    Ok(code)
 }

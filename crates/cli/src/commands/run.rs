@@ -8,7 +8,7 @@ use tare_sys::signal::{Signal, SignalFd};
 use super::create::{self, MakeFlags};
 use super::run_flags::ContainerFlags;
 use crate::attach::{self, Channel, Ended, Peer, Settings};
-use crate::error::as_own_failure;
+use crate::error::{Failure, as_own_failure};
 use crate::output::print_line;
 use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
@@ -135,6 +135,7 @@ pub(crate) fn follow(
     let peer = Container { engine, id: attachment.id().to_owned() };
     let shown = show_notes(engine, &peer.id, 0);
     let raw = if settings.tty && settings.stdin { RawMode::enter()? } else { None };
+    let proxied = settings.proxy && !settings.tty;
     let stream = attachment.stream.try_clone()?;
     let channel = if attachment.terminal { Channel::Raw(stream) } else { Channel::Framed(stream) };
     let ended = attach::run(channel, settings, signals, &peer);
@@ -144,14 +145,30 @@ pub(crate) fn follow(
             crate::output::note("");
             Ok(None)
         }
+        Ended::Signalled(_) if proxied => Err(insisted(engine, &peer.id).into()),
         Ended::Signalled(signal) => {
-            Err(crate::error::Failure::silent(u8::try_from(128 + signal.number()).unwrap_or(255)).into())
+            Err(Failure::silent(u8::try_from(128 + signal.number()).unwrap_or(255)).into())
         }
         Ended::Closed => {
             let exit = attachment.wait()?;
             show_notes(engine, &peer.id, shown);
+            if let Some(cause) = (exit.code != 0).then(|| engine.diagnose(&peer.id)).flatten() {
+                crate::error::warn(&cause.message, cause.hint.as_deref());
+            }
             Ok(Some(exit_code(exit.code)))
         }
+    }
+}
+
+/// What to say when the user pressed Ctrl-C until the container was left alone: it runs on.
+fn insisted(engine: &Engine, id: &str) -> Failure {
+    let failure = Failure::usage(1, "\ngot 3 SIGTERM/SIGINTs, forcefully exiting");
+    match engine.container(id) {
+        Ok(container) if container.state.is_active() => failure.with_hint(format!(
+            "the container runs on, for its first process ignores the signal: `tare stop {}`; `run --init` hands signals on",
+            container.name
+        )),
+        _ => failure,
     }
 }
 

@@ -10,7 +10,7 @@ use tare_build::{Event, Outcome, Progress, Request, StepId};
 use tare_image::LayerStatus;
 
 use crate::error::{Failure, warn};
-use crate::output::note;
+use crate::output::{color, note};
 
 /// The form of a build's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +76,13 @@ impl Printer {
         }
     }
 
-    /// The last lines: names and time.
+    /// The last lines: the steps that came to no end, or names and time.
     pub(crate) fn finish(&self, request: &Request, outcome: Option<&Outcome>) {
-        if let Ok(state) = self.state.lock() {
-            for step in state.steps.values() {
-                if let Some(bar) = &step.bar {
-                    bar.finish_and_clear();
-                }
-            }
+        let mut open: Vec<StepId> =
+            self.state.lock().map(|state| state.steps.keys().copied().collect()).unwrap_or_default();
+        open.sort_unstable();
+        for id in open {
+            self.end(id, &color::error("ERROR"));
         }
         let Some(outcome) = outcome.filter(|_| self.mode != Mode::Quiet) else { return };
         for tag in &request.tags {
