@@ -44,12 +44,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         print_line(&format!("Using default tag: {}", reference.tag().unwrap_or("latest")))?;
     }
     let platform = line.platform.as_deref().unwrap_or_default();
-    let outcome = transfer(session.engine()?, &reference, platform, line.quiet, Sink::Stdout)?;
-    if !line.quiet {
-        print_line(&format!("Digest: {}", outcome.digest))?;
-        let verdict = if outcome.up_to_date { "Image is up to date" } else { "Downloaded newer image" };
-        print_line(&format!("Status: {verdict} for {}", reference.familiar()))?;
-    }
+    transfer(session.engine()?, &reference, platform, line.quiet, Sink::Stdout)?;
     print_line(&reference.canonical())?;
     Ok(0)
 }
@@ -57,13 +52,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 /// Pulls an image that a command needs, with progress on stderr.
 pub(crate) fn pull_image(engine: &Engine, name: &str, platform: &str, quiet: bool) -> anyhow::Result<()> {
     let reference = super::tag::reference(name)?;
-    let outcome = transfer(engine, &reference, platform, quiet, Sink::Stderr)?;
-    if !quiet {
-        crate::output::note(&format!("Digest: {}", outcome.digest));
-        let verdict = if outcome.up_to_date { "Image is up to date" } else { "Downloaded newer image" };
-        crate::output::note(&format!("Status: {verdict} for {}", reference.familiar()));
-    }
-    Ok(())
+    transfer(engine, &reference, platform, quiet, Sink::Stderr).map(drop)
 }
 
 fn transfer(

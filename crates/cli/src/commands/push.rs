@@ -28,21 +28,15 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("push"), args)?;
     let engine = session.engine()?;
     let reference = super::tag::reference(&line.name)?;
-    if !line.quiet {
-        print_line(&format!("The push refers to repository [{}]", reference.repository()))?;
-    }
     let live = TransferProgress::new(Sink::Stdout);
     let progress: &dyn PullProgress = if line.quiet { &Silent } else { &live };
     let pushed = engine.images()?.push(&reference, &super::pull_options()?, progress);
     live.finish();
-    let pushed = pushed?;
+    pushed?;
     let name = reference.familiar();
     engine.emit(Kind::Image, Action::Push, &name, &[("name", &name)]);
     if line.quiet {
         print_line(&reference.canonical())?;
-    } else {
-        let tag = reference.tag().unwrap_or("latest");
-        print_line(&format!("{tag}: digest: {} size: {}", pushed.digest, pushed.size))?;
     }
     Ok(0)
 }
