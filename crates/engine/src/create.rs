@@ -79,7 +79,7 @@ impl Engine {
             image_id: image.id.to_string(),
             image_ref: config.image.clone(),
             layers: image.layers.iter().map(|l| l.path.clone()).collect(),
-            ready_ports: ready_ports(&config, image),
+            ready_ports: ready_ports(&config),
             endpoints: Vec::new(),
             config,
             id: ids::container_id(),
@@ -307,14 +307,14 @@ fn check(config: &ContainerConfig) -> Result<()> {
     Ok(())
 }
 
-/// Ports that tell readiness: the published ones, else those that the image exposes.
-fn ready_ports(config: &ContainerConfig, image: &Image) -> Vec<u16> {
+/// Ports that tell readiness: the published ones, else those that the image or `--expose` names.
+fn ready_ports(config: &ContainerConfig) -> Vec<u16> {
     let published: Vec<u16> =
         config.ports.iter().filter(|p| p.protocol == Protocol::Tcp).map(|p| p.container_port).collect();
     if !published.is_empty() {
         return published;
     }
-    image.config.config.exposed_ports.iter().filter_map(|p| tcp_port(p)).collect()
+    config.exposed_ports.iter().filter_map(|p| tcp_port(p)).collect()
 }
 
 fn tcp_port(text: &str) -> Option<u16> {
