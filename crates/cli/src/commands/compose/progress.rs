@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{Ansi, Options, ProgressKind};
 use crate::output::{color, note};
+
+/// How often the times of a live list are drawn.
+const TICK: Duration = Duration::from_millis(100);
 
 /// How the list is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,30 @@ impl List {
         }
         state.drawn = 0;
         state.rows.clear();
+    }
+
+    /// Does `work` while the times of a live list run on: without, a long wait would look like a hang.
+    pub(super) fn ticking<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.style != Style::Live {
+            return work();
+        }
+        std::thread::scope(|scope| {
+            // Dropped when the work is over, also by a panic; the thread ends at once.
+            let (_over, ticks) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                while ticks.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    self.tick();
+                }
+            });
+            work()
+        })
+    }
+
+    fn tick(&self) {
+        let mut state = self.lock();
+        if state.drawn > 0 && state.rows.iter().any(|row| row.mark == Mark::Working) {
+            self.draw(&mut state);
+        }
     }
 
     /// Prints a warning above the list, once.
@@ -251,6 +279,15 @@ impl Progress for List {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ticking_list_ends_with_its_work() {
+        let state = Mutex::new(State::default());
+        let list = List { style: Style::Live, title: "Running", state };
+        let began = Instant::now();
+        assert_eq!(list.ticking(|| 7), 7);
+        assert!(began.elapsed() < TICK, "the work's end was waited for a tick long");
+    }
 
     #[test]
     fn rows_change_in_place_and_finished_ones_make_room() {

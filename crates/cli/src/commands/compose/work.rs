@@ -223,7 +223,7 @@ impl<'a> Work<'a> {
             variable: &variable,
             settings,
         };
-        Ok(work(&executor))
+        Ok(self.list.ticking(|| work(&executor)))
     }
 
     fn parallel(&self) -> i64 {
