@@ -115,6 +115,8 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 
 /// Builds and returns the image ID.
 pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
+    // A build that Ctrl-C ended leaves its layer behind; nothing but the space is lost if that cannot be removed.
+    let _ = engine.images()?.sweep();
     let printer = Printer::new(mode);
     let outcome = tare_build::build(engine.images()?, request, &printer, &Cancel::default());
     printer.finish(request, outcome.as_ref().ok());

@@ -50,6 +50,8 @@ pub(crate) fn prune(engine: &Engine, all: bool, filters: &Filters) -> anyhow::Re
         filters.labels(&image.config.config.labels)
             && until.is_none_or(|until| image.created < until.as_second())
     };
+    // Layers of builds and pulls that were killed.
+    engine.images()?.sweep()?;
     Ok(engine.images()?.prune(&PruneOptions { all, filter: &wanted, in_use: &in_use })?)
 }
 
