@@ -278,6 +278,8 @@ class Lab:
     def close(self):
         """Ends everything, and says what is left of it: a list of texts, empty when all is well."""
         self.reset()
+        # The default network's bridge stays for the next container, as docker0 does, until it is pruned.
+        self.run("docker", "network", "prune", "-f", seconds=60)
         shutil.rmtree(self.dir, ignore_errors=True)
         try:
             until("no leftovers", 15, lambda: not (leftovers() - self.before))

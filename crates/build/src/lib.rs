@@ -25,6 +25,7 @@ mod ignore;
 mod instructions;
 mod io_at;
 mod layers;
+mod leftovers;
 mod mounts;
 mod plan;
 mod request;

@@ -77,6 +77,26 @@ impl Manager {
         Group { manager: self.clone(), path: path.trim_matches('/').to_owned() }
     }
 
+    /// The names of the groups below `path`; of all hierarchies together.
+    pub fn children(&self, path: &str) -> Vec<String> {
+        let roots: Vec<&Path> = match &*self.0 {
+            Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.mount.as_path()).collect(),
+            Layout::V2(root) => vec![root],
+            Layout::None => Vec::new(),
+        };
+        let folders =
+            roots.iter().filter_map(|root| std::fs::read_dir(root.join(path.trim_matches('/'))).ok());
+        let mut names: Vec<String> = folders
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Whether limits can be set at all.
     pub fn is_available(&self) -> bool {
         !matches!(*self.0, Layout::None)
