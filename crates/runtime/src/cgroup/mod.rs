@@ -109,7 +109,7 @@ impl Manager {
 }
 
 fn parse_layout(mountinfo: &str) -> Layout {
-    let (mut hierarchies, mut unified) = (Vec::new(), None);
+    let (mut hierarchies, mut unified) = (Vec::<v1::Hierarchy>::new(), None);
     for line in mountinfo.lines() {
         let Some((left, right)) = line.split_once(" - ") else { continue };
         let Some(point) = left.split(' ').nth(4) else { continue };
@@ -117,7 +117,11 @@ fn parse_layout(mountinfo: &str) -> Layout {
         let (kind, options) = (right.next().unwrap_or(""), right.nth(1).unwrap_or(""));
         match kind {
             "cgroup2" => unified = Some(PathBuf::from(point)),
-            "cgroup" => hierarchies.extend(v1::Hierarchy::new(point, options)),
+            // One that is mounted in two places (a bind of /sys, say) counts once.
+            "cgroup" => hierarchies.extend(
+                v1::Hierarchy::new(point, options)
+                    .filter(|new| !hierarchies.iter().any(|known| known.is_same(new))),
+            ),
             _ => {}
         }
     }
@@ -383,5 +387,7 @@ mod tests {
         let Layout::V1(found) = parse_layout(&hybrid) else { panic!("not v1") };
         assert!(found[0].has("cpu") && found[0].has("cpuacct") && !found[0].has("rw"));
         assert!(matches!(parse_layout(""), Layout::None));
+        let twice = format!("{hybrid}{}", hybrid.replace("/sys/", "/mnt/sys/"));
+        assert!(matches!(parse_layout(&twice), Layout::V1(found) if found.len() == 1));
     }
 }

@@ -15,6 +15,11 @@ pub(super) struct Hierarchy {
 }
 
 impl Hierarchy {
+    /// Whether both are mounts of one tree.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.controllers == other.controllers
+    }
+
     pub(super) fn new(mount: &str, options: &str) -> Option<Self> {
         const KNOWN: [&str; 8] =
             ["pids", "memory", "cpu", "cpuacct", "freezer", "devices", "cpuset", "blkio"];
