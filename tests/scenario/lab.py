@@ -188,7 +188,9 @@ class Lab:
 
     def fresh_project(self):
         shutil.rmtree(self.project, ignore_errors=True)
-        shutil.copytree(os.path.join(REPO, "examples", "django"), self.project)
+        # Without what `make demo` left there: the database's files, and Python's.
+        made = shutil.ignore_patterns("docker", "__pycache__")
+        shutil.copytree(os.path.join(REPO, "examples", "django"), self.project, ignore=made)
         for folder, _, files in os.walk(self.project):
             os.chown(folder, OWNER, OWNER)
             for name in files:
