@@ -42,6 +42,7 @@ impl Engine {
         self.converge()?;
         let image =
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
+        check_platform(&config, &image.config)?;
         let warnings = self.warnings(&config, &image);
         merge_image(&mut config, &image.config.config);
         check(&config)?;
@@ -281,6 +282,25 @@ fn take_default(own: &mut String, image: &str) {
     }
 }
 
+/// A local image of another platform than `--platform` asks for must not be run in its place without a word.
+fn check_platform(config: &ContainerConfig, image: &tare_oci::ImageConfig) -> Result<()> {
+    if config.platform.is_empty() {
+        return Ok(());
+    }
+    let wanted: tare_oci::Platform = config
+        .platform
+        .parse()
+        .map_err(|e| Error::invalid(format!("invalid platform {:?}: {e}", config.platform)))?;
+    let have = image.platform();
+    if have.score_on(&wanted).is_some() {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        message: format!("image {} is for {have}, not for {}", config.image, config.platform),
+        hint: Some(format!("`tare pull --platform {} {}` gets the other one", config.platform, config.image)),
+    })
+}
+
 /// What no image can mend.
 fn check(config: &ContainerConfig) -> Result<()> {
     let words = config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten());
@@ -342,6 +362,25 @@ mod tests {
             ContainerConfig { entrypoint: Some(vec!["sh".into()]), ..ContainerConfig::default() };
         merge_image(&mut config, &image);
         assert_eq!(config.cmd, None, "a new entrypoint clears the image's command");
+    }
+
+    #[test]
+    fn an_image_of_another_platform_is_not_run_in_silence() {
+        let image = tare_oci::ImageConfig {
+            os: "linux".into(),
+            architecture: "amd64".into(),
+            ..tare_oci::ImageConfig::default()
+        };
+        let with = |platform: &str| {
+            check_platform(
+                &ContainerConfig { platform: platform.into(), ..ContainerConfig::default() },
+                &image,
+            )
+        };
+        assert!(with("").is_ok() && with("linux/amd64").is_ok());
+        let error = with("linux/arm64").unwrap_err();
+        assert!(error.to_string().contains("linux/amd64"), "{error}");
+        assert!(with("linux/amd64/x/y").is_err());
     }
 
     #[test]
