@@ -23,10 +23,12 @@ fn finds_by_name_id_and_prefix() {
     for text in ["a:1", "docker.io/library/a:1", &a.id.to_string(), &a.id.hex(), &a.id.short()] {
         assert_eq!(store.find(text).unwrap().map(|i| i.id), Some(a.id), "{text}");
     }
-    assert!(store.find("a").unwrap().is_none());
+    // "x" is no hex digit: a name without its tag's image, never the beginning of an ID.
+    image(&store, "x:1", &[("f", 10)]);
+    assert!(store.find("x").unwrap().is_none());
     assert!(matches!(store.require("nope"), Err(Error::NoSuchImage(n)) if n == "nope"));
     assert!(matches!(store.find("Bad Name"), Err(Error::Reference(_))));
-    assert_eq!(store.list().unwrap().len(), 2);
+    assert_eq!(store.list().unwrap().len(), 3);
     assert_eq!(a.size, 10);
     assert_eq!(a.created, 1_704_164_645);
     assert_eq!(std::fs::read(a.layers[0].path.join("f")).unwrap().len(), 10);
