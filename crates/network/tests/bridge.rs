@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use namespaces::{as_host, new_container};
 use tare_network::{
@@ -14,6 +14,10 @@ use tare_network::{
     remove_bridge, setup_loopback, within_namespace,
 };
 
+/// How long a connection may take that must come about: one lost neighbour solicitation is repeated after a second.
+const REACHED: Duration = Duration::from_secs(5);
+
+/// How long silence lasts before a connection counts as dropped.
 const DROPPED: Duration = Duration::from_millis(200);
 
 fn bridge(number: u8) -> Bridge {
@@ -66,7 +70,12 @@ fn listen_in(netns: &OwnedFd, address: &str) -> TcpListener {
 }
 
 fn connect_in(netns: &OwnedFd, address: SocketAddr) -> std::io::Result<TcpStream> {
-    within_namespace(netns.as_fd(), || Ok(TcpStream::connect_timeout(&address, DROPPED))).expect("entered")
+    within_namespace(netns.as_fd(), || Ok(TcpStream::connect_timeout(&address, REACHED))).expect("entered")
+}
+
+fn is_unreachable(netns: &OwnedFd, address: SocketAddr) -> bool {
+    within_namespace(netns.as_fd(), || Ok(TcpStream::connect_timeout(&address, DROPPED).is_err()))
+        .expect("entered")
 }
 
 /// Sends a word and reads it back on the other side; tells who the listener saw.
@@ -105,7 +114,7 @@ fn containers_reach_each_other_and_the_host() {
         assert!(host_routes().expect("listed").contains(&"10.50.0.0/24".parse().expect("a subnet")));
         remove_bridge(&bridge).expect("removed");
         remove_bridge(&bridge).expect("gone already");
-        assert!(connect_in(&a, at("10.50.0.3", 80)).is_err());
+        assert!(is_unreachable(&a, at("10.50.0.3", 80)));
     });
 }
 
@@ -117,13 +126,13 @@ fn networks_are_isolated_from_each_other() {
         ensure_bridge(&two).expect("made");
         let (a, b) = (container(&one, 2), container(&two, 2));
         let listener = listen_in(&b, "0.0.0.0:80");
-        assert!(connect_in(&a, at("10.52.0.2", 80)).is_err());
+        assert!(is_unreachable(&a, at("10.52.0.2", 80)));
         // A container on both networks reaches both.
         let second = Endpoint { ifname: "eth1".to_owned(), default_route: false, ..endpoint(&two, 9) };
         attach(a.as_fd(), &second).expect("attached");
         exchange(&listener, connect_in(&a, at("10.52.0.2", 80)));
         detach(&second).expect("detached");
-        assert!(connect_in(&a, at("10.52.0.2", 80)).is_err());
+        assert!(is_unreachable(&a, at("10.52.0.2", 80)));
         remove_bridge(&one).expect("removed");
         remove_bridge(&two).expect("removed");
     });
@@ -136,7 +145,7 @@ fn without_icc_containers_reach_only_the_host() {
         ensure_bridge(&bridge).expect("made");
         let (a, b) = (container(&bridge, 2), container(&bridge, 3));
         let listener = listen_in(&b, "0.0.0.0:80");
-        assert!(connect_in(&a, at("10.53.0.3", 80)).is_err());
+        assert!(is_unreachable(&a, at("10.53.0.3", 80)));
         exchange(&listener, TcpStream::connect(at("10.53.0.3", 80)));
     });
 }
@@ -179,7 +188,7 @@ fn a_restart_need_not_wait_for_the_old_pair() {
         let listener = listen_in(&new, "0.0.0.0:80");
         exchange(&listener, connect_in(&new, at("10.55.0.2", 80)));
         detach(&endpoint(&bridge, 2)).expect("detached");
-        assert!(connect_in(&new, at("10.55.0.1", 80)).is_err());
+        assert!(is_unreachable(&new, at("10.55.0.1", 80)));
     });
 }
 
@@ -206,24 +215,5 @@ fn failures_name_what_failed_and_leave_nothing() {
         attach(netns.as_fd(), &endpoint(&bridge, 2)).expect("nothing was left that is in the way");
         let long = Bridge { name: "a-name-too-long-for-linux".to_owned(), ..bridge };
         assert!(ensure_bridge(&long).is_err());
-    });
-}
-
-#[test]
-fn attaching_is_quick() {
-    as_host(|| {
-        let bridge = bridge(57);
-        ensure_bridge(&bridge).expect("made");
-        let best = (2..12)
-            .map(|last| {
-                let netns = new_container();
-                let start = Instant::now();
-                ensure_bridge(&bridge).expect("there already");
-                attach(netns.as_fd(), &endpoint(&bridge, last)).expect("attached");
-                start.elapsed()
-            })
-            .min();
-        assert!(best.is_some_and(|best| best < Duration::from_millis(10)), "took {best:?}");
-        eprintln!("ensure + attach, best of 10: {best:?}");
     });
 }
