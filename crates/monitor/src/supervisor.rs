@@ -32,6 +32,9 @@ mod ending;
 mod requests;
 mod streams;
 
+/// How long after a start the monitor gives back the memory that starting took.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// Descriptors that the engine leaves to a new monitor.
 #[derive(Debug)]
 pub struct Handover {
@@ -66,6 +69,7 @@ pub fn supervise(spec_path: &Path, handover: Handover) -> Result<(MonitorSpec, S
 #[derive(Debug)]
 struct Stopping {
     then: AfterStop,
+    grace: Duration,
     kill_at: Option<Instant>,
     killed: bool,
 }
@@ -85,6 +89,7 @@ struct Supervisor {
     backoff: Backoff,
     run: Option<Run>,
     restart_at: Option<Instant>,
+    settled_at: Option<Instant>,
     stopping: Option<Stopping>,
     handed_over: bool,
     early: EarlyInput,
@@ -160,6 +165,7 @@ impl Supervisor {
             backoff: Backoff::new(),
             run: None,
             restart_at: None,
+            settled_at: None,
             stopping: None,
             handed_over,
             early: EarlyInput::default(),
@@ -218,6 +224,7 @@ impl Supervisor {
         self.status.health = run.health.as_ref().map(|h| h.health.clone());
         self.status.state = State::Running { pid: run.pid, paused: false };
         self.run = Some(run);
+        self.settled_at = Some(Instant::now() + SETTLED);
         self.deliver_early_input();
         self.publish()
     }
@@ -305,6 +312,7 @@ impl Supervisor {
         let run = self.run.as_ref();
         [
             self.restart_at,
+            self.settled_at,
             self.stopping.as_ref().and_then(|s| s.kill_at),
             run.and_then(|r| r.watch.deadline()),
             run.and_then(|r| r.health.as_ref()).map(crate::health::Checker::deadline),
@@ -362,6 +370,10 @@ impl Supervisor {
             if let Err(error) = self.start() {
                 self.conclude(Err(error));
             }
+        }
+        if self.settled_at.is_some_and(|at| at <= now) {
+            self.settled_at = None;
+            tare_sys::memory::release_idle();
         }
         self.kill_if_due(now);
         if let Some(dns) = self.run.as_mut().and_then(|r| r.dns.as_mut())

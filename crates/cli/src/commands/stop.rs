@@ -46,10 +46,6 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 /// Says so when a container ignored its stop signal for the whole grace time.
 pub(crate) fn remark(engine: &Engine, name: &str, outcome: &StopOutcome) {
     let StopOutcome::Killed { after } = outcome else { return };
-    // `-t 0` asks for just that.
-    if after.is_zero() {
-        return;
-    }
     let program = engine.container(name).ok().and_then(|container| container.argv().first().cloned());
     let program = program.map(|program| format!(" ({program})")).unwrap_or_default();
     warn(

@@ -21,7 +21,8 @@ impl Supervisor {
             oom_killed: run.was_oom_killed(),
             finished_at: Timestamp::now(),
             error: None,
-            grace_exhausted: self.stopping.as_ref().is_some_and(|s| s.killed),
+            // `-t 0` leaves no time that could be used up.
+            grace_exhausted: self.stopping.as_ref().is_some_and(|s| s.killed && !s.grace.is_zero()),
         };
         let ran = run.began.elapsed();
         self.clean_up(run);
