@@ -28,13 +28,34 @@ pub(crate) struct ContainerIo {
     close_when_written: bool,
 }
 
-/// What one read of an output gave.
+/// In the order of [`ContainerIo::outputs`].
+const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+/// Where both outputs have something, so much is taken of each in turn, as Docker does.
+const PIECE: usize = 2048;
+
+/// What came of an output.
+#[derive(Debug)]
 pub(crate) enum Output<'b> {
     /// Bytes.
     Bytes(&'b [u8]),
-    /// Nothing now.
-    Nothing,
     /// It has ended.
+    End,
+}
+
+/// Whether there is reason to read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Something came.
+    Went,
+    /// Nothing is there now, or ever.
+    Idle,
+}
+
+/// What one read gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunk {
+    Bytes(usize),
+    Nothing,
     End,
 }
 
@@ -93,11 +114,8 @@ fn nonblocking(fd: &OwnedFd) -> Result<(), Error> {
 
 impl ContainerIo {
     /// The outputs still open.
-    pub(crate) fn open_outputs(&self) -> impl Iterator<Item = (Stream, BorrowedFd<'_>)> {
-        [Stream::Stdout, Stream::Stderr]
-            .into_iter()
-            .zip(&self.outputs)
-            .filter_map(|(stream, file)| file.as_ref().map(|f| (stream, f.as_fd())))
+    pub(crate) fn open_outputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.outputs.iter().flatten().map(AsFd::as_fd)
     }
 
     /// The input, when something waits to be written to it.
@@ -105,17 +123,41 @@ impl ContainerIo {
         if self.waiting.is_empty() { None } else { self.input.as_ref().map(AsFd::as_fd) }
     }
 
-    /// Reads one output once.
-    pub(crate) fn read<'b>(&mut self, stream: Stream, buffer: &'b mut [u8]) -> Output<'b> {
+    /// Reads every open output once and hands on what came: piece by piece in turn where both have something, since
+    /// what was written first is not known, cut between lines, and the ends last.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], take: &mut dyn FnMut(Stream, Output<'_>)) -> Reading {
+        let (first, second) = buffer.split_at_mut(buffer.len() / 2);
+        let chunks = [self.read_one(Stream::Stdout, first), self.read_one(Stream::Stderr, second)];
+        let length = |chunk| if let Chunk::Bytes(length) = chunk { length } else { 0 };
+        let mut left = [&first[..length(chunks[0])], &second[..length(chunks[1])]];
+        while left.iter().any(|bytes| !bytes.is_empty()) {
+            let alone = left.iter().any(|bytes| bytes.is_empty());
+            for (stream, bytes) in STREAMS.into_iter().zip(&mut left) {
+                let (piece, rest) = bytes.split_at(if alone { bytes.len() } else { piece(bytes) });
+                *bytes = rest;
+                if !piece.is_empty() {
+                    take(stream, Output::Bytes(piece));
+                }
+            }
+        }
+        for (stream, chunk) in STREAMS.into_iter().zip(chunks) {
+            if chunk == Chunk::End {
+                take(stream, Output::End);
+            }
+        }
+        if chunks.iter().all(|chunk| *chunk == Chunk::Nothing) { Reading::Idle } else { Reading::Went }
+    }
+
+    fn read_one(&mut self, stream: Stream, buffer: &mut [u8]) -> Chunk {
         let slot = &mut self.outputs[usize::from(stream.number() - 1)];
-        let Some(file) = slot else { return Output::End };
+        let Some(file) = slot else { return Chunk::Nothing };
         match file.read(buffer) {
-            Ok(n) if n > 0 => Output::Bytes(&buffer[..n]),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Output::Nothing,
+            Ok(n) if n > 0 => Chunk::Bytes(n),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Chunk::Nothing,
             // 0 bytes: a pipe's end. EIO: a terminal's.
             _ => {
                 *slot = None;
-                Output::End
+                Chunk::End
             }
         }
     }
@@ -166,5 +208,69 @@ impl ContainerIo {
         let Some(terminal) = &self.terminal else { return Ok(()) };
         let size = rustix::termios::Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(terminal, size).map_err(Into::into)
+    }
+}
+
+/// The length of the next piece: whole lines up to [`PIECE`], or one longer line.
+fn piece(bytes: &[u8]) -> usize {
+    let end = |b: &u8| *b == b'\n';
+    let head = &bytes[..bytes.len().min(PIECE)];
+    let last = head.iter().rposition(end).or_else(|| bytes.iter().position(end));
+    last.map_or(bytes.len(), |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Our side of a container that has written this and ended.
+    fn written(stdout: &str, stderr: &str) -> ContainerIo {
+        let (Stdio::Streams { stdout: out, stderr: err, .. }, ours) = pipes(Stdin::Null).unwrap() else {
+            panic!("pipes were asked for")
+        };
+        File::from(out).write_all(stdout.as_bytes()).unwrap();
+        File::from(err).write_all(stderr.as_bytes()).unwrap();
+        ours
+    }
+
+    fn read_all(mut io: ContainerIo) -> Vec<(Stream, String)> {
+        let mut pieces = Vec::new();
+        let mut ends = Vec::new();
+        let mut buffer = vec![0; 32 * 1024];
+        while io.read(&mut buffer, &mut |stream, output| match output {
+            Output::Bytes(bytes) => pieces.push((stream, String::from_utf8(bytes.to_vec()).unwrap())),
+            Output::End => ends.push(stream),
+        }) == Reading::Went
+        {}
+        assert_eq!(ends, STREAMS);
+        pieces
+    }
+
+    #[test]
+    fn a_burst_on_both_streams_is_read_in_turn() {
+        let lines = |name: &str| (0..6000).map(|n| format!("{name} {n:04}\n")).collect::<String>();
+        let texts = [lines("o"), lines("e")];
+        let mut read = [String::new(), String::new()];
+        for (stream, piece) in read_all(written(&texts[0], &texts[1])) {
+            read[usize::from(stream.number() - 1)] += &piece;
+            let apart = read[0].len().abs_diff(read[1].len());
+            // Stream by stream they would come to be a whole read apart.
+            assert!(apart <= 2 * PIECE, "{apart}");
+        }
+        assert_eq!(read, texts);
+    }
+
+    #[test]
+    fn a_few_lines_before_an_error_stay_together() {
+        let pieces = read_all(written("one\ntwo\n", "failed\nbecause\n"));
+        let want = [(Stream::Stdout, "one\ntwo\n"), (Stream::Stderr, "failed\nbecause\n")];
+        assert_eq!(pieces, want.map(|(stream, text)| (stream, text.to_owned())));
+    }
+
+    #[test]
+    fn a_long_line_is_one_piece() {
+        assert_eq!(piece(&[b'x'; 5000]), 5000);
+        assert_eq!(piece(&[&[b'x'; 5000][..], b"\nnext\n"].concat()), 5001);
+        assert_eq!(piece(b"one\ntwo"), 4);
     }
 }

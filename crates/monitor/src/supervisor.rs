@@ -20,7 +20,7 @@ use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
 use crate::attach::Attached;
 use crate::client::Client;
-use crate::log::{LogWriter, Stream};
+use crate::log::LogWriter;
 use crate::protocol::Message;
 use crate::restart::Backoff;
 use crate::run::{self, Run};
@@ -128,7 +128,7 @@ enum Source {
     Client(usize),
     Attached(usize),
     Process,
-    Output(Stream),
+    Output,
     Input,
     Dns,
     Ports,
@@ -284,7 +284,7 @@ impl Supervisor {
         let Some(run) = &self.run else { return list };
         list.push((Source::Process, run.pidfd.as_fd(), read));
         if !self.attached.iter().any(Attached::is_behind) {
-            list.extend(run.io.open_outputs().map(|(stream, fd)| (Source::Output(stream), fd, read)));
+            list.extend(run.io.open_outputs().map(|fd| (Source::Output, fd, read)));
         }
         list.extend(run.io.hungry_input().map(|fd| (Source::Input, fd, PollFlags::OUT)));
         list.extend(run.dns.iter().map(|dns| (Source::Dns, dns.as_fd(), read)));
@@ -333,7 +333,7 @@ impl Supervisor {
             Source::Client(n) => self.client_ready(n, flags),
             Source::Attached(n) => self.attached_ready(n, flags),
             Source::Process => self.ended(),
-            Source::Output(stream) => self.output_ready(stream),
+            Source::Output => drop(self.output_ready()),
             Source::Input => {
                 if let Some(run) = &mut self.run {
                     run.io.flush();

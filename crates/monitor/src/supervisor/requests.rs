@@ -131,7 +131,8 @@ impl Supervisor {
             Some(ms) => u64::try_from(ms).ok().map(Duration::from_millis),
         };
         let kill_at = grace.map(|grace| Instant::now() + grace);
-        self.stopping = Some(Stopping { then, grace: grace.unwrap_or(Duration::MAX), kill_at, killed: false });
+        self.stopping =
+            Some(Stopping { then, grace: grace.unwrap_or(Duration::MAX), kill_at, killed: false });
     }
 
     fn kill(&mut self, number: i32) -> Result<(), String> {

@@ -4,7 +4,7 @@ use rustix::event::PollFlags;
 
 use super::Supervisor;
 use crate::attach::{Arrival, Framing};
-use crate::io::Output;
+use crate::io::{Output, Reading};
 use crate::log::Stream;
 use crate::spec::Stdin;
 
@@ -36,18 +36,19 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn output_ready(&mut self, stream: Stream) {
+    /// Reads the container's outputs once and hands on what came.
+    pub(super) fn output_ready(&mut self) -> Reading {
         let framing = self.framing();
-        let Some(run) = &mut self.run else { return };
-        match run.io.read(stream, &mut self.buffer) {
-            Output::Nothing => {}
-            Output::End => drop(self.log.flush(stream)),
+        let Some(run) = &mut self.run else { return Reading::Idle };
+        let (log, attached) = (&mut self.log, &mut self.attached);
+        // A log that cannot be written (a full disk) must not stop the container.
+        run.io.read(&mut self.buffer, &mut |stream, output| match output {
+            Output::End => drop(log.flush(stream)),
             Output::Bytes(bytes) => {
-                // A log that cannot be written (a full disk) must not stop the container.
-                let _ = self.log.write(stream, bytes);
-                self.attached.retain_mut(|a| a.send(stream, bytes, framing));
+                let _ = log.write(stream, bytes);
+                attached.retain_mut(|a| a.send(stream, bytes, framing));
             }
-        }
+        })
     }
 
     /// Passes on what came before the container was there.
@@ -71,13 +72,8 @@ impl Supervisor {
 
     /// Reads what the container wrote before it ended. All its processes are gone, so this comes to an end.
     pub(super) fn drain(&mut self) {
-        let framing = self.framing();
-        let Some(run) = &mut self.run else { return };
+        while self.output_ready() == Reading::Went {}
         for stream in [Stream::Stdout, Stream::Stderr] {
-            while let Output::Bytes(bytes) = run.io.read(stream, &mut self.buffer) {
-                let _ = self.log.write(stream, bytes);
-                self.attached.retain_mut(|a| a.send(stream, bytes, framing));
-            }
             let _ = self.log.flush(stream);
         }
     }
