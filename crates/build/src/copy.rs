@@ -11,10 +11,10 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use tare_sys::root::RootDir;
 
-use crate::Error;
 use crate::io_at::At as _;
 use crate::select::{Entry, Kind, Selected, handle_path};
 use crate::users::Owner;
+use crate::{Cancel, Error};
 
 /// A destination: an absolute path, and whether it was written as a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +42,14 @@ impl Style {
 pub(crate) struct Writer<'a> {
     root: &'a RootDir,
     style: Style,
+    cancel: &'a Cancel,
     /// The folder that was written to last.
     last: Option<(PathBuf, OwnedFd)>,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(root: &'a RootDir, style: Style) -> Self {
-        Self { root, style, last: None }
+    pub(crate) fn new(root: &'a RootDir, style: Style, cancel: &'a Cancel) -> Self {
+        Self { root, style, cancel, last: None }
     }
 
     /// Copies one selected file or folder; `several` sources need a folder as target.
@@ -60,6 +61,7 @@ impl<'a> Writer<'a> {
         }
         for entry in &selected.entries {
             let place = if selected.is_folder { into.join(&entry.rel) } else { into.clone() };
+            self.cancel.check().at("copy to", &place)?;
             self.put(entry, &selected.path(entry), &place).at("copy to", &place)?;
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::glob::{DoubleStar, Glob};
 use crate::request::NamedContext;
 use crate::select::{self, Selected};
 use crate::sources::{Access, Origin, SourceRoot, mount};
-use crate::{Error, config, extract, scope, users};
+use crate::{Cancel, Error, config, extract, scope, users};
 
 /// A source, found.
 enum Item {
@@ -131,9 +131,9 @@ impl Builder<'_> {
             None => Some(users::Owner::ROOT),
         };
         let style = Style { owner, mode: how.mode };
-        let mut writer = Writer::new(&root, style);
+        let mut writer = Writer::new(&root, style, self.cancel);
         for item in items {
-            item.write(&mut writer, &root, &how.target, style, (how.parents, step.line))?;
+            item.write(&mut writer, &root, &how.target, (style, self.cancel), (how.parents, step.line))?;
         }
         Ok(staging)
     }
@@ -225,7 +225,7 @@ impl Builder<'_> {
             if selected.is_empty() {
                 return Err(select::explain_missing(root, &text, step.line));
             }
-            select::hash_files(&mut selected, root, &self.cache)?;
+            select::hash_files(&mut selected, root, &self.cache, self.cancel)?;
             for one in selected {
                 self.warn_crlf(&one, step);
                 items.push(archive_or_files(one, keyword, copy)?);
@@ -236,7 +236,7 @@ impl Builder<'_> {
 
     fn fetch(&self, url: &str, copy: &AddCopy, step: Step) -> Result<Item, Error> {
         self.events.event(Event::Download { id: step.id, url });
-        let fetched = fetch::fetch(self.request, url, step.line)?;
+        let fetched = fetch::fetch(self.request, url, step.line, self.cancel)?;
         let found = fetched.digest.to_string();
         if let Some(expected) = &copy.checksum
             && *expected != found
@@ -323,7 +323,7 @@ impl Item {
         writer: &mut Writer<'_>,
         root: &tare_sys::root::RootDir,
         target: &Target,
-        style: Style,
+        (style, cancel): (Style, &Cancel),
         (parents, line): (bool, u32),
     ) -> Result<(), Error> {
         match self {
@@ -345,7 +345,8 @@ impl Item {
                 })?;
                 // The archive's own owners, unless --chown says otherwise.
                 let owner = style.owner.filter(|owner| *owner != users::Owner::ROOT);
-                let options = extract::Options { owner, mode: style.mode, line, archive };
+                let options =
+                    extract::Options { owner, mode: style.mode, line, archive, cancel: cancel.clone() };
                 extract::unpack(Box::new(file), root, &target.path, &options)
             }
         }

@@ -183,7 +183,7 @@ pub enum Error {
     #[error("the image's config")]
     Config(#[source] serde_json::Error),
     /// The caller ended the build.
-    #[error("the build was cancelled")]
+    #[error("build cancelled")]
     Cancelled,
 }
 

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use indexmap::IndexMap;
 use tare_dockerfile::{Dockerfile, ExpandError, Node};
-use tare_image::{Image, LayerStaging, LayerStatus, PullProgress, Store};
+use tare_image::{Image, LayerStaging, Store};
 use tare_oci::{Digest, ImageConfig, Platform};
 
 use crate::cache::{Cache, KeyHasher, StepResult};
 use crate::event::{Event, Progress, StepId};
+use crate::interruptible::Work;
 use crate::io_at::At as _;
 use crate::layers::{LayerId, Layers, hash};
 use crate::mounts::Generated;
@@ -83,7 +84,7 @@ pub(crate) fn build(
         })?,
     };
     crate::leftovers::sweep(&request.run_root);
-    let folder = ContextFolder::open(&mut request.context, &request.cache_root, &request.run_root)?;
+    let folder = ContextFolder::open(&mut request.context, &request.cache_root, &request.run_root, cancel)?;
     let host = Platform::host();
     let platform = request.platform.clone().unwrap_or_else(|| host.clone());
     let target_name = request.target.as_deref().unwrap_or("default");
@@ -277,7 +278,13 @@ impl Builder<'_> {
         self.events.event(Event::PullStarted { image: &name });
         let mut options = self.request.pull_options.clone();
         options.platform = Some(wanted.clone());
-        let outcome = self.store.pull(&reference, &options, &Pulling(self.events)).map_err(failed)?;
+        let store = self.store.clone();
+        let work = Work::begin(move |progress| store.pull(&reference, &options, progress));
+        let events = self.events;
+        let pulled = work.wait(self.cancel, |(layer, status)| {
+            events.event(Event::PullLayer { layer: &layer, status });
+        })?;
+        let outcome = pulled.map_err(failed)?;
         Ok(outcome.image)
     }
 
@@ -415,15 +422,4 @@ impl Builder<'_> {
 
 pub(crate) fn invalid(line: u32, instruction: &'static str, reason: impl Into<String>) -> Error {
     Error::Invalid { line, instruction, reason: reason.into() }
-}
-
-/// Passes a pull's progress on.
-struct Pulling<'a>(&'a dyn Progress);
-
-impl PullProgress for Pulling<'_> {
-    fn layer(&self, id: &str, status: LayerStatus) {
-        self.0.event(Event::PullLayer { layer: id, status });
-    }
-
-    fn message(&self, _: &str) {}
 }

@@ -10,9 +10,9 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid
 use tar::EntryType;
 use tare_sys::root::RootDir;
 
-use crate::Error;
 use crate::select::{clean, handle_path};
 use crate::users::Owner;
+use crate::{Cancel, Error};
 
 /// How an archive is unpacked.
 pub(crate) struct Options {
@@ -21,12 +21,19 @@ pub(crate) struct Options {
     pub(crate) mode: Option<u32>,
     pub(crate) line: u32,
     pub(crate) archive: String,
+    pub(crate) cancel: Cancel,
 }
 
 impl Options {
     /// For a build's context.
-    pub(crate) fn context() -> Self {
-        Self { owner: Some(Owner::ROOT), mode: None, line: 0, archive: "the build context".to_owned() }
+    pub(crate) fn context(cancel: &Cancel) -> Self {
+        Self {
+            owner: Some(Owner::ROOT),
+            mode: None,
+            line: 0,
+            archive: "the build context".to_owned(),
+            cancel: cancel.clone(),
+        }
     }
 }
 
@@ -85,6 +92,7 @@ pub(crate) fn unpack(
             continue;
         }
         let place = target.join(&rel);
+        options.cancel.check().map_err(|e| wrap(&name, e))?;
         let mode = place_entry(&mut entry, root, target, &place, options).map_err(|e| wrap(&name, e))?;
         folder_modes.extend(mode.map(|mode| (place, mode)));
     }
@@ -223,7 +231,13 @@ mod tests {
             (EntryType::Regular, "d/f", "text"),
             (EntryType::Link, "d/hard", "d/f"),
         ]);
-        unpack(Box::new(io::Cursor::new(bytes)), &root, Path::new("/"), &Options::context()).unwrap();
+        unpack(
+            Box::new(io::Cursor::new(bytes)),
+            &root,
+            Path::new("/"),
+            &Options::context(&Cancel::default()),
+        )
+        .unwrap();
         assert!(!dir.path().join("escaped").exists() && !dir.path().join("dots").exists());
         assert!(inside.join("escaped").exists() && inside.join("dots").exists());
         assert_eq!(std::fs::read_to_string(inside.join("d/hard")).unwrap(), "text");

@@ -5,10 +5,11 @@ use std::io::{Seek as _, SeekFrom};
 
 use tare_oci::{Digest, Hasher};
 
-use crate::Error;
+use crate::interruptible::Work;
 use crate::io_at::At as _;
 use crate::request::Request;
 use crate::sources::temporary;
+use crate::{Cancel, Error};
 
 /// A fetched file.
 pub(crate) struct Fetched {
@@ -37,16 +38,24 @@ pub(crate) fn file_name(url: &str) -> &str {
 }
 
 /// Fetches a file.
-pub(crate) fn fetch(request: &Request, url: &str, line: u32) -> Result<Fetched, Error> {
+pub(crate) fn fetch(request: &Request, url: &str, line: u32, cancel: &Cancel) -> Result<Fetched, Error> {
     // On disk and not in memory: it may be large.
     let folder = temporary(&request.cache_root.join("downloads"))?;
     let path = folder.join("file");
-    let mut file =
+    let file =
         File::options().read(true).write(true).create(true).truncate(true).open(&path).at("make", &path)?;
     // The open file is all that is needed.
     std::fs::remove_dir_all(&folder).at("remove", &folder)?;
-    let mtime = tare_image::fetch(url, &request.pull_options.registries, &mut file)
-        .map_err(|source| Error::Fetch { line, url: url.to_owned(), reason: source.to_string() })?;
+    let (registries, from) = (request.pull_options.registries.clone(), url.to_owned());
+    let work = Work::begin(move |_| {
+        let mut file = file;
+        tare_image::fetch(&from, &registries, &mut file).map(|mtime| (file, mtime))
+    });
+    let (mut file, mtime) = work.wait(cancel, |_| ())?.map_err(|source| Error::Fetch {
+        line,
+        url: url.to_owned(),
+        reason: source.to_string(),
+    })?;
     let mut hashed = Hashing(Hasher::new());
     file.seek(SeekFrom::Start(0)).at("read", &path)?;
     std::io::copy(&mut file, &mut hashed).at("read", &path)?;

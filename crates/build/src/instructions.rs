@@ -214,7 +214,8 @@ impl Builder<'_> {
                     let user = &stage.config.config.user;
                     let owner =
                         if user.is_empty() { None } else { Some(users::resolve(&root, user, step.line)?) };
-                    Writer::new(&root, Style { owner, mode: None }).make_folder(path.as_ref())?;
+                    Writer::new(&root, Style { owner, mode: None }, self.cancel)
+                        .make_folder(path.as_ref())?;
                     drop(root);
                     self.add_layer(stage, key, staging);
                     true

@@ -1,4 +1,4 @@
-//! What a build that was killed (Ctrl-C ends it at once) left: folders under the run root and control groups, both named
+//! What a build that was killed left: folders under the run root and control groups, both named
 //! after the process. The next build takes them away.
 
 use std::path::Path;

@@ -23,6 +23,7 @@ mod fetch;
 mod glob;
 mod ignore;
 mod instructions;
+mod interruptible;
 mod io_at;
 mod layers;
 mod leftovers;
@@ -66,5 +67,7 @@ pub fn build(
     events: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Outcome, Error> {
-    executor::build(store, request, events, cancel)
+    let built = executor::build(store, request, events, cancel);
+    // Whatever it was that failed then.
+    if built.is_err() && cancel.is_cancelled() { Err(Error::Cancelled) } else { built }
 }

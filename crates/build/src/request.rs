@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
-use rustix::fd::OwnedFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use tare_image::PullOptions;
 use tare_oci::{Platform, Reference};
 use tare_runtime::Rlimit;
@@ -167,20 +168,52 @@ impl fmt::Debug for SecretSource {
     }
 }
 
-/// Ends a build from a signal handler or another thread.
+/// Ends a build: from another thread, or by a descriptor that a signal makes readable. A step that runs is killed.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Wish>);
+
+#[derive(Debug, Default)]
+struct Wish {
+    uttered: AtomicBool,
+    watched: Option<OwnedFd>,
+}
 
 impl Cancel {
-    /// Asks the build to end; a running step is killed within a quarter of a second.
+    /// Ends the build when the descriptor becomes readable. Nothing is read from it.
+    #[must_use]
+    pub fn watching(fd: OwnedFd) -> Self {
+        Self(Arc::new(Wish { uttered: AtomicBool::new(false), watched: Some(fd) }))
+    }
+
+    /// Asks the build to end; without a descriptor to watch it may take a quarter of a second to see that.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.uttered.store(true, Ordering::Relaxed);
     }
 
     /// Whether the build is to end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        if self.0.uttered.load(Ordering::Relaxed) {
+            return true;
+        }
+        let Some(fd) = self.fd() else { return false };
+        let readable = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&Timespec::default()));
+        let cancelled = matches!(readable, Ok(1..));
+        if cancelled {
+            self.cancel();
+        }
+        cancelled
+    }
+
+    /// For long work between steps: an error once the build is to end. What the error says does not matter, because a
+    /// build that was cancelled fails with [`Error::Cancelled`](crate::Error::Cancelled) whatever came of it.
+    pub(crate) fn check(&self) -> std::io::Result<()> {
+        if self.is_cancelled() { Err(std::io::Error::other("cancelled")) } else { Ok(()) }
+    }
+
+    /// The descriptor to poll.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.0.watched.as_ref().map(AsFd::as_fd)
     }
 }
 

@@ -90,11 +90,14 @@ fn pump(running: &Running, out: File, err: File, output: &mut Output<'_>, cancel
         }
         let mut polled: Vec<PollFd<'_>> =
             streams.iter().map(|(_, file)| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN)).collect();
+        // Once it was seen it would only keep the loop from waiting.
+        let watched = cancel.fd().filter(|_| !killed);
+        polled.extend(watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         match poll(&mut polled, Some(&quarter)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let ready: Vec<bool> = polled[..streams.len()].iter().map(|fd| !fd.revents().is_empty()).collect();
         let mut index = 0;
         for ready in ready {
             let (stream, file) = &mut streams[index];

@@ -12,7 +12,7 @@ use crate::mounts::{self, bind, overlay};
 use crate::request::{BuildNetwork, Entitlements, NamedContext, SecretSource};
 use crate::select::{self, clean};
 use crate::sources::{Origin, SourceRoot};
-use crate::{Error, config, run, scope};
+use crate::{Cancel, Error, config, run, scope};
 
 /// Folders that the runtime mounts on in every container.
 const RUNTIME_TARGETS: [&str; 6] =
@@ -87,7 +87,13 @@ impl Builder<'_> {
                     _ => {
                         let root = self.host_root(from.as_deref())?;
                         let root = root.as_ref().unwrap_or(&self.context);
-                        key_of_tree(&mut key, root, source.as_deref().unwrap_or("."), &self.cache, step)?;
+                        key_of_tree(
+                            &mut key,
+                            root,
+                            source.as_deref().unwrap_or("."),
+                            (&self.cache, self.cancel),
+                            step,
+                        )?;
                     }
                 }
             }
@@ -364,7 +370,7 @@ impl Builder<'_> {
                     // What the ignore file keeps out must not appear in the mount either.
                     let root = self.host_root(from)?;
                     let root = root.as_ref().unwrap_or(&self.context);
-                    copy_tree(root, &source, self.generated.folder()?, step)?
+                    copy_tree(root, &source, self.generated.folder()?, (step, self.cancel))?
                 }
             }
         };
@@ -379,7 +385,7 @@ impl Builder<'_> {
 
     fn copy_out(&mut self, root: &SourceRoot, source: &str, step: Step) -> Result<PathBuf, Error> {
         let folder = self.generated.folder()?;
-        copy_tree(root, source, folder, step)
+        copy_tree(root, source, folder, (step, self.cancel))
     }
 
     fn changes(&self, read_only: bool, extras: &mut Extras) -> Result<Option<(PathBuf, PathBuf)>, Error> {
@@ -397,13 +403,18 @@ impl Builder<'_> {
 }
 
 /// Copies a part of a tree into `folder` and returns what to mount.
-fn copy_tree(root: &SourceRoot, source: &str, folder: PathBuf, step: Step) -> Result<PathBuf, Error> {
+fn copy_tree(
+    root: &SourceRoot,
+    source: &str,
+    folder: PathBuf,
+    (step, cancel): (Step, &Cancel),
+) -> Result<PathBuf, Error> {
     use crate::copy::{Style, Target, Writer};
     let found = select::select(root, source, &[])?;
     let Some(selected) = found.first() else { return Err(select::explain_missing(root, source, step.line)) };
     let inside = tare_sys::root::RootDir::open_host(&folder).at("open", &folder)?;
     let target = Target { path: PathBuf::from("/it"), is_folder: false };
-    Writer::new(&inside, Style { owner: None, mode: None }).copy(selected, &target)?;
+    Writer::new(&inside, Style { owner: None, mode: None }, cancel).copy(selected, &target)?;
     Ok(folder.join("it"))
 }
 
@@ -411,14 +422,14 @@ fn key_of_tree(
     key: &mut KeyHasher,
     root: &SourceRoot,
     source: &str,
-    cache: &Cache,
+    (cache, cancel): (&Cache, &Cancel),
     step: Step,
 ) -> Result<(), Error> {
     let mut selected = select::select(root, source, &[])?;
     if selected.is_empty() {
         return Err(select::explain_missing(root, source, step.line));
     }
-    select::hash_files(&mut selected, root, cache)?;
+    select::hash_files(&mut selected, root, cache, cancel)?;
     select::add_to_key(key, &selected, root);
     Ok(())
 }

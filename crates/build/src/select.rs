@@ -14,7 +14,7 @@ use crate::glob::{DoubleStar, Glob, is_pattern};
 use crate::ignore::{Ignore, Verdict};
 use crate::io_at::At as _;
 use crate::sources::{Origin, SourceRoot};
-use crate::{Error, Excluded};
+use crate::{Cancel, Error, Excluded};
 
 /// One file or folder that a source names.
 pub(crate) struct Selected {
@@ -233,7 +233,12 @@ fn entry(rel: PathBuf, metadata: &std::fs::Metadata, path: &Path) -> Result<Opti
 }
 
 /// Fills in the digests of all files, from the cache where it knows them.
-pub(crate) fn hash_files(selected: &mut [Selected], source: &SourceRoot, cache: &Cache) -> Result<(), Error> {
+pub(crate) fn hash_files(
+    selected: &mut [Selected],
+    source: &SourceRoot,
+    cache: &Cache,
+    cancel: &Cancel,
+) -> Result<(), Error> {
     let remember = matches!(source.origin, Origin::Host(_));
     // A file changed just now may change again within the same tick of the clock.
     let fresh = SystemTime::now()
@@ -252,6 +257,7 @@ pub(crate) fn hash_files(selected: &mut [Selected], source: &SourceRoot, cache: 
             let facts = match known {
                 Some(facts) => facts,
                 None => {
+                    cancel.check().at("read", one.source.join(&entry.rel))?;
                     let facts = read_facts(&one.path(entry)).at("read", one.source.join(&entry.rel))?;
                     if remember && entry.stamp.ctime < fresh {
                         learnt.push((entry.stamp, facts));
@@ -411,7 +417,7 @@ mod tests {
         let cache = Cache::open(cache_dir.path()).unwrap();
         let key = || {
             let mut selected = select(&source, "src", &[]).unwrap();
-            hash_files(&mut selected, &source, &cache).unwrap();
+            hash_files(&mut selected, &source, &cache, &Cancel::default()).unwrap();
             assert!(selected[0].entries.iter().any(|e| e.facts.is_some_and(|f| f.crlf_script)));
             let mut key = KeyHasher::new("t");
             add_to_key(&mut key, &selected, &source);

@@ -10,7 +10,7 @@ use tare_sys::root::RootDir;
 use crate::ignore::Ignore;
 use crate::io_at::At as _;
 use crate::request::Context;
-use crate::{Error, extract};
+use crate::{Cancel, Error, extract};
 
 /// A tree to copy from.
 pub(crate) struct SourceRoot {
@@ -90,7 +90,12 @@ pub(crate) struct ContextFolder {
 }
 
 impl ContextFolder {
-    pub(crate) fn open(context: &mut Context, cache_root: &Path, run_root: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(
+        context: &mut Context,
+        cache_root: &Path,
+        run_root: &Path,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
         match std::mem::replace(context, Context::Empty) {
             Context::Dir(path) => {
                 *context = Context::Dir(path.clone());
@@ -99,7 +104,7 @@ impl ContextFolder {
             Context::Tar(stream) => {
                 let folder = Self { path: temporary(&cache_root.join("contexts"))?, temporary: true };
                 let root = RootDir::open_host(&folder.path).at("open", &folder.path)?;
-                extract::unpack(stream, &root, Path::new("/"), &extract::Options::context())?;
+                extract::unpack(stream, &root, Path::new("/"), &extract::Options::context(cancel))?;
                 Ok(folder)
             }
             Context::Empty => Ok(Self { path: temporary(&run_root.join("contexts"))?, temporary: true }),

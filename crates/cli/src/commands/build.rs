@@ -6,11 +6,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use rustix::fd::AsFd as _;
 use tare_build::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
     Secret, SecretSource,
 };
 use tare_engine::Engine;
+use tare_sys::interrupt::Interrupts;
+use tare_sys::signal::Signal;
 
 use super::run_flags::pair;
 use super::run_flags::storage::csv;
@@ -115,19 +118,30 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 
 /// Builds and returns the image ID.
 pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
-    // A build that Ctrl-C ended leaves its layer behind; nothing but the space is lost if that cannot be removed.
+    // A build that was killed leaves its layer behind; nothing but the space is lost if that cannot be removed.
     let _ = engine.images()?.sweep();
     let printer = Printer::new(mode);
-    let outcome = tare_build::build(engine.images()?, request, &printer, &Cancel::default());
-    printer.finish(request, outcome.as_ref().ok());
-    let outcome = outcome.inspect_err(|error| {
-        if let tare_build::Error::RunFailed { tail, .. } = error
-            && mode != Mode::Plain
-        {
-            note(&format!("------\n{}\n------", tail.trim_end()));
+    let interrupts =
+        Interrupts::watch(&[Signal::INT, Signal::TERM, Signal::HUP]).context("cannot watch for signals")?;
+    let watched = interrupts.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")?;
+    let outcome = tare_build::build(engine.images()?, request, &printer, &Cancel::watching(watched));
+    printer.finish(request, &outcome);
+    match outcome {
+        Ok(outcome) => Ok(outcome.image_id.to_string()),
+        Err(error @ tare_build::Error::Cancelled) => {
+            let signal = interrupts.take().ok().flatten().unwrap_or(Signal::INT);
+            let code = u8::try_from(128 + signal.number()).unwrap_or(130);
+            Err(Failure::new(error.to_string()).with_code(code).into())
         }
-    })?;
-    Ok(outcome.image_id.to_string())
+        Err(error) => {
+            if let tare_build::Error::RunFailed { tail, .. } = &error
+                && mode != Mode::Plain
+            {
+                note(&format!("------\n{}\n------", tail.trim_end()));
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// A request with what every build takes from this machine: the cache's place, the host's certificates and proxies,

@@ -77,14 +77,15 @@ impl Printer {
     }
 
     /// The last lines: the steps that came to no end, or names and time.
-    pub(crate) fn finish(&self, request: &Request, outcome: Option<&Outcome>) {
+    pub(crate) fn finish(&self, request: &Request, outcome: &Result<Outcome, tare_build::Error>) {
         let mut open: Vec<StepId> =
             self.state.lock().map(|state| state.steps.keys().copied().collect()).unwrap_or_default();
         open.sort_unstable();
+        let how = if matches!(outcome, Err(tare_build::Error::Cancelled)) { "CANCELED" } else { "ERROR" };
         for id in open {
-            self.end(id, &color::error("ERROR"));
+            self.end(id, &color::error(how));
         }
-        let Some(outcome) = outcome.filter(|_| self.mode != Mode::Quiet) else { return };
+        let Some(outcome) = outcome.as_ref().ok().filter(|_| self.mode != Mode::Quiet) else { return };
         for tag in &request.tags {
             note(&format!("naming to {} done", tag.canonical()));
         }

@@ -1,0 +1,202 @@
+//! `tare build` from end to end with the real binary and real containers: needs root and a static busybox
+//! (`apt-get install busybox-static`).
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tare_sys::signal::{Signal, kill};
+
+/// A state folder of its own with a busybox image, and a context; all of it goes with the value.
+struct World {
+    folder: PathBuf,
+}
+
+impl World {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let world = Self { folder: PathBuf::from(format!("/tmp/tb{}-{number}", std::process::id())) };
+        let bin = world.folder.join("image/bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        std::fs::create_dir(world.context()).unwrap();
+        std::fs::copy("/usr/bin/busybox", bin.join("busybox")).expect("a static busybox in /usr/bin");
+        for applet in ["sh", "sleep", "cat", "true", "date", "seq"] {
+            std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
+        }
+        let tar =
+            Command::new("tar").arg("-C").arg(world.folder.join("image")).args(["-c", "."]).output().unwrap();
+        let imported = world.feed(&["import", "-", "base"], &tar.stdout);
+        assert!(imported.status.success(), "{}", text(&imported));
+        world
+    }
+
+    fn context(&self) -> PathBuf {
+        self.folder.join("context")
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.context().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tare"));
+        command
+            .args(words)
+            .env("TARE_ROOT", self.folder.join("root"))
+            .env("TARE_RUN", self.folder.join("run"))
+            .current_dir(self.context())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// Runs a command with something on its standard input.
+    fn feed(&self, words: &[&str], input: &[u8]) -> Output {
+        let mut command = self.command(words);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// A command that must succeed; both of its outputs.
+    fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert!(output.status.success(), "{words:?}: {}", text(&output));
+        text(&output)
+    }
+
+    fn is_empty(&self, folder: &str) -> bool {
+        std::fs::read_dir(self.folder.join(folder)).unwrap().next().is_none()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// A build that has come to the point where a step printed `mark`; the rest of what it prints can be read on.
+fn begun(mut command: Command, mark: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.trim_end().ends_with(mark) {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the build ended early");
+    }
+    (child, lines)
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(child.id().try_into().unwrap(), signal).unwrap();
+}
+
+/// Processes whose command line has this word.
+fn processes(word: &str) -> Vec<PathBuf> {
+    let found = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let has = |path: &PathBuf| {
+        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())
+    };
+    found.filter(has).collect()
+}
+
+/// Control groups of the builds of one process.
+fn groups(pid: u32) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&format!("build-{pid}-")) {
+                found.push(entry.path());
+            }
+            if folder.components().count() < 6 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// A number of seconds to sleep that nothing else on this machine sleeps.
+fn odd_seconds(n: u32) -> String {
+    format!("{}", 1_000_000 + std::process::id() * 10 + n)
+}
+
+#[test]
+fn an_interrupted_build_ends_in_order() {
+    let world = World::new();
+    let seconds = odd_seconds(1);
+    let file = |last: &str| format!("FROM base\nRUN echo kept > /kept\nRUN cat /kept; {last}\n");
+    world.write("Dockerfile", &file(&format!("sleep {seconds} & wait; true")));
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let (mut child, mut rest) = begun(world.command(&["build", "-t", "made", "."]), "kept");
+        while processes(&seconds).is_empty() {
+            std::thread::yield_now();
+        }
+        assert!(!groups(child.id()).is_empty(), "the step has a control group");
+        let asked = Instant::now();
+        send(&child, signal);
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        let mut said = String::new();
+        rest.read_to_string(&mut said).unwrap();
+        assert!(said.contains("CANCELED") && said.ends_with("Error: build cancelled\n"), "{said}");
+        assert_eq!(processes(&seconds), [] as [PathBuf; 0]);
+        assert_eq!(groups(child.id()), [] as [PathBuf; 0]);
+        assert_eq!(std::fs::read_to_string("/proc/mounts").unwrap(), mounts);
+        assert!(world.is_empty("run/build") && world.is_empty("root/staging"));
+    }
+    assert!(!world.run(&["image", "inspect", "made"]).status.success());
+    world.write("Dockerfile", &file("true"));
+    let again = world.ok(&["build", "-t", "made", "."]);
+    assert!(again.contains("CACHED") && again.contains("kept"), "the step before was kept: {again}");
+}
+
+#[test]
+fn a_build_of_compose_is_interrupted_too() {
+    let world = World::new();
+    let seconds = odd_seconds(2);
+    world.write("Dockerfile", &format!("FROM base\nRUN echo begun; sleep {seconds}\n"));
+    world.write("compose.yaml", "name: interrupted\nservices: {a: {build: .}, b: {build: .}}\n");
+    for words in [&["compose", "build"][..], &["compose", "up", "--build", "-d"]] {
+        let (mut child, _rest) = begun(world.command(words), "begun");
+        send(&child, Signal::INT);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{words:?}");
+        assert_eq!(processes(&seconds), [] as [PathBuf; 0]);
+    }
+    assert_eq!(world.ok(&["compose", "ps", "-aq"]), "");
+}
+
+#[test]
+fn an_interrupted_pull_does_not_keep_the_build() {
+    let world = World::new();
+    // A registry that takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    world.write("Dockerfile", &format!("FROM localhost:{port}/nothing\n"));
+    let child = world.command(&["build", "."]).stderr(Stdio::null()).spawn().unwrap();
+    let (_connection, _) = silent.accept().unwrap();
+    send(&child, Signal::INT);
+    let asked = Instant::now();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(world.is_empty("run/build"));
+}
