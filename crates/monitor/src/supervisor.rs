@@ -28,6 +28,7 @@ use crate::spec::MonitorSpec;
 use crate::status::{BoundPort, HealthStatus, Note, State, Status};
 use crate::{Error, network};
 
+mod deaf;
 mod ending;
 mod requests;
 mod streams;
@@ -72,6 +73,7 @@ struct Stopping {
     grace: Duration,
     kill_at: Option<Instant>,
     killed: bool,
+    deaf: Option<deaf::Deaf>,
 }
 
 struct Supervisor {
@@ -314,6 +316,7 @@ impl Supervisor {
             self.restart_at,
             self.settled_at,
             self.stopping.as_ref().and_then(|s| s.kill_at),
+            self.stopping.as_ref().and_then(|s| s.deaf.as_ref()).map(|d| d.look_at),
             run.and_then(|r| r.watch.deadline()),
             run.and_then(|r| r.health.as_ref()).map(crate::health::Checker::deadline),
             run.and_then(|r| r.dns.as_ref()).and_then(|d| d.deadline()),
@@ -376,6 +379,7 @@ impl Supervisor {
             tare_sys::memory::release_idle();
         }
         self.kill_if_due(now);
+        self.look_at_the_deaf(now);
         if let Some(dns) = self.run.as_mut().and_then(|r| r.dns.as_mut())
             && dns.deadline().is_some_and(|at| at <= now)
         {
@@ -394,6 +398,7 @@ impl Supervisor {
         let (Some(stopping), Some(run)) = (&mut self.stopping, &self.run) else { return };
         if stopping.kill_at.is_some_and(|at| at <= now) {
             stopping.kill_at = None;
+            stopping.deaf = None;
             stopping.killed = true;
             let _ = run.group.thaw();
             let _ = tare_sys::signal::pidfd_send(&run.pidfd, Signal::KILL);

@@ -4,6 +4,8 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags};
 use std::io;
 
+use crate::signal::Signal;
+
 /// A process: its number and when it started. Survives being written to a file and read by another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ProcessId {
@@ -57,6 +59,48 @@ fn parse_stat(text: &str) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
+/// The parent of a process that still runs; none of a zombie.
+pub fn parent(pid: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.next()?.parse().ok()
+}
+
+/// What becomes of a signal that is sent to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// What the kernel does of itself: for the first process of a PID namespace, nothing, pid_namespaces(7).
+    Default,
+    /// Nothing, as the process asked.
+    Ignored,
+    /// A handler runs, or somebody waits for it: sigwait(3), signalfd(2).
+    Heard,
+}
+
+/// What a process does with a signal, by the masks of `/proc/PID/status`.
+pub fn disposition(pid: i32, signal: Signal) -> io::Result<Disposition> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    parse_disposition(&text, signal).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+fn parse_disposition(status: &str, signal: Signal) -> Option<Disposition> {
+    let bit = 1_u64 << (signal.number() - 1);
+    let has = |key: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(u64::from_str_radix(mask.trim(), 16).ok()? & bit != 0)
+    };
+    Some(if has("SigCgt:")? || has("SigBlk:")? {
+        Disposition::Heard
+    } else if has("SigIgn:")? {
+        Disposition::Ignored
+    } else {
+        Disposition::Default
+    })
+}
+
 /// Where the caller's arguments begin and end in its memory.
 pub(crate) fn argument_area() -> io::Result<(usize, usize)> {
     let text = std::fs::read_to_string("/proc/self/stat")?;
@@ -80,6 +124,20 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masks_tell_what_becomes_of_a_signal() {
+        let status = "SigBlk:\t0000000000000200\nSigIgn:\t0000000000001000\nSigCgt:\t0000000180004002\n";
+        let of = |name| parse_disposition(status, Signal::parse(name).unwrap());
+        assert_eq!(of("TERM"), Some(Disposition::Heard));
+        assert_eq!(of("USR1"), Some(Disposition::Heard));
+        assert_eq!(of("PIPE"), Some(Disposition::Ignored));
+        assert_eq!(of("HUP"), Some(Disposition::Default));
+        assert_eq!(parse_disposition("SigBlk: x", Signal::TERM), None);
+        let own = ProcessId::current().unwrap().pid;
+        assert_eq!(disposition(own, Signal::parse("KILL").unwrap()).unwrap(), Disposition::Default);
+        assert_eq!(parent(own), Some(std::os::unix::process::parent_id().cast_signed()));
+    }
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_fields() {

@@ -98,6 +98,21 @@ impl Signal {
         (RT_MIN..=RT_MAX).contains(&number).then_some(Self(number))
     }
 
+    /// Whether it ends a process that has said nothing about it, signal(7).
+    pub fn ends_by_default(self) -> bool {
+        !matches!(
+            self.0,
+            libc::SIGCHLD
+                | libc::SIGCONT
+                | libc::SIGURG
+                | libc::SIGWINCH
+                | libc::SIGSTOP
+                | libc::SIGTSTP
+                | libc::SIGTTIN
+                | libc::SIGTTOU
+        )
+    }
+
     /// Its number.
     pub fn number(self) -> i32 {
         self.0

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use tare_sys::signal::Signal;
 
+use super::deaf::Deaf;
 use super::{AfterStop, Freezing, Stopping, Supervisor};
 use crate::attach::Attached;
 use crate::client::{Client, Incoming};
@@ -121,18 +122,19 @@ impl Supervisor {
             return;
         }
         let Some(run) = &self.run else { return };
-        let number = signal.unwrap_or(self.spec.stop_signal);
-        if let Some(signal) = Signal::from_number(number) {
-            let _ = tare_sys::signal::pidfd_send(&run.pidfd, signal);
-        }
+        let signal = Signal::from_number(signal.unwrap_or(self.spec.stop_signal)).unwrap_or(Signal::TERM);
+        let deaf = Deaf::of(&self.spec, run, signal);
+        let _ = tare_sys::signal::pidfd_send(&run.pidfd, signal);
         let _ = run.group.thaw();
         let grace = match grace_ms {
             None => Some(self.spec.stop_grace),
             Some(ms) => u64::try_from(ms).ok().map(Duration::from_millis),
         };
         let kill_at = grace.map(|grace| Instant::now() + grace);
+        // Who waits for ever wants it to end by itself.
+        let deaf = deaf.filter(|_| kill_at.is_some());
         self.stopping =
-            Some(Stopping { then, grace: grace.unwrap_or(Duration::MAX), kill_at, killed: false });
+            Some(Stopping { then, grace: grace.unwrap_or(Duration::MAX), kill_at, killed: false, deaf });
     }
 
     fn kill(&mut self, number: i32) -> Result<(), String> {
