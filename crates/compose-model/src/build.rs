@@ -20,6 +20,10 @@ record! {
         pub entitlements: Vec<String>,
         /// Build arguments; `None` when the caller's environment has no such variable.
         pub args: IndexMap<String, Option<String>>,
+        /// Provenance attestation.
+        pub provenance: Option<String>,
+        /// SBOM attestation.
+        pub sbom: Option<String>,
         /// SSH agents and keys: id to path; `None` for the agent's socket.
         pub ssh: IndexMap<String, Option<String>>,
         /// Labels of the image.
@@ -28,10 +32,10 @@ record! {
         pub cache_from: Vec<String>,
         /// Cache exports.
         pub cache_to: Vec<String>,
-        /// Named further contexts: absolute paths or URLs.
-        pub additional_contexts: IndexMap<String, String>,
         /// Whether the cache stays unused.
         pub no_cache: bool,
+        /// Named further contexts: absolute paths or URLs.
+        pub additional_contexts: IndexMap<String, String>,
         /// Whether base images are pulled anew.
         pub pull: bool,
         /// Extra lines of /etc/hosts while building.
@@ -54,10 +58,6 @@ record! {
         pub platforms: Vec<String>,
         /// RUN steps with all capabilities.
         pub privileged: bool,
-        /// Provenance attestation.
-        pub provenance: Option<String>,
-        /// SBOM attestation.
-        pub sbom: Option<String>,
         /// `x-*` keys.
         #[serde(flatten)]
         pub extensions: Extensions,

@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::error::{Error, Warning};
 use crate::node::{Map, MergeTag, Node, ScalarKind, Value, child_path};
 use crate::shell::split_words;
+use crate::stages::{Stage, Stages};
 
 pub(crate) use paths::absolute;
 
@@ -17,9 +18,19 @@ pub(crate) use paths::absolute;
 pub(crate) struct Context<'a> {
     /// The folder that relative paths of this file are relative to.
     pub(crate) base: &'a Path,
+    /// The project's folder, which paths that stay relative are relative to.
+    pub(crate) root: &'a Path,
     /// The caller's home, for `~`.
     pub(crate) home: Option<&'a str>,
+    pub(crate) stages: Stages,
     pub(crate) warnings: &'a mut Vec<Warning>,
+}
+
+impl Context<'_> {
+    /// Whether a text still holds variables, since interpolation was left out: it stays as it is.
+    fn is_open(&self, node: &Node) -> bool {
+        self.stages.interpolation == Stage::Skip && node.as_str().is_some_and(|text| text.contains('$'))
+    }
 }
 
 /// Brings a whole file into canonical form.
@@ -66,14 +77,14 @@ fn canonical_service(node: &mut Node, path: &str, context: &mut Context<'_>) -> 
     let at = |key: &str| child_path(path, key);
     on(node, "build", |build| canonical_build(build, &at("build"), context))?;
     for key in ["command", "entrypoint"] {
-        on(node, key, |command| words(command, &at(key)))?;
+        on(node, key, |command| words(command, &at(key), context))?;
     }
     on(node, "environment", |entries| dict(entries, &at("environment")))?;
     for key in ["labels", "annotations", "sysctls"] {
         on(node, key, |entries| texts(entries, &at(key)))?;
     }
     on(node, "logging", |logging| on(logging, "options", |options| texts(options, &at("logging.options"))))?;
-    on(node, "extra_hosts", |hosts| extra_hosts(hosts, &at("extra_hosts")))?;
+    on(node, "extra_hosts", |hosts| extra_hosts(hosts, &at("extra_hosts"), context))?;
     for key in ["dns", "dns_search", "tmpfs"] {
         on(node, key, as_list)?;
     }
@@ -86,21 +97,23 @@ fn canonical_service(node: &mut Node, path: &str, context: &mut Context<'_>) -> 
         })
     })?;
     on(node, "depends_on", |entries| set(entries, Node::null))?;
-    on(node, "networks", |entries| set(entries, Node::null))?;
-    on(node, "ports", |list| ports::canonical(list, &at("ports")))?;
+    for key in ["networks", "models"] {
+        on(node, key, |entries| set(entries, Node::null))?;
+    }
+    on(node, "ports", |list| ports::canonical(list, &at("ports"), context))?;
     on(node, "volumes", |list| mounts::canonical(list, &at("volumes"), context))?;
     for key in ["configs", "secrets"] {
         on(node, key, file_references)?;
     }
-    on(node, "devices", devices)?;
-    on(node, "ulimits", |limits| ulimits(limits, &at("ulimits")))?;
+    on(node, "devices", |list| devices(list, context))?;
+    on(node, "ulimits", |limits| ulimits(limits, &at("ulimits"), context))?;
     on(node, "gpus", |gpus| device_requests(gpus, &at("gpus")))?;
     on(node, "healthcheck", healthcheck)?;
     on(node, "extends", extends)?;
     on(node, "deploy", |deploy| canonical_deploy(deploy, &at("deploy")))?;
     on(node, "develop", |develop| canonical_develop(develop, &at("develop"), context))?;
     for key in ["post_start", "pre_stop"] {
-        on(node, key, |hooks| each_item(hooks, |hook| canonical_hook(hook, &at(key))))?;
+        on(node, key, |hooks| each_item(hooks, |hook| canonical_hook(hook, &at(key), context)))?;
     }
     Ok(())
 }
@@ -128,9 +141,9 @@ fn canonical_build(node: &mut Node, path: &str, context: &mut Context<'_>) -> Re
         }
         Ok(())
     })?;
-    on(node, "extra_hosts", |hosts| extra_hosts(hosts, &at("extra_hosts")))?;
+    on(node, "extra_hosts", |hosts| extra_hosts(hosts, &at("extra_hosts"), context))?;
     on(node, "secrets", file_references)?;
-    on(node, "ulimits", |limits| ulimits(limits, &at("ulimits")))
+    on(node, "ulimits", |limits| ulimits(limits, &at("ulimits"), context))
 }
 
 fn canonical_deploy(node: &mut Node, path: &str) -> Result<(), Error> {
@@ -153,14 +166,14 @@ fn canonical_develop(node: &mut Node, path: &str, context: &mut Context<'_>) -> 
             })?;
             on(rule, "ignore", as_list)?;
             on(rule, "include", as_list)?;
-            on(rule, "exec", |hook| canonical_hook(hook, path))
+            on(rule, "exec", |hook| canonical_hook(hook, path, context))
         })
     })
 }
 
-fn canonical_hook(node: &mut Node, path: &str) -> Result<(), Error> {
+fn canonical_hook(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
     drop_nulls(node);
-    on(node, "command", |command| words(command, &child_path(path, "command")))?;
+    on(node, "command", |command| words(command, &child_path(path, "command"), context))?;
     on(node, "environment", |entries| dict(entries, path))
 }
 
@@ -200,8 +213,8 @@ fn as_list(node: &mut Node) -> Result<(), Error> {
     Ok(())
 }
 
-fn words(node: &mut Node, path: &str) -> Result<(), Error> {
-    let Some(text) = node.as_str() else { return Ok(()) };
+fn words(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
+    let Some(text) = node.as_str().filter(|_| !context.is_open(node)) else { return Ok(()) };
     let words = split_words(text)
         .ok_or_else(|| Error::invalid(&node.at, path, "a quote in the command is not closed".to_owned()))?;
     let at = node.at.clone();
@@ -240,7 +253,10 @@ fn texts(node: &mut Node, path: &str) -> Result<(), Error> {
 }
 
 /// `["host:ip", "host=ip"]` becomes `{host: [ip]}`.
-fn extra_hosts(node: &mut Node, path: &str) -> Result<(), Error> {
+fn extra_hosts(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
+    if node.as_list().is_some_and(|items| items.iter().any(|item| context.is_open(item))) {
+        return Ok(());
+    }
     let mut map = Map::new();
     match std::mem::replace(&mut node.value, Value::Null) {
         Value::Map(entries) => {
@@ -291,6 +307,10 @@ fn env_files(node: &mut Node, context: &mut Context<'_>) -> Result<(), Error> {
         if item.as_str().is_some() {
             wrap(item, "path");
         }
+        let at = item.at.clone();
+        if let Some(map) = item.as_map_mut() {
+            map.entry("required".to_owned()).or_insert_with(|| Node::bool(true, &at));
+        }
         on(item, "path", |path| {
             paths::make_absolute(path, context);
             Ok(())
@@ -315,9 +335,9 @@ fn file_references(node: &mut Node) -> Result<(), Error> {
     })
 }
 
-fn devices(node: &mut Node) -> Result<(), Error> {
+fn devices(node: &mut Node, context: &Context<'_>) -> Result<(), Error> {
     each_item(node, |item| {
-        let Some(text) = item.as_str() else { return Ok(()) };
+        let Some(text) = item.as_str().filter(|_| !context.is_open(item)) else { return Ok(()) };
         let at = item.at.clone();
         let mut parts = text.splitn(3, ':');
         let source = parts.next().unwrap_or_default();
@@ -332,7 +352,7 @@ fn devices(node: &mut Node) -> Result<(), Error> {
     })
 }
 
-fn ulimits(node: &mut Node, path: &str) -> Result<(), Error> {
+fn ulimits(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
     let Some(map) = node.as_map_mut() else { return Ok(()) };
     for (name, limit) in map.iter_mut() {
         let at = child_path(path, name);
@@ -346,16 +366,19 @@ fn ulimits(node: &mut Node, path: &str) -> Result<(), Error> {
                             "needs both `soft` and `hard`",
                         )
                     })?;
-                    as_int(value, &at)?;
+                    as_int(value, &at, context)?;
                 }
             }
-            _ => as_int(limit, &at)?,
+            _ => as_int(limit, &at, context)?,
         }
     }
     Ok(())
 }
 
-fn as_int(node: &mut Node, path: &str) -> Result<(), Error> {
+fn as_int(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
+    if context.is_open(node) {
+        return Ok(());
+    }
     let number = node.as_str().and_then(|text| text.trim().parse::<i64>().ok());
     let number = number.ok_or_else(|| Error::invalid(&node.at, path, "must be a whole number"))?;
     node.value = Value::Scalar(number.to_string(), ScalarKind::Int);

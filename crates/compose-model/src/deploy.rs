@@ -58,12 +58,12 @@ record! {
     pub struct DeviceRequest {
         /// What the device must be able to do.
         pub capabilities: Vec<String>,
+        /// The driver.
+        pub driver: Option<String>,
         /// How many; -1 for all.
         pub count: Option<i64>,
         /// Which ones.
         pub device_ids: Vec<String>,
-        /// The driver.
-        pub driver: Option<String>,
         /// Options of the driver.
         pub options: IndexMap<String, String>,
     }

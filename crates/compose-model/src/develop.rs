@@ -26,18 +26,18 @@ pub struct WatchRule {
     /// The path in the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Patterns that are left out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// Patterns that are looked at; all when empty.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub include: Vec<String>,
-    /// Whether files are copied once at the start.
-    #[serde(skip_serializing_if = "crate::record::is_default")]
-    pub initial_sync: bool,
     /// The command of `sync+exec`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Hook>,
+    /// Patterns that are looked at; all when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Patterns that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// Whether files are copied once at the start.
+    #[serde(skip_serializing_if = "crate::record::is_default")]
+    pub initial_sync: bool,
 }
 
 /// What `watch` does.

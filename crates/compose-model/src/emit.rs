@@ -104,6 +104,7 @@ fn text(out: &mut String, value: &str, indent: usize, role: Role) {
 fn is_literal_block(value: &str) -> bool {
     value.contains('\n')
         && !value.starts_with([' ', '\n', '\t'])
+        && !value.lines().any(|line| line.ends_with(' '))
         && value.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
 }
 

@@ -31,8 +31,11 @@ mod resolve;
 mod schema;
 mod service;
 mod shell;
+mod stages;
 mod template;
+mod uninterpolated;
 mod validate;
+mod variables;
 mod yaml;
 
 pub use build::Build;
@@ -43,7 +46,7 @@ pub use dotenv::{EnvFileContent, EnvFileFormat, parse_env_file};
 pub use emit::to_yaml;
 pub use error::{Error, Location, Warning};
 pub use fingerprint::{canonical_json, config_hash, explain_difference};
-pub use load::{LoadOptions, Source, load};
+pub use load::{LoadOptions, Source, load, load_uninterpolated, variables};
 pub use mount::{BindOptions, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions};
 pub use name::{check_project_name, normalize_project_name};
 pub use port::Port;
@@ -54,3 +57,5 @@ pub use service::{
     ServiceNetwork, Ulimit,
 };
 pub use shell::split_words;
+pub use stages::{Stage, Stages};
+pub use variables::Variable;

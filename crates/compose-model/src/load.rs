@@ -14,8 +14,10 @@ use crate::merge::{apply_tags, import, merge};
 use crate::name::{check_project_name, name_of_folder};
 use crate::node::{Map, Node, Value, file_start};
 use crate::project::Project;
-use crate::resolve::{Selection, resolve};
+use crate::resolve::{Selection, Surroundings, resolve};
 use crate::schema::check_file;
+use crate::stages::{Stage, Stages};
+use crate::variables::Variable;
 use crate::yaml::parse;
 
 /// Where the text of a Compose file comes from.
@@ -55,6 +57,8 @@ pub struct LoadOptions {
     pub services: Vec<String>,
     /// Variables: the `.env` file's under the process's.
     pub env: BTreeMap<String, String>,
+    /// What of the loading is left out; nothing by default.
+    pub stages: Stages,
 }
 
 /// Loads a project.
@@ -62,15 +66,16 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<(Project, Vec<Wa
     let Some(first) = options.sources.first() else {
         return Err(Error::NoFile(options.project_directory.clone()));
     };
-    let mut loader = Loader { files, env: options.env.clone(), warnings: Vec::new(), included: Vec::new() };
-    let documents = loader.parse_all(&options.sources)?;
-    let name = loader.project_name(options, &documents)?;
-    loader.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
-    let mut tree = loader.merge_documents(documents, &options.project_directory)?;
-    apply_tags(&mut tree);
-    loader.note_version(&tree);
-    let selection = Selection { profiles: &options.profiles, services: &options.services };
-    let mut project = resolve(&tree, &name, &loader.env, files, &selection, &mut loader.warnings)?;
+    let (mut loader, name, tree) = merged(options, files)?;
+    let surroundings = Surroundings {
+        name: &name,
+        env: &loader.env,
+        folder: &options.project_directory,
+        files,
+        selection: Selection { profiles: &options.profiles, services: &options.services },
+        stages: options.stages,
+    };
+    let mut project = resolve(&tree, &surroundings, &mut loader.warnings)?;
     project.working_dir.clone_from(&options.project_directory);
     project.compose_files = options.sources.iter().map(|source| source.path().to_owned()).collect();
     if project.services.is_empty() && project.disabled_services.is_empty() {
@@ -80,12 +85,55 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<(Project, Vec<Wa
     Ok((project, loader.warnings))
 }
 
+/// The files as one value in which variables are still variables: what `config --no-interpolate` prints.
+pub fn load_uninterpolated(
+    options: &LoadOptions,
+    files: &dyn Files,
+) -> Result<(serde_json::Value, Vec<Warning>), Error> {
+    let stages = Stages { interpolation: Stage::Skip, ..options.stages };
+    let (loader, name, tree) = merged(&LoadOptions { stages, ..options.clone() }, files)?;
+    Ok((crate::uninterpolated::value(&tree, &name, stages)?, loader.warnings))
+}
+
+/// The variables that the files name, by name.
+pub fn variables(options: &LoadOptions, files: &dyn Files) -> Result<Vec<Variable>, Error> {
+    let loader = Loader::new(options, files);
+    let mut found = BTreeMap::new();
+    for document in loader.parse_all(&options.sources)? {
+        crate::variables::collect(&document, &mut found);
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The loader after its work, the project's name, and the merged tree.
+fn merged<'a>(options: &LoadOptions, files: &'a dyn Files) -> Result<(Loader<'a>, String, Node), Error> {
+    let mut loader = Loader::new(options, files);
+    let documents = loader.parse_all(&options.sources)?;
+    let name = loader.project_name(options, &documents)?;
+    loader.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
+    let mut tree = loader.merge_documents(documents, &options.project_directory)?;
+    apply_tags(&mut tree);
+    loader.note_version(&tree);
+    Ok((loader, name, tree))
+}
+
 struct Loader<'a> {
+    stages: Stages,
+    /// The project's folder.
+    root: PathBuf,
     files: &'a dyn Files,
     env: BTreeMap<String, String>,
     warnings: Vec<Warning>,
     /// The chain of files being included, to find circles.
     included: Vec<PathBuf>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(options: &LoadOptions, files: &'a dyn Files) -> Self {
+        let env = options.env.clone();
+        let root = options.project_directory.clone();
+        Self { stages: options.stages, root, files, env, warnings: Vec::new(), included: Vec::new() }
+    }
 }
 
 impl Loader<'_> {
@@ -125,10 +173,13 @@ impl Loader<'_> {
         if document.is_null() {
             document.value = Value::Map(Map::new());
         }
-        interpolate(document, "", &self.env, &mut self.warnings)?;
-        check_file(document, &mut self.warnings)?;
+        if self.stages.interpolation == Stage::Run {
+            interpolate(document, "", &self.env, &mut self.warnings)?;
+        }
+        check_file(document, self.stages.interpolation, &mut self.warnings)?;
         let home = self.env.get("HOME").map(String::as_str);
-        canonical_file(document, &mut Context { base, home, warnings: &mut self.warnings })
+        let (root, stages) = (self.root.as_path(), self.stages);
+        canonical_file(document, &mut Context { base, root, home, stages, warnings: &mut self.warnings })
     }
 
     fn merge_documents(&mut self, documents: Vec<Node>, base: &Path) -> Result<Node, Error> {

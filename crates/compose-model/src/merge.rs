@@ -24,8 +24,7 @@ fn rule(path: &[&str]) -> Rule {
         | ["services", _, "healthcheck", "test"]
         | ["services", _, "ulimits", _]
         | ["services", _, "build", "ulimits", _]
-        | ["services", _, "extra_hosts" | "sysctls", _]
-        | ["services", _, "build", "extra_hosts", _] => Rule::Replace,
+        | ["services", _, "sysctls", _] => Rule::Replace,
         ["services", _, "logging"] => Rule::SameDriver,
         ["services", _, "ports"] => Rule::ByIdentity(port_identity),
         ["services", _, "volumes"] => Rule::ByIdentity(|node| field(node, "target")),
@@ -41,6 +40,9 @@ fn rule(path: &[&str]) -> Rule {
         ["services", _, "develop", "watch"] => Rule::ByIdentity(|node| field(node, "path")),
         ["services", _, list] if SET_LISTS.contains(list) => Rule::ByIdentity(scalar_identity),
         ["services", _, "build", "cache_from" | "cache_to" | "tags" | "platforms"] => {
+            Rule::ByIdentity(scalar_identity)
+        }
+        ["services", _, "extra_hosts", _] | ["services", _, "build", "extra_hosts", _] => {
             Rule::ByIdentity(scalar_identity)
         }
         ["services", _, "networks", _, "aliases" | "link_local_ips"] => Rule::ByIdentity(scalar_identity),

@@ -63,14 +63,14 @@ pub struct Mount {
 record! {
     /// Options of a bind mount.
     pub struct BindOptions {
+        /// `z` or `Z`.
+        pub selinux: Option<String>,
         /// `rprivate`, `shared`, `rslave`, …
         pub propagation: Option<String>,
         /// Whether a missing source becomes a folder; the default for the short syntax.
         pub create_host_path: Option<bool>,
         /// `enabled`, `disabled`, `writable` or `readonly`.
         pub recursive: Option<String>,
-        /// `z` or `Z`.
-        pub selinux: Option<String>,
         /// `off` keeps tare from mapping owners; ours, `idmap` in the file.
         pub idmap: Option<String>,
     }

@@ -94,12 +94,12 @@ record! {
         pub internal: bool,
         /// Whether standalone containers may attach.
         pub attachable: bool,
+        /// Labels of the network.
+        pub labels: IndexMap<String, String>,
         /// IPv4 addresses are given out.
         pub enable_ipv4: Option<bool>,
         /// IPv6 addresses are given out.
         pub enable_ipv6: Option<bool>,
-        /// Labels of the network.
-        pub labels: IndexMap<String, String>,
         /// `x-*` keys.
         #[serde(flatten)]
         pub extensions: Extensions,
@@ -123,10 +123,10 @@ record! {
     pub struct IpamPool {
         /// The subnet in CIDR notation.
         pub subnet: Option<String>,
-        /// The part of the subnet that addresses are taken from.
-        pub ip_range: Option<String>,
         /// The gateway's address.
         pub gateway: Option<String>,
+        /// The part of the subnet that addresses are taken from.
+        pub ip_range: Option<String>,
         /// Reserved addresses by host name.
         pub aux_addresses: IndexMap<String, String>,
     }

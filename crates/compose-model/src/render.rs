@@ -1,15 +1,17 @@
 //! What `config` prints: the resolved project in canonical form, and lists of its parts.
 
+mod order;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
 use crate::emit::to_yaml;
-use crate::fingerprint::{config_hash, sorted};
+use crate::fingerprint::config_hash;
 use crate::project::Project;
 
 impl Project {
-    /// The project as a canonical value: keys in order, every default of Compose spelled out.
+    /// The project as a canonical value: keys in Compose's order, what no active service uses left out.
     pub fn to_value(&self) -> Value {
         let mut root = serde_json::to_value(self).unwrap_or_default();
         if let Some(services) = root.get_mut("services").and_then(Value::as_object_mut) {
@@ -18,14 +20,12 @@ impl Project {
         self.drop_unused(&mut root);
         let mut out = Map::new();
         if let Value::Object(mut root) = root {
-            for key in ["name", "services", "networks", "volumes", "secrets", "configs"] {
-                if let Some(mut value) = root.shift_remove(key) {
-                    sort_keys(&mut value);
-                    out.insert(key.to_owned(), value);
-                }
+            for key in ["name", "services", "networks", "volumes", "secrets", "configs", "models"] {
+                out.extend(root.shift_remove(key).map(|value| (key.to_owned(), value)));
             }
-            out.extend(root.into_iter().map(|(key, value)| (key, sorted(value))));
+            out.extend(root);
         }
+        order::project(&mut out);
         Value::Object(out)
     }
 
@@ -55,10 +55,26 @@ impl Project {
         to_yaml(&value)
     }
 
-    /// The output of `config --format json`.
+    /// The output of `config --format json`: top-level keys by name, and the nulls that Compose spells out.
     pub fn to_json(&self) -> String {
         let mut value = self.to_value();
         escape_dollars(&mut value);
+        let entries = |value: &mut Value, section: &str, act: fn(&mut Map<String, Value>)| {
+            let section = value.get_mut(section).and_then(Value::as_object_mut);
+            section.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut).for_each(act);
+        };
+        entries(&mut value, "services", |service| {
+            for key in ["command", "entrypoint"] {
+                service.entry(key).or_insert(Value::Null);
+            }
+        });
+        entries(&mut value, "networks", |network| {
+            network.entry("ipam").or_insert_with(|| json!({}));
+        });
+        if let Value::Object(map) = &mut value {
+            order::project(map);
+            map.sort_keys();
+        }
         let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
         text.push('\n');
         text
@@ -83,30 +99,8 @@ impl Project {
     }
 }
 
-/// Mappings whose keys are free names come in the names' order; structs keep Compose's.
-const FREE_KEYS: [&str; 9] = [
-    "additional_contexts",
-    "annotations",
-    "args",
-    "depends_on",
-    "environment",
-    "labels",
-    "networks",
-    "sysctls",
-    "ulimits",
-];
-
-fn sort_keys(value: &mut Value) {
-    if let Value::Object(map) = value {
-        map.sort_keys();
-    }
-}
-
 fn canonical_service(service: &mut Value) {
     let Some(map) = service.as_object_mut() else { return };
-    // Their content is in `environment` and `labels` already.
-    map.shift_remove("env_file");
-    map.shift_remove("label_file");
     let edges = map.get_mut("depends_on").and_then(Value::as_object_mut);
     for edge in edges.into_iter().flat_map(Map::values_mut) {
         // Readiness is tare's meaning of the short form; the file format calls it service_started.
@@ -114,16 +108,22 @@ fn canonical_service(service: &mut Value) {
             edge["condition"] = json!("service_started");
         }
     }
-    for key in FREE_KEYS {
-        map.get_mut(key).into_iter().for_each(sort_keys);
+    if let Some(build) = map.get_mut("build") {
+        flatten_hosts(build.get_mut("extra_hosts"));
+        flatten_ssh(build.get_mut("ssh"));
     }
     flatten_hosts(map.get_mut("extra_hosts"));
-    if let Some(build) = map.get_mut("build") {
-        for key in FREE_KEYS {
-            build.get_mut(key).into_iter().for_each(sort_keys);
-        }
-        flatten_hosts(build.get_mut("extra_hosts"));
-    }
+}
+
+/// `{id: path, default: null}` becomes `["id=path", "default"]`.
+fn flatten_ssh(keys: Option<&mut Value>) {
+    let Some(keys) = keys else { return };
+    let Some(map) = keys.as_object() else { return };
+    let line = |(id, path): (&String, &Value)| match path.as_str() {
+        Some(path) => Value::String(format!("{id}={path}")),
+        None => Value::String(id.clone()),
+    };
+    *keys = Value::Array(map.iter().map(line).collect());
 }
 
 /// `{host: [a, b]}` becomes `["host=a", "host=b"]`.

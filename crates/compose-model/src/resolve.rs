@@ -12,6 +12,7 @@ use crate::error::{Error, Warning};
 use crate::node::{Map, Node};
 use crate::project::{Extensions, FileObject, Network, Project, Volume};
 use crate::service::{Condition, Dependency, Service};
+use crate::stages::{Stage, Stages};
 use crate::validate::{Place, validate};
 
 /// Which services take part.
@@ -31,42 +32,56 @@ impl Selection<'_> {
     }
 }
 
+/// What resolving needs besides the tree.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) env: &'a BTreeMap<String, String>,
+    /// The project's folder, for paths that stayed relative.
+    pub(crate) folder: &'a Path,
+    pub(crate) files: &'a dyn Files,
+    pub(crate) selection: Selection<'a>,
+    pub(crate) stages: Stages,
+}
+
 /// Builds the project from the merged tree.
 pub(crate) fn resolve(
     tree: &Node,
-    name: &str,
-    env: &BTreeMap<String, String>,
-    files: &dyn Files,
-    selection: &Selection<'_>,
+    around: &Surroundings<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Project, Error> {
+    let Surroundings { name, stages, .. } = *around;
+    let normal = stages.normalization == Stage::Run;
     let mut project = Project { name: name.to_owned(), ..Project::default() };
     for (key, node) in section(tree, "services") {
         let path = format!("services.{key}");
         let mut service: Service = decode(node, &path)?;
-        fill_depends_on(&mut service, node);
-        if selection.includes(key, &service) {
-            read_environment(&mut service, node, &path, env, files)?;
-            read_labels(&mut service, env, files)?;
-            fill_service(&mut service, env);
+        fill_conditions(&mut service, node);
+        if normal {
+            imply_dependencies(&mut service);
+            fill_service(&mut service, around);
+        }
+        if around.selection.includes(key, &service) {
+            if stages.env_files == Stage::Run {
+                read_environment(&mut service, node, &path, around)?;
+                read_labels(&mut service, around)?;
+            }
             project.services.insert(key.clone(), service);
         } else {
-            fill_service(&mut service, env);
             project.disabled_services.insert(key.clone(), service);
         }
     }
     project.networks = resources(tree, "networks", |key, network: &mut Network| {
         let external = network.external;
-        fill_name(&mut network.name, name, key, external);
+        fill_name(&mut network.name, name, key, external, stages);
     })?;
     project.volumes = resources(tree, "volumes", |key, volume: &mut Volume| {
         let external = volume.external;
-        fill_name(&mut volume.name, name, key, external);
+        fill_name(&mut volume.name, name, key, external, stages);
     })?;
     for (kind, target) in [("configs", &mut project.configs), ("secrets", &mut project.secrets)] {
         *target = resources(tree, kind, |key, object: &mut FileObject| {
             let external = object.external;
-            fill_name(&mut object.name, name, key, external);
+            fill_name(&mut object.name, name, key, external, stages);
         })?;
     }
     project.extensions = extensions(tree)?;
@@ -76,7 +91,9 @@ pub(crate) fn resolve(
         project.networks.insert("default".to_owned(), network);
     }
     drop_optional_edges(&mut project, warnings);
-    validate(&project, &Place(tree))?;
+    if stages.consistency == Stage::Run {
+        validate(&project, &Place(tree))?;
+    }
     Ok(project)
 }
 
@@ -102,8 +119,8 @@ fn resources<T: serde::de::DeserializeOwned>(
         .collect()
 }
 
-fn fill_name(slot: &mut String, project: &str, key: &str, external: bool) {
-    if slot.is_empty() {
+fn fill_name(slot: &mut String, project: &str, key: &str, external: bool, stages: Stages) {
+    if slot.is_empty() && stages.normalization == Stage::Run {
         *slot = if external { key.to_owned() } else { format!("{project}_{key}") };
     }
 }
@@ -111,13 +128,13 @@ fn fill_name(slot: &mut String, project: &str, key: &str, external: bool) {
 fn extensions(tree: &Node) -> Result<Extensions, Error> {
     let Some(map) = tree.as_map() else { return Ok(Extensions::new()) };
     map.iter()
-        .filter(|(key, _)| key.starts_with("x-"))
+        .filter(|(key, _)| key.starts_with("x-") || *key == "models")
         .map(|(key, node)| Ok((key.clone(), decode(node, key)?)))
         .collect()
 }
 
-/// Edges that other keys imply, and the meaning of a dependency without a condition: readiness.
-fn fill_depends_on(service: &mut Service, node: &Node) {
+/// The meaning of a dependency without a condition: readiness.
+fn fill_conditions(service: &mut Service, node: &Node) {
     for (name, dependency) in &mut service.depends_on {
         let condition =
             node.get("depends_on").and_then(|all| all.get(name)).and_then(|edge| edge.get("condition"));
@@ -125,6 +142,10 @@ fn fill_depends_on(service: &mut Service, node: &Node) {
             dependency.condition = Condition::ServiceReady;
         }
     }
+}
+
+/// Edges that other keys imply.
+fn imply_dependencies(service: &mut Service) {
     let mut imply = |name: &str, condition, restart| {
         service.depends_on.entry(name.to_owned()).or_insert(Dependency {
             condition,
@@ -153,30 +174,32 @@ fn read_environment(
     service: &mut Service,
     node: &Node,
     path: &str,
-    env: &BTreeMap<String, String>,
-    files: &dyn Files,
+    around: &Surroundings<'_>,
 ) -> Result<(), Error> {
+    let (env, files) = (around.env, around.files);
     let mut environment = IndexMap::new();
-    for (index, file) in service.env_file.iter().enumerate() {
+    for (index, file) in std::mem::take(&mut service.env_file).into_iter().enumerate() {
+        let place = around.folder.join(&file.path);
         let format = match file.format.as_deref() {
             Some("raw") => EnvFileFormat::Raw,
             _ => EnvFileFormat::Compose,
         };
-        if !files.exists(&file.path) {
+        if !files.exists(&place) {
             if file.required {
                 let at = node
                     .get("env_file")
                     .and_then(Node::as_list)
                     .and_then(|list| list.get(index))
                     .unwrap_or(node);
-                let message = format!("env file {} not found", file.path.display());
+                let message = format!("env file {} not found", place.display());
                 return Err(Error::invalid(&at.at, format!("{path}.env_file"), message));
             }
             continue;
         }
-        let text =
-            files.read(&file.path).map_err(|source| Error::Read { path: file.path.clone(), source })?;
-        environment.extend(parse_env_file(Path::new(&file.path), &text, format, env)?);
+        let text = files.read(&place).map_err(|source| Error::Read { path: place.clone(), source })?;
+        // A bare name that nobody sets is no variable at all.
+        let content = parse_env_file(&place, &text, format, env)?;
+        environment.extend(content.into_iter().filter(|(_, value)| value.is_some()));
     }
     for (key, value) in std::mem::take(&mut service.environment) {
         environment.insert(key.clone(), value.or_else(|| env.get(&key).cloned()));
@@ -186,15 +209,12 @@ fn read_environment(
 }
 
 /// Labels of the label files, under those of the `labels` section.
-fn read_labels(
-    service: &mut Service,
-    env: &BTreeMap<String, String>,
-    files: &dyn Files,
-) -> Result<(), Error> {
+fn read_labels(service: &mut Service, around: &Surroundings<'_>) -> Result<(), Error> {
     let mut labels = IndexMap::new();
-    for path in &service.label_file {
-        let text = files.read(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let content = parse_env_file(path, &text, EnvFileFormat::Compose, env)?;
+    for path in std::mem::take(&mut service.label_file) {
+        let path = around.folder.join(path);
+        let text = around.files.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let content = parse_env_file(&path, &text, EnvFileFormat::Compose, around.env)?;
         labels.extend(content.into_iter().map(|(key, value)| (key, value.unwrap_or_default())));
     }
     labels.extend(std::mem::take(&mut service.labels));
@@ -202,21 +222,28 @@ fn read_labels(
     Ok(())
 }
 
-fn fill_service(service: &mut Service, env: &BTreeMap<String, String>) {
-    if service.network_mode.is_none() && service.networks.is_empty() {
+fn fill_service(service: &mut Service, around: &Surroundings<'_>) {
+    let has_networks = service.network_mode.is_some() || !service.networks.is_empty();
+    if !has_networks && !service.extensions.contains_key("provider") {
         service.networks.insert("default".to_owned(), None);
     }
     if let Some(build) = &mut service.build {
         if build.dockerfile.is_none() && build.dockerfile_inline.is_none() {
             build.dockerfile = Some("Dockerfile".to_owned());
         }
+        if build.context.is_none() && build.dockerfile_inline.is_some() {
+            build.context = Some(around.folder.display().to_string());
+        }
         for (key, value) in &mut build.args {
             if value.is_none() {
-                *value = env.get(key).cloned();
+                *value = around.env.get(key).cloned();
             }
         }
         // An argument that nobody sets is the Dockerfile's own default.
         build.args.retain(|_, value| value.is_some());
+    }
+    if let (Some(scale), Some(deploy)) = (service.scale, &mut service.deploy) {
+        deploy.replicas.get_or_insert(scale);
     }
     for secret in &mut service.secrets {
         if secret.target.is_none() {

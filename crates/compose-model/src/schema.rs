@@ -7,6 +7,7 @@ mod tables;
 
 use crate::error::{Error, Location, Warning};
 use crate::node::{Map, Node, ScalarKind, Value, child_path, parse_bool};
+use crate::stages::Stage;
 
 /// What a value may be.
 pub(crate) enum Shape {
@@ -41,61 +42,72 @@ pub(crate) enum Shape {
 }
 
 /// Checks a whole file.
-pub(crate) fn check_file(node: &Node, warnings: &mut Vec<Warning>) -> Result<(), Error> {
-    check(node, "", &tables::FILE, warnings)
-}
-
-fn check(node: &Node, path: &str, shape: &Shape, warnings: &mut Vec<Warning>) -> Result<(), Error> {
-    if node.tag == Some(crate::node::MergeTag::Reset) {
-        return Ok(());
-    }
-    match (shape, &node.value) {
-        (Shape::Use(shape), _) => check(node, path, shape, warnings),
-        (Shape::Optional(_), Value::Null) => Ok(()),
-        (Shape::Optional(shape), _) => check(node, path, shape, warnings),
-        (Shape::Either(shapes), _) => {
-            let fitting = shapes.iter().find(|shape| shape.accepts(node));
-            check(node, path, fitting.ok_or_else(|| mismatch(node, path, shape))?, warnings)
-        }
-        (Shape::List(shape), Value::List(items)) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, item)| check(item, &format!("{path}[{index}]"), shape, warnings)),
-        (Shape::Dict(shape), Value::Map(map)) => map
-            .iter()
-            .filter(|(key, _)| !key.starts_with("x-"))
-            .try_for_each(|(key, value)| check(value, &child_path(path, key), shape, warnings)),
-        (Shape::Object(keys), Value::Map(map)) => object(map, path, keys, warnings),
-        (Shape::Ignored, _) => {
-            let place = Some(node.place().clone());
-            warnings
-                .push(Warning { at: place, message: format!("{path} is ignored: it has no effect here") });
-            Ok(())
-        }
-        (shape, _) if shape.accepts(node) => Ok(()),
-        _ => Err(mismatch(node, path, shape)),
-    }
-}
-
-fn object(
-    map: &Map,
-    path: &str,
-    keys: &'static [(&'static str, Shape)],
+///
+/// Without interpolation a text that still holds variables passes for anything.
+pub(crate) fn check_file(
+    node: &Node,
+    interpolation: Stage,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), Error> {
-    for (key, value) in map {
-        if key.starts_with("x-") {
-            continue;
+    Check { interpolation, warnings }.value(node, "", &tables::FILE)
+}
+
+struct Check<'a> {
+    interpolation: Stage,
+    warnings: &'a mut Vec<Warning>,
+}
+
+impl Check<'_> {
+    fn value(&mut self, node: &Node, path: &str, shape: &Shape) -> Result<(), Error> {
+        let open = self.interpolation == Stage::Skip && node.as_str().is_some_and(|text| text.contains('$'));
+        if open || node.tag == Some(crate::node::MergeTag::Reset) {
+            return Ok(());
         }
-        let Some((_, shape)) = keys.iter().find(|(name, _)| name == key) else {
-            return Err(unknown_key(value.place(), path, key, keys.iter().map(|(name, _)| *name)));
-        };
-        // A key without a value counts as absent, whatever it takes.
-        if !value.is_null() {
-            check(value, &child_path(path, key), shape, warnings)?;
+        match (shape, &node.value) {
+            (Shape::Use(shape), _) => self.value(node, path, shape),
+            (Shape::Optional(_), Value::Null) => Ok(()),
+            (Shape::Optional(shape), _) => self.value(node, path, shape),
+            (Shape::Either(shapes), _) => {
+                let fitting = shapes.iter().find(|shape| shape.accepts(node));
+                self.value(node, path, fitting.ok_or_else(|| mismatch(node, path, shape))?)
+            }
+            (Shape::List(shape), Value::List(items)) => items
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, item)| self.value(item, &format!("{path}[{index}]"), shape)),
+            (Shape::Dict(shape), Value::Map(map)) => map
+                .iter()
+                .filter(|(key, _)| !key.starts_with("x-"))
+                .try_for_each(|(key, value)| self.value(value, &child_path(path, key), shape)),
+            (Shape::Object(keys), Value::Map(map)) => self.object(map, path, keys),
+            (Shape::Ignored, _) => {
+                let place = Some(node.place().clone());
+                self.warnings.push(Warning {
+                    at: place,
+                    message: format!("{path} is ignored: it has no effect here"),
+                });
+                Ok(())
+            }
+            (shape, _) if shape.accepts(node) => Ok(()),
+            _ => Err(mismatch(node, path, shape)),
         }
     }
-    Ok(())
+
+    fn object(&mut self, map: &Map, path: &str, keys: &'static [(&'static str, Shape)]) -> Result<(), Error> {
+        for (key, value) in map {
+            if key.starts_with("x-") {
+                continue;
+            }
+            let Some((_, shape)) = keys.iter().find(|(name, _)| name == key) else {
+                return Err(unknown_key(value.place(), path, key, keys.iter().map(|(name, _)| *name)));
+            };
+            // A key without a value counts as absent, whatever it takes.
+            if !value.is_null() {
+                self.value(value, &child_path(path, key), shape)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Shape {
@@ -194,7 +206,7 @@ mod tests {
     fn check_text(text: &str) -> Result<Vec<Warning>, String> {
         let node = crate::yaml::parse(Path::new("c.yaml"), text).unwrap().remove(0);
         let mut warnings = Vec::new();
-        check_file(&node, &mut warnings).map(|()| warnings).map_err(|error| error.to_string())
+        check_file(&node, Stage::Run, &mut warnings).map(|()| warnings).map_err(|error| error.to_string())
     }
 
     #[test]

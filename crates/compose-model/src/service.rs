@@ -66,7 +66,7 @@ record! {
         pub domainname: Option<String>,
         /// The entrypoint; an empty list clears the image's.
         pub entrypoint: Option<Vec<String>>,
-        /// Files of variables; already merged into `environment`.
+        /// Files of variables that were not read; what is read is in `environment`.
         pub env_file: Vec<EnvFile>,
         /// Variables; `None` means that the variable is not set because the caller's environment has none.
         pub environment: IndexMap<String, Option<String>>,
@@ -90,7 +90,7 @@ record! {
         pub init: Option<bool>,
         /// The IPC namespace.
         pub ipc: Option<String>,
-        /// Files of labels; already merged into `labels`.
+        /// Files of labels that were not read; what is read is in `labels`.
         pub label_file: Vec<PathBuf>,
         /// Labels of the container.
         pub labels: IndexMap<String, String>,
@@ -262,10 +262,10 @@ record! {
     pub struct Healthcheck {
         /// `["CMD", …]`, `["CMD-SHELL", …]` or `["NONE"]`.
         pub test: Vec<String>,
-        /// Between two checks.
-        pub interval: Option<Span>,
         /// Limit of one check.
         pub timeout: Option<Span>,
+        /// Between two checks.
+        pub interval: Option<Span>,
         /// Failures until unhealthy.
         pub retries: Option<u32>,
         /// Failures in this first time do not count.

@@ -1,5 +1,7 @@
 //! Variable substitution: `$VAR`, `${VAR}`, `:-` `-` `:?` `?` `:+` `+`, nested, and `$$` for a dollar sign.
 
+use crate::variables::Variable;
+
 /// Why a text with variables cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TemplateError {
@@ -99,6 +101,41 @@ fn braced(body: &str, whole: &str, variables: &mut dyn Variables) -> Result<Stri
         }
         _ => Err(TemplateError::Malformed(whole.to_owned())),
     }
+}
+
+/// The variables in a text, and those in what stands in for them; malformed ones are left out.
+pub(crate) fn expressions(text: &str) -> Vec<Variable> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        let after = &rest[dollar + 1..];
+        if let Some(tail) = after.strip_prefix('$') {
+            rest = tail;
+        } else if after.starts_with('{') {
+            let Some(close) = closing_brace(after) else { break };
+            let (name, tail) = after[1..close].split_at(name_length(&after[1..close]));
+            let tail = tail.strip_prefix(':').unwrap_or(tail);
+            let word = tail.get(1..).unwrap_or_default().to_owned();
+            let inner = expressions(&word);
+            let mut variable = Variable { name: name.to_owned(), ..Variable::default() };
+            match tail.chars().next() {
+                Some('-') => variable.default = word,
+                Some('+') => variable.alternate = word,
+                Some('?') => variable.required = true,
+                _ => {}
+            }
+            found.extend(Some(variable).filter(|variable| !variable.name.is_empty()));
+            found.extend(inner);
+            rest = &after[close + 1..];
+        } else {
+            let (name, tail) = after.split_at(name_length(after));
+            if !name.is_empty() {
+                found.push(Variable { name: name.to_owned(), ..Variable::default() });
+            }
+            rest = tail;
+        }
+    }
+    found
 }
 
 #[cfg(test)]

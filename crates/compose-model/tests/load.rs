@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tare_compose_model::{Condition, Files, LoadOptions, Project, Source, Warning, discover, load};
+use tare_compose_model::{
+    Condition, Files, LoadOptions, Project, Source, Stage, Stages, Warning, discover, load,
+    load_uninterpolated, to_yaml, variables,
+};
 
 struct Memory(BTreeMap<PathBuf, String>);
 
@@ -402,4 +405,50 @@ fn label_files_lie_under_the_labels() {
     let (project, _) = loaded(&[("/p/c.yaml", main), ("/p/l.env", "a=file\nb=2\n")], &["/p/c.yaml"]);
     let labels: Vec<_> = project.services["a"].labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(labels, ["a=mine", "b=2"]);
+}
+
+#[test]
+fn stages_can_be_left_out() {
+    let text =
+        "services: {a: {build: ., env_file: e.env, depends_on: [b], volumes: ['./x:/x']}, b: {image: b}}";
+    let files = Memory::new(&[("/p/c.yaml", text), ("/p/e.env", "A=1")]);
+    let with = |stages| load(&LoadOptions { stages, ..options(&["/p/c.yaml"]) }, &files).unwrap().0;
+    let plain = with(Stages { normalization: Stage::Skip, ..Stages::default() });
+    assert!(plain.networks.is_empty() && plain.services["a"].build.as_ref().unwrap().dockerfile.is_none());
+    let relative = with(Stages { paths: Stage::Skip, ..Stages::default() });
+    assert_eq!(relative.services["a"].volumes[0].source.as_deref(), Some("./x"));
+    assert_eq!(
+        relative.services["a"].environment["A"].as_deref(),
+        Some("1"),
+        "the file is found all the same"
+    );
+    let unread = with(Stages { env_files: Stage::Skip, ..Stages::default() });
+    assert!(unread.services["a"].environment.is_empty() && unread.services["a"].env_file.len() == 1);
+    let broken = Memory::new(&[("/p/c.yaml", "services: {a: {image: x, depends_on: [gone]}}")]);
+    let stages = Stages { consistency: Stage::Skip, ..Stages::default() };
+    assert!(load(&LoadOptions { stages, ..options(&["/p/c.yaml"]) }, &broken).is_ok());
+    assert!(load(&options(&["/p/c.yaml"]), &broken).is_err());
+}
+
+#[test]
+fn without_interpolation_variables_stay_where_any_value_may_stand() {
+    let text = "services: {a: {image: 'i:${T:-1}', scale: '${N}', ports: ['${P}:80', '81:81'], command: 'x ${A:-b c}', \
+                volumes: ['${D}:/d'], init: '${I}', depends_on: [b]}, b: {image: b}}";
+    let files = Memory::new(&[("/p/c.yaml", text)]);
+    let (value, _) = load_uninterpolated(&options(&["/p/c.yaml"]), &files).unwrap();
+    let a = &value["services"]["a"];
+    assert_eq!(
+        to_yaml(&serde_json::json!([a["image"], a["ports"][0], a["command"], a["volumes"], a["scale"]])),
+        "- i:${T:-1}\n- ${P}:80\n- x ${A:-b c}\n- - ${D}:/d\n- ${N}\n"
+    );
+    assert_eq!(
+        (&a["ports"][1]["target"], &a["depends_on"]["b"]["condition"]),
+        (&81.into(), &"service_started".into())
+    );
+    let names: Vec<String> = variables(&options(&["/p/c.yaml"]), &files)
+        .unwrap()
+        .into_iter()
+        .map(|variable| variable.name)
+        .collect();
+    assert_eq!(names, ["A", "D", "I", "N", "P", "T"]);
 }

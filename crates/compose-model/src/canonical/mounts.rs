@@ -11,6 +11,9 @@ pub(super) fn canonical(node: &mut Node, path: &str, context: &mut Context<'_>) 
     let Value::List(items) = &mut node.value else { return Ok(()) };
     for (index, item) in items.iter_mut().enumerate() {
         let path = format!("{path}[{index}]");
+        if context.is_open(item) {
+            continue;
+        }
         if let Some(text) = item.as_str().map(str::to_owned) {
             item.value = Value::Map(parse(&text, item, &path, context)?);
             continue;

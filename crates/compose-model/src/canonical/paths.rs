@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Context;
 use crate::node::{Node, ScalarKind, Value};
+use crate::stages::Stage;
 
 /// Joins and cleans a path by its text alone: `.` and `..` go, links are not followed.
 pub(crate) fn absolute(base: &Path, home: Option<&str>, text: &str) -> PathBuf {
@@ -35,8 +36,15 @@ fn is_remote(text: &str) -> bool {
 }
 
 pub(super) fn make_absolute(node: &mut Node, context: &Context<'_>) {
+    let stays = context.stages.paths == Stage::Skip;
+    if (stays && context.base == context.root) || context.is_open(node) {
+        return;
+    }
     if let Value::Scalar(text, _) = &node.value {
-        let path = absolute(context.base, context.home, text);
+        let mut path = absolute(context.base, context.home, text);
+        if stays && let Ok(relative) = path.strip_prefix(context.root) {
+            path = relative.to_owned();
+        }
         node.value = Value::Scalar(path.to_string_lossy().into_owned(), ScalarKind::Text);
     }
 }

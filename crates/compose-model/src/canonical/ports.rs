@@ -1,21 +1,30 @@
 //! The short syntax of `ports`: `[[host-ip:]published:]target[/protocol]`, each a port or a range.
 
+use super::Context;
 use crate::error::Error;
 use crate::node::{Map, Node, Value};
 
 /// Spells every short port out; a range becomes several ports.
-pub(super) fn canonical(node: &mut Node, path: &str) -> Result<(), Error> {
+pub(super) fn canonical(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
     let Value::List(items) = &mut node.value else { return Ok(()) };
     let mut ports = Vec::new();
     for (index, item) in std::mem::take(items).into_iter().enumerate() {
-        match item.as_str() {
+        match item.as_str().filter(|_| !context.is_open(&item)) {
             Some(text) => {
                 let parsed = parse(text).map_err(|message| {
                     Error::invalid(&item.at, format!("{path}[{index}]"), format!("`{text}` {message}"))
                 })?;
                 ports.extend(parsed.into_iter().map(|short| short.into_node(&item)));
             }
-            None => ports.push(item),
+            None => {
+                let mut item = item;
+                let at = item.at.clone();
+                if let Some(map) = item.as_map_mut() {
+                    map.entry("mode".to_owned()).or_insert_with(|| Node::text("ingress", &at));
+                    map.entry("protocol".to_owned()).or_insert_with(|| Node::text("tcp", &at));
+                }
+                ports.push(item);
+            }
         }
     }
     *items = ports;
@@ -34,6 +43,7 @@ impl ShortPort {
     fn into_node(self, item: &Node) -> Node {
         let at = &item.at;
         let mut map = Map::from_iter([
+            ("mode".to_owned(), Node::text("ingress", at)),
             ("target".to_owned(), Node::int(self.target, at)),
             ("protocol".to_owned(), Node::text(self.protocol, at)),
         ]);

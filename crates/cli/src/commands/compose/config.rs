@@ -1,11 +1,17 @@
 //! `compose config`.
 
+use std::fmt::Write as _;
+
 use anyhow::Context as _;
 use clap::Args;
-use serde_json::Value;
-use tare_compose_model::{Project, canonical_json, config_hash, to_yaml};
+use serde_json::{Value, json};
+use tare_compose_model::{
+    Project, Stage, Stages, canonical_json, config_hash, load_uninterpolated, to_yaml, variables,
+};
 
-use super::project::Context;
+use super::columns;
+use super::project::{Context, Disk, no_such_service, print_warnings};
+use crate::error::Failure;
 use crate::output::print;
 
 /// Flags of `config`.
@@ -23,9 +29,30 @@ pub(super) struct ConfigArgs {
     /// Print the image names
     #[arg(long)]
     images: bool,
+    /// Print an override file that pins the images' digests
+    #[arg(long)]
+    lock_image_digests: bool,
+    /// Print the model names
+    #[arg(long)]
+    models: bool,
     /// Print the network names
     #[arg(long)]
     networks: bool,
+    /// Don't check references between the parts; the output may be invalid
+    #[arg(long)]
+    no_consistency: bool,
+    /// Don't read the services' env files
+    #[arg(long)]
+    no_env_resolution: bool,
+    /// Don't replace variables
+    #[arg(long)]
+    no_interpolate: bool,
+    /// Don't fill names, networks and defaults in
+    #[arg(long)]
+    no_normalize: bool,
+    /// Don't make paths absolute
+    #[arg(long)]
+    no_path_resolution: bool,
     /// Save to a file
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,
@@ -52,71 +79,150 @@ pub(super) struct ConfigArgs {
     only: Vec<String>,
 }
 
+impl ConfigArgs {
+    fn stages(&self) -> Stages {
+        let stage = |skipped| if skipped { Stage::Skip } else { Stage::Run };
+        Stages {
+            interpolation: stage(self.no_interpolate),
+            normalization: stage(self.no_normalize),
+            paths: stage(self.no_path_resolution),
+            env_files: stage(self.no_env_resolution),
+            consistency: stage(self.no_consistency),
+        }
+    }
+}
+
 /// `compose config`.
 pub(super) fn main(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<u8> {
-    let project =
-        if args.quiet { context.load_quietly(&args.only, &[])?.0 } else { context.load(&args.only)? };
-    if args.quiet {
-        return Ok(0);
-    }
-    let text = render(context, args, project)?;
+    let text = match environment(context, args)? {
+        Some(text) => text,
+        None => render(context, args)?,
+    };
     match &args.output {
+        _ if args.quiet => {}
         Some(path) => {
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
         None => print(&text)?,
     }
     Ok(0)
 }
 
-fn render(context: &Context<'_>, args: &ConfigArgs, mut project: Project) -> anyhow::Result<String> {
+/// What is printed of the surroundings, without a project.
+fn environment(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<Option<String>> {
+    if args.environment {
+        let all = context.environment()?;
+        return Ok(Some(all.iter().map(|(key, value)| format!("{key}={value}\n")).collect()));
+    }
+    if args.variables {
+        let found = variables(&context.load_options(&[], &[])?, &Disk)?;
+        if args.format.as_deref() == Some("json") {
+            let entry = |v: &tare_compose_model::Variable| {
+                let value = json!({"Name": v.name, "DefaultValue": v.default, "PresenceValue": v.alternate,
+                    "Required": v.required});
+                (v.name.clone(), value)
+            };
+            return pretty(&found.iter().map(entry).collect::<serde_json::Map<_, _>>().into()).map(Some);
+        }
+        let row = |v: tare_compose_model::Variable| [v.name, v.required.to_string(), v.default, v.alternate];
+        let rows: Vec<[String; 4]> = found.into_iter().map(row).collect();
+        let heading = ["NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"];
+        return Ok(Some(columns::table(heading, &rows)));
+    }
+    if args.no_interpolate && !args.is_list() {
+        let mut options = context.load_options(&args.only, &[])?;
+        options.stages = args.stages();
+        let (value, warnings) = load_uninterpolated(&options, &Disk)?;
+        print_warnings(&warnings);
+        return match args.format.as_deref() {
+            Some("json") => pretty(&value).map(Some),
+            _ => Ok(Some(to_yaml(&value))),
+        };
+    }
+    Ok(None)
+}
+
+fn pretty(value: &Value) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value).context("cannot write the project")? + "\n")
+}
+
+impl ConfigArgs {
+    /// Whether names are printed instead of the project.
+    fn is_list(&self) -> bool {
+        self.services
+            || self.volumes
+            || self.networks
+            || self.images
+            || self.profiles
+            || self.models
+            || self.hash.is_some()
+    }
+}
+
+fn render(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<String> {
+    let (mut project, warnings) = context.load_stages(&args.only, &[], args.stages())?;
+    if !args.quiet {
+        print_warnings(&warnings);
+    }
+    if let Some(wanted) = &args.hash {
+        return hashes(&project, wanted);
+    }
+    if let Some(names) = names(args, &project) {
+        return Ok(names.into_iter().map(|name| name + "\n").collect());
+    }
     if !args.only.is_empty() {
         narrow(&mut project, &args.only);
     }
-    let lines = |names: Vec<String>| names.into_iter().map(|name| name + "\n").collect::<String>();
-    if args.services {
-        return Ok(lines(project.services.keys().cloned().collect()));
-    }
-    if args.volumes {
-        return Ok(lines(project.volumes.keys().cloned().collect()));
-    }
-    if args.networks {
-        return Ok(lines(project.networks.keys().cloned().collect()));
-    }
-    if args.images {
-        let image = |(name, service): (&String, &tare_compose_model::Service)| {
-            service.image_name(&project.name, name)
-        };
-        return Ok(lines(project.services.iter().map(image).collect()));
-    }
-    if args.profiles {
-        let all = project.services.values().chain(project.disabled_services.values());
-        let mut names: Vec<String> = all.flat_map(|service| service.profiles.clone()).collect();
-        names.sort();
-        names.dedup();
-        return Ok(lines(names));
-    }
-    if let Some(wanted) = &args.hash {
-        let meant = |name: &str| wanted == "*" || wanted.split(',').any(|given| given.trim() == name);
-        let hashes = project.services.iter().filter(|(name, _)| meant(name));
-        return Ok(hashes.map(|(name, service)| format!("{name} {}\n", config_hash(service))).collect());
-    }
-    if args.environment {
-        return Ok(context.environment()?.iter().map(|(key, value)| format!("{key}={value}\n")).collect());
-    }
-    if args.variables {
-        return variables(context);
-    }
-    if args.resolve_image_digests {
+    if args.resolve_image_digests || args.lock_image_digests {
         pin(context, &mut project)?;
     }
-    let value = serde_json::to_value(&project).context("cannot write the project")?;
+    if args.lock_image_digests {
+        let image = |(name, service): (&String, &tare_compose_model::Service)| {
+            (name.clone(), json!({ "image": service.image_name(&project.name, name) }))
+        };
+        let services: serde_json::Map<String, Value> = project.services.iter().map(image).collect();
+        return Ok(to_yaml(&json!({ "services": services })));
+    }
     Ok(match args.format.as_deref() {
-        Some("json") => {
-            format!("{}\n", serde_json::to_string_pretty(&value).context("cannot write the project")?)
-        }
-        _ => to_yaml(&escaped(value)),
+        Some("json") => project.to_json(),
+        _ => project.to_yaml(),
     })
+}
+
+/// The names that a flag asks for.
+fn names(args: &ConfigArgs, project: &Project) -> Option<Vec<String>> {
+    let keys = |used: std::collections::BTreeSet<&str>| used.into_iter().map(str::to_owned).collect();
+    if args.services {
+        Some(project.services.keys().cloned().collect())
+    } else if args.volumes {
+        Some(keys(project.used_volumes()))
+    } else if args.networks {
+        Some(keys(project.used_networks()))
+    } else if args.images {
+        Some(project.images())
+    } else if args.profiles {
+        Some(project.all_profiles())
+    } else if args.models {
+        let models = project.extensions.get("models").and_then(Value::as_object);
+        Some(models.into_iter().flat_map(|map| map.keys().cloned()).collect())
+    } else {
+        None
+    }
+}
+
+fn hashes(project: &Project, wanted: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if wanted == "*" {
+        for (name, hash) in project.hashes() {
+            let _ = writeln!(text, "{name} {hash}");
+        }
+        return Ok(text);
+    }
+    for name in wanted.split(',').map(str::trim) {
+        let service = project.services.get(name).ok_or_else(|| no_such_service(project, name))?;
+        let _ = writeln!(text, "{name} {}", config_hash(service));
+    }
+    Ok(text)
 }
 
 /// Only the given services and what they depend on.
@@ -144,43 +250,11 @@ fn pin(context: &Context<'_>, project: &mut Project) -> anyhow::Result<()> {
     for service in project.services.values_mut() {
         let Some(name) = service.image.clone().filter(|name| !name.contains('@')) else { continue };
         let found = images.find(&name)?.and_then(|image| image.repo_digests.first().cloned());
-        service.image =
-            Some(found.with_context(|| format!("the digest of {name} is not known; pull it first"))?);
+        let pinned = found.ok_or_else(|| {
+            let failure = Failure::new(format!("the digest of {name} is not known here"));
+            failure.with_hint(format!("`docker pull {name}` asks the registry for it"))
+        });
+        service.image = Some(pinned?);
     }
     Ok(())
-}
-
-/// `$` doubled, so that the output can be read as a Compose file again.
-fn escaped(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(text.replace('$', "$$")),
-        Value::Array(items) => Value::Array(items.into_iter().map(escaped).collect()),
-        Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(key, value)| (key, escaped(value))).collect())
-        }
-        other => other,
-    }
-}
-
-/// The variables that the files name, with their defaults.
-fn variables(context: &Context<'_>) -> anyhow::Result<String> {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for text in context.file_texts()? {
-        let mut rest = text.as_str();
-        while let Some(at) = rest.find("${") {
-            rest = &rest[at + 2..];
-            let end = rest.find('}').unwrap_or(rest.len());
-            let inner = &rest[..end];
-            let cut = inner.find([':', '-', '?', '+']).unwrap_or(inner.len());
-            let default = inner[cut..].trim_start_matches(':').strip_prefix('-').unwrap_or_default();
-            let row = (inner[..cut].to_owned(), default.to_owned());
-            if !row.0.is_empty() && !rows.iter().any(|known| known.0 == row.0) {
-                rows.push(row);
-            }
-        }
-    }
-    rows.sort();
-    let mut table = "NAME\tDEFAULT VALUE\n".to_owned();
-    rows.iter().for_each(|(name, default)| table.push_str(&format!("{name}\t{default}\n")));
-    Ok(crate::output::table::align(&table))
 }

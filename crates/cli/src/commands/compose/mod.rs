@@ -6,6 +6,7 @@
 
 mod attach;
 mod build;
+mod columns;
 mod config;
 mod cp;
 mod create;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tare_compose_model::{
-    EnvFileFormat, Error as ModelError, Files, LoadOptions, Project, Source, Warning, check_project_name,
-    discover, load, normalize_project_name, parse_env_file,
+    EnvFileFormat, Error as ModelError, Files, LoadOptions, Project, Source, Stages, Warning,
+    check_project_name, discover, load, normalize_project_name, parse_env_file,
 };
 use tare_engine::Engine;
 
@@ -32,7 +32,7 @@ pub(super) struct Target {
 }
 
 /// The disk, as the model reads it.
-struct Disk;
+pub(super) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> std::io::Result<String> {
@@ -97,6 +97,28 @@ impl<'a> Context<'a> {
         services: &[String],
         profiles: &[&str],
     ) -> anyhow::Result<(Project, Vec<Warning>)> {
+        self.load_stages(services, profiles, Stages::default())
+    }
+
+    /// Loads the project without some stages.
+    pub(super) fn load_stages(
+        &self,
+        services: &[String],
+        profiles: &[&str],
+        stages: Stages,
+    ) -> anyhow::Result<(Project, Vec<Warning>)> {
+        let options = LoadOptions { stages, ..self.load_options(services, profiles)? };
+        let (project, warnings) = load(&options, &Disk)?;
+        for service in services {
+            if !project.services.contains_key(service) {
+                return Err(no_such_service(&project, service));
+            }
+        }
+        Ok((project, warnings))
+    }
+
+    /// What is loaded, and in which surroundings.
+    pub(super) fn load_options(&self, services: &[String], profiles: &[&str]) -> anyhow::Result<LoadOptions> {
         let place = self.place()?;
         let given = self.options.profile.iter().cloned();
         let mut active: Vec<String> = given.chain(profiles.iter().map(|name| (*name).to_owned())).collect();
@@ -105,21 +127,15 @@ impl<'a> Context<'a> {
         {
             active.extend(list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
         }
-        let options = LoadOptions {
+        Ok(LoadOptions {
             sources: place.sources,
             project_name: self.project_name(&place.env)?,
             project_directory: place.folder,
             profiles: active,
             services: services.to_vec(),
             env: place.env,
-        };
-        let (project, warnings) = load(&options, &Disk)?;
-        for service in services {
-            if !project.services.contains_key(service) {
-                return Err(no_such_service(&project, service));
-            }
-        }
-        Ok((project, warnings))
+            stages: Stages::default(),
+        })
     }
 
     /// The project, or its name when `-p` gives one and there is no file.
@@ -139,17 +155,6 @@ impl<'a> Context<'a> {
     /// The variables that files are interpolated with.
     pub(super) fn environment(&self) -> anyhow::Result<BTreeMap<String, String>> {
         Ok(self.place()?.env)
-    }
-
-    /// The texts of the files.
-    pub(super) fn file_texts(&self) -> anyhow::Result<Vec<String>> {
-        let text = |source: Source| match source {
-            Source::File(path) => {
-                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-            }
-            Source::Text { text, .. } => Ok(text),
-        };
-        self.place()?.sources.into_iter().map(text).collect()
     }
 
     /// `-p`, else `COMPOSE_PROJECT_NAME`; else the model takes the file's or the folder's.
@@ -296,7 +301,7 @@ pub(super) fn warn(text: &str) {
     note(&format!("{} {text}", color::warning("warning:")));
 }
 
-fn print_warnings(warnings: &[Warning]) {
+pub(super) fn print_warnings(warnings: &[Warning]) {
     for warning in warnings {
         warn(&warning.to_string());
     }

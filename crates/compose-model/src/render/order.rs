@@ -1,0 +1,188 @@
+//! The order of keys in `config`'s output: Compose's own, so that a comparison of the two shows differences only.
+
+use serde_json::{Map, Value};
+
+use crate::fingerprint::sorted;
+
+/// The keys of a service.
+const SERVICE: &[&str] = &[
+    "profiles",
+    "annotations",
+    "attach",
+    "build",
+    "develop",
+    "blkio_config",
+    "cap_add",
+    "cap_drop",
+    "cgroup_parent",
+    "cgroup",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpus",
+    "cpuset",
+    "cpu_shares",
+    "command",
+    "configs",
+    "container_name",
+    "credential_spec",
+    "depends_on",
+    "deploy",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "entrypoint",
+    "provider",
+    "environment",
+    "env_file",
+    "expose",
+    "external_links",
+    "extra_hosts",
+    "group_add",
+    "gpus",
+    "hostname",
+    "healthcheck",
+    "image",
+    "init",
+    "ipc",
+    "isolation",
+    "labels",
+    "label_file",
+    "links",
+    "logging",
+    "mem_limit",
+    "mem_reservation",
+    "memswap_limit",
+    "mem_swappiness",
+    "mac_address",
+    "models",
+    "network_mode",
+    "networks",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "ports",
+    "privileged",
+    "pull_policy",
+    "read_only",
+    "restart",
+    "runtime",
+    "scale",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "storage_opt",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "use_api_socket",
+    "user",
+    "userns_mode",
+    "uts",
+    "volumes",
+    "volumes_from",
+    "working_dir",
+    "post_start",
+    "pre_stop",
+];
+
+/// The keys of `deploy`.
+const DEPLOY: &[&str] = &[
+    "mode",
+    "replicas",
+    "labels",
+    "update_config",
+    "rollback_config",
+    "resources",
+    "restart_policy",
+    "placement",
+    "endpoint_mode",
+];
+
+/// Mappings whose keys are free names come in the names' order; the keys of structs in Compose's.
+const FREE_KEYS: [&str; 16] = [
+    "additional_contexts",
+    "annotations",
+    "args",
+    "aux_addresses",
+    "depends_on",
+    "driver_opts",
+    "environment",
+    "labels",
+    "models",
+    "networks",
+    "options",
+    "services",
+    "storage_opt",
+    "sysctls",
+    "ulimits",
+    "volumes",
+];
+
+/// Brings a whole project into order.
+pub(super) fn project(root: &mut Map<String, Value>) {
+    for (key, value) in root.iter_mut() {
+        if key.starts_with("x-") {
+            *value = sorted(std::mem::take(value));
+            continue;
+        }
+        arrange(value);
+        sort(value);
+    }
+    let services = root.get_mut("services").and_then(Value::as_object_mut);
+    for service in services.into_iter().flat_map(Map::values_mut) {
+        by_table(service, SERVICE);
+        if let Some(deploy) = service.get_mut("deploy") {
+            by_table(deploy, DEPLOY);
+        }
+    }
+}
+
+fn sort(value: &mut Value) {
+    if let Value::Object(map) = value {
+        map.sort_keys();
+    }
+}
+
+fn arrange(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(arrange),
+        Value::Object(map) => {
+            for (key, value) in map {
+                if key.starts_with("x-") {
+                    *value = sorted(std::mem::take(value));
+                    continue;
+                }
+                arrange(value);
+                if FREE_KEYS.contains(&key.as_str()) {
+                    sort(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The keys of the table first, others after them as they were.
+fn by_table(value: &mut Value, table: &[&str]) {
+    let Value::Object(map) = value else { return };
+    let mut rest = std::mem::take(map);
+    for key in table {
+        if let Some(value) = rest.shift_remove(*key) {
+            map.insert((*key).to_owned(), value);
+        }
+    }
+    map.extend(rest);
+}
