@@ -19,6 +19,17 @@ pub enum Error {
         #[source]
         source: ParseError,
     },
+    /// An `ONBUILD` trigger of a base image is no instruction.
+    #[error("line {line}: ONBUILD trigger {trigger:?}")]
+    Trigger {
+        /// Line of the `FROM`.
+        line: u32,
+        /// The trigger.
+        trigger: String,
+        /// The mistake.
+        #[source]
+        source: Box<ParseError>,
+    },
     /// No stage has this name.
     #[error("target stage {target:?} is not in the Dockerfile")]
     NoSuchTarget {
@@ -93,6 +104,28 @@ pub enum Error {
         /// Why.
         #[source]
         source: tare_image::Error,
+    },
+    /// The name in `FROM` or `from=` is that of no stage, and no image can be had by it.
+    #[error("line {line}: there is no stage {name:?}, nor an image of that name")]
+    NoSuchSource {
+        /// Line.
+        line: u32,
+        /// What the Dockerfile says.
+        name: String,
+        /// The stage that was likely meant.
+        near: Option<NearStage>,
+        /// Why there is no image.
+        #[source]
+        source: Box<Error>,
+    },
+    /// Something went wrong at an instruction.
+    #[error("line {line}")]
+    At {
+        /// Line.
+        line: u32,
+        /// What.
+        #[source]
+        source: Box<Error>,
     },
     /// A base image is not here and may not be pulled.
     #[error("line {line}: image {image} is not in the store, and the build may not pull")]
@@ -187,6 +220,18 @@ pub enum Error {
     Cancelled,
 }
 
+/// A stage whose name is like one that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NearStage {
+    /// Its name.
+    Alike(String),
+    /// It has that very name but stands further down.
+    Later {
+        /// Line of its `FROM`.
+        line: u32,
+    },
+}
+
 /// A line of an ignore file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excluded {
@@ -199,10 +244,55 @@ pub struct Excluded {
 }
 
 impl Error {
+    /// The line of the Dockerfile that it is about.
+    #[must_use]
+    pub fn line(&self) -> Option<u32> {
+        match self {
+            Self::Parse { source, .. } => Some(source.line),
+            Self::Trigger { line, .. }
+            | Self::Expand { line, .. }
+            | Self::Invalid { line, .. }
+            | Self::SourceNotFound { line, .. }
+            | Self::RunFailed { line, .. }
+            | Self::Runtime { line, .. }
+            | Self::NoSuchSource { line, .. }
+            | Self::At { line, .. }
+            | Self::NotPulled { line, .. }
+            | Self::UnknownUser { line, .. }
+            | Self::SecretMissing { line, .. }
+            | Self::Fetch { line, .. }
+            | Self::Checksum { line, .. }
+            | Self::Archive { line, .. } => Some(*line).filter(|line| *line > 0),
+            Self::NoSuchTarget { .. }
+            | Self::Image { .. }
+            | Self::Io { .. }
+            | Self::Cache { .. }
+            | Self::Config(_)
+            | Self::Cancelled => None,
+        }
+    }
+
+    /// Adds the line, if it is not known already.
+    pub(crate) fn at_line(self, line: u32) -> Self {
+        match self {
+            Self::Cancelled => self,
+            other if other.line().is_some() => other,
+            other => Self::At { line, source: Box::new(other) },
+        }
+    }
+
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::At { source, .. } => source.hint(),
+            Self::Trigger { source, .. } => source.hint(),
+            Self::NoSuchSource { near: Some(NearStage::Alike(stage)), .. } => {
+                Some(format!("did you mean the stage {stage}?"))
+            }
+            Self::NoSuchSource { name, near: Some(NearStage::Later { line }), .. } => {
+                Some(format!("the stage {name} is only made at line {line}: move it before this one"))
+            }
             Self::Parse { source, .. } => source.hint(),
             Self::NoSuchTarget { stages, .. } => Some(format!("the stages are {}", stages.join(", "))),
             Self::SourceNotFound { excluded: Some(rule), .. } => {

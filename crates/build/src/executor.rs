@@ -18,7 +18,7 @@ use crate::plan::{self, Base};
 use crate::request::{CachePolicy, NamedContext, PullPolicy, Request};
 use crate::scope::Globals;
 use crate::sources::{ContextFolder, SourceRoot};
-use crate::{Cancel, Error, Outcome, config};
+use crate::{Cancel, Error, NearStage, Outcome, config};
 
 /// What a build works with.
 pub(crate) struct Builder<'a> {
@@ -89,9 +89,12 @@ pub(crate) fn build(
     let platform = request.platform.clone().unwrap_or_else(|| host.clone());
     let target_name = request.target.as_deref().unwrap_or("default");
     let globals = Globals::new(&file, &request.build_args, (&host, &platform), target_name)
-        .map_err(|source| Error::Expand { line: 1, instruction: "ARG", source })?;
-    let from_error = |source| Error::Expand { line: 1, instruction: "FROM", source };
-    let needed = plan::needed(&file, target, &globals).map_err(from_error)?;
+        .map_err(|(line, source)| Error::Expand { line, instruction: "ARG", source })?;
+    let needed = plan::needed(&file, target, &globals).map_err(|(line, source)| Error::Expand {
+        line,
+        instruction: "FROM",
+        source,
+    })?;
     let empty = request.cache_root.join("empty");
     std::fs::create_dir_all(&empty).at("make", &empty)?;
     let mut builder = Builder {
@@ -136,13 +139,15 @@ impl Builder<'_> {
         let total = parsed.steps.len() + 1;
         let span = parsed.span;
         let (step, started) = self.begin(&parsed, 1, total, &parsed.text, span.first);
-        let (mut stage, triggers) = self.base(&parsed)?;
+        let (mut stage, triggers) = self.base(&parsed).map_err(|error| error.at_line(span.first))?;
         stage.index = index;
         stage.args.clear();
         stage.has_cmd = false;
         self.events.event(Event::StepFinished { id: step.id, duration: started.elapsed() });
         for trigger in triggers {
-            let invalid = |source| Error::Parse { name: format!("ONBUILD trigger {trigger:?}"), source };
+            let line = span.first;
+            let invalid =
+                |source| Error::Trigger { line, trigger: trigger.clone(), source: Box::new(source) };
             let mut node = tare_dockerfile::parse_trigger(&trigger).map_err(invalid)?;
             node.span = span;
             self.step(&mut stage, &parsed, &node, (1, total))?;
@@ -180,7 +185,7 @@ impl Builder<'_> {
             return Err(Error::Cancelled);
         }
         let (step, started) = self.begin(parsed, n, total, &node.text, node.span.first);
-        self.instruction(stage, node, step)?;
+        self.instruction(stage, node, step).map_err(|error| error.at_line(step.line))?;
         self.events.event(Event::StepFinished { id: step.id, duration: started.elapsed() });
         Ok(())
     }
@@ -262,7 +267,7 @@ impl Builder<'_> {
             None => name.to_owned(),
         };
         let wanted = platform.unwrap_or(&self.platform);
-        let failed = |source| Error::Image { action: format!("line {line}: image {name}"), source };
+        let failed = |source| Error::Image { action: format!("image {name}"), source };
         let found = match self.request.pull {
             PullPolicy::Always => None,
             PullPolicy::Missing | PullPolicy::Never => self.store.find(&name).map_err(failed)?,
@@ -271,7 +276,8 @@ impl Builder<'_> {
             return Ok(image);
         }
         if self.request.pull == PullPolicy::Never {
-            return Err(Error::NotPulled { line, image: name });
+            let missing = Error::NotPulled { line, image: name.clone() };
+            return Err(self.no_such_source(&name, line, missing));
         }
         let reference: tare_oci::Reference =
             name.parse().map_err(|e: tare_oci::ReferenceError| invalid(line, "FROM", e.to_string()))?;
@@ -284,8 +290,29 @@ impl Builder<'_> {
         let pulled = work.wait(self.cancel, |(layer, status)| {
             events.event(Event::PullLayer { layer: &layer, status });
         })?;
-        let outcome = pulled.map_err(failed)?;
+        let outcome = pulled.map_err(|source| self.no_such_source(&name, line, failed(source)))?;
         Ok(outcome.image)
+    }
+
+    /// A pull that failed, told as what it likely is: the name of a stage, misspelt or out of place.
+    fn no_such_source(&self, name: &str, line: u32, failed: Error) -> Error {
+        let is_like_a_stage = !name.contains(['/', ':', '@']);
+        let stages = || self.file.stages.iter().filter(|stage| stage.from.alias.is_some());
+        let near = match stages().find(|stage| stage_name(stage).eq_ignore_ascii_case(name)) {
+            Some(later) => Some(NearStage::Later { line: later.span.first }),
+            None => {
+                let before: Vec<&str> = stages()
+                    .filter(|stage| stage.span.first < line)
+                    .filter_map(|stage| stage.from.alias.as_deref())
+                    .collect();
+                let near = tare_dockerfile::suggest::nearest(name, &before);
+                near.map(|stage| NearStage::Alike(stage.to_owned()))
+            }
+        };
+        if !is_like_a_stage {
+            return failed;
+        }
+        Error::NoSuchSource { line, name: name.to_owned(), near, source: Box::new(failed) }
     }
 
     /// The layers of a root, topmost first; overlayfs wants one at least.

@@ -37,7 +37,7 @@ mod select;
 mod sources;
 mod users;
 
-pub use error::{Error, Excluded};
+pub use error::{Error, Excluded, NearStage};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
 pub use request::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,

@@ -30,7 +30,14 @@ pub(crate) fn base(file: &Dockerfile, stage: &Stage, globals: &Globals) -> Resul
 }
 
 /// The stages that `target` needs, itself last.
-pub(crate) fn needed(file: &Dockerfile, target: usize, globals: &Globals) -> Result<Vec<usize>, ExpandError> {
+///
+/// # Errors
+/// A variable in a `FROM`, and the line of that.
+pub(crate) fn needed(
+    file: &Dockerfile,
+    target: usize,
+    globals: &Globals,
+) -> Result<Vec<usize>, (u32, ExpandError)> {
     let mut found = BTreeSet::new();
     let mut open = vec![target];
     while let Some(index) = open.pop() {
@@ -38,7 +45,8 @@ pub(crate) fn needed(file: &Dockerfile, target: usize, globals: &Globals) -> Res
             continue;
         }
         let stage = &file.stages[index];
-        if let Base::Stage(base) = base(file, stage, globals)? {
+        let base = base(file, stage, globals).map_err(|source| (stage.span.first, source))?;
+        if let Base::Stage(base) = base {
             open.push(base);
         }
         for name in stage.steps.iter().flat_map(|node| sources(&node.instruction)) {

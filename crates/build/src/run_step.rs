@@ -136,7 +136,7 @@ impl Builder<'_> {
             readonly: false,
         };
         let mut extras = self.extras(stage, step_run, step)?;
-        let shown = argv.last().cloned().unwrap_or_default();
+        let shown = shortened(argv.last().map_or("", String::as_str));
         let mut process = Process::new(self.program(step_run, argv, &mut extras)?);
         process.env = self.environment(stage);
         self.add_env(&mut process.env, &extras.env);
@@ -432,6 +432,16 @@ fn key_of_tree(
     select::hash_files(&mut selected, root, cache, cancel)?;
     select::add_to_key(key, &selected, root);
     Ok(())
+}
+
+/// A command for a message: its first line, and no more of that than fits one.
+fn shortened(command: &str) -> String {
+    let first = command.trim_start().lines().next().unwrap_or_default();
+    let mut short: String = first.chars().take(100).collect();
+    if short.len() < command.trim().len() {
+        short.push_str(" ...");
+    }
+    short
 }
 
 fn target_of(mount: &Mount) -> &Path {

@@ -35,12 +35,16 @@ pub(crate) struct Globals {
 }
 
 impl Globals {
+    /// The arguments that a build was given, over those that its file declares.
+    ///
+    /// # Errors
+    /// A default that cannot be expanded, and its line.
     pub(crate) fn new(
         file: &Dockerfile,
         given: &IndexMap<String, Option<String>>,
         platforms: (&Platform, &Platform),
         target_stage: &str,
-    ) -> Result<Self, ExpandError> {
+    ) -> Result<Self, (u32, ExpandError)> {
         let given = given.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
         let mut globals = Self { given, platform: IndexMap::new(), declared: IndexMap::new() };
         for (prefix, platform) in [("BUILD", platforms.0), ("TARGET", platforms.1)] {
@@ -55,7 +59,10 @@ impl Globals {
         for arg in &file.globals {
             let value = match (globals.given.get(&arg.name), &arg.default) {
                 (Some(given), _) => Some(given.clone()),
-                (None, Some(default)) => Some(globals.expand(default, file.directives.escape)?),
+                (None, Some(default)) => {
+                    let escape = file.directives.escape;
+                    Some(globals.expand(default, escape).map_err(|source| (arg.line, source))?)
+                }
                 (None, None) => globals.platform.get(&arg.name).cloned(),
             };
             if let Some(value) = value {

@@ -323,6 +323,24 @@ fn failures_name_their_place() {
         Some("line 2 of .dockerignore keeps it out: *.key")
     );
     assert!(matches!(fails("FROM base\nCOPY --chown=nobody . /"), Error::UnknownUser { line: 2, .. }));
+    let from = |name: &str| {
+        let text = format!(
+            "FROM base AS builder\nRUN true\nFROM base AS out\nCOPY --from={name} /a /\nFROM base AS later\n"
+        );
+        let mut request = world.request(&text);
+        (request.pull, request.target) = (tare_build::PullPolicy::Never, Some("out".into()));
+        world.try_build(request).err().unwrap()
+    };
+    assert_eq!(from("bilder").to_string(), "line 4: there is no stage \"bilder\", nor an image of that name");
+    assert_eq!(from("bilder").hint().as_deref(), Some("did you mean the stage builder?"));
+    assert_eq!(
+        from("later").hint().as_deref(),
+        Some("the stage later is only made at line 5: move it before this one")
+    );
+    assert_eq!((from("nothing").line(), from("nothing").hint()), (Some(4), None));
+    assert!(matches!(from("some/image"), Error::NotPulled { line: 4, .. }));
+    assert_eq!(fails("ARG A=1\nARG B=${A:?}${C:?no}\nFROM base").line(), Some(2));
+    assert_eq!(fails("FROM base\nRUN true\nFROM ${C:?no}\n").line(), Some(3));
     assert!(matches!(fails("FROM base\nRUN --mount=type=ssh true"), Error::Invalid { line: 2, .. }));
     assert!(matches!(fails("FROM base\nENV a=${b:?no}"), Error::Expand { line: 2, .. }));
     assert!(matches!(fails("FROM base\nCOPPY a b"), Error::Parse { .. }));

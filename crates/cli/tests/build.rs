@@ -200,3 +200,36 @@ fn an_interrupted_pull_does_not_keep_the_build() {
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     assert!(world.is_empty("run/build"));
 }
+
+#[test]
+fn failures_show_where() {
+    let world = World::new();
+    let fails = |dockerfile: &str, words: &[&str]| {
+        world.write("Dockerfile", dockerfile);
+        let output = world.run(&[&["build"], words, &["."]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        text(&output)
+    };
+    let failed = "FROM base\nENV A=b\n# why\nRUN echo one; \\\n  echo two; exit 7\n\nCMD x\nUSER y\n";
+    let excerpt = "Dockerfile:4\n--------------------\n   2 |     ENV A=b\n   3 |     # why\n   4 | >>> RUN echo one; \\\n   \
+                   5 | >>>   echo two; exit 7\n   6 |     \n   7 |     CMD x\n--------------------\nError: line 4: the \
+                   command \"echo one;   echo two; exit 7\" returned a non-zero code: 7\n";
+    assert!(fails(failed, &[]).ends_with(excerpt), "{}", fails(failed, &[]));
+    let quiet = fails(failed, &["-q"]);
+    let tail = "------\n > [3/5] RUN echo one;   echo two; exit 7:\none\ntwo\n------\n";
+    assert!(quiet.contains(&format!("{tail}{excerpt}")), "{quiet}");
+    assert!(!fails(failed, &[]).contains(" > [3/5]"), "the plain output has it already");
+    let unknown = fails("FROM base\nCOPPY a b\n", &[]);
+    assert!(
+        unknown.contains("   2 | >>> COPPY a b\n") && unknown.contains("hint: did you mean COPY?"),
+        "{unknown}"
+    );
+    let flag = world.run(&["build", "--no-cash", "."]);
+    assert_eq!(flag.status.code(), Some(125));
+    assert!(
+        text(&flag).starts_with("unknown flag: --no-cash\n\nUsage:  tare build [OPTIONS] PATH | URL | -\n")
+    );
+    assert!(world.feed(&["build", "-"], b"FROM base\n").status.success());
+    let missing = fails("FROM base\nCOPY nothing /\n", &["-f", "Dockerfile"]);
+    assert!(missing.contains("   2 | >>> COPY nothing /\n"), "{missing}");
+}

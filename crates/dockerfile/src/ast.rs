@@ -350,6 +350,8 @@ pub struct Arg {
     pub name: String,
     /// Default, unexpanded.
     pub default: Option<String>,
+    /// Line of the instruction, from 1.
+    pub line: u32,
 }
 
 /// `ADD` and `COPY`. All texts are unexpanded.

@@ -175,8 +175,10 @@ impl<'a> Reader<'a> {
     fn args(&self) -> Parsed<Vec<Arg>> {
         let arg = |word: &String| match word.split_once('=') {
             Some(("", _)) => Err(self.error(ParseErrorKind::EmptyName)),
-            Some((name, value)) => Ok(Arg { name: name.to_owned(), default: Some(value.to_owned()) }),
-            None => Ok(Arg { name: word.clone(), default: None }),
+            Some((name, value)) => {
+                Ok(Arg { name: name.to_owned(), default: Some(value.to_owned()), line: self.line.first })
+            }
+            None => Ok(Arg { name: word.clone(), default: None, line: self.line.first }),
         };
         words::quoted(self.rest()?, self.escape).iter().map(arg).collect()
     }

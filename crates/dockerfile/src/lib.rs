@@ -9,6 +9,7 @@
 
 pub mod ast;
 mod error;
+mod excerpt;
 pub mod expand;
 mod flags;
 mod instruction;
@@ -16,7 +17,7 @@ mod json;
 pub mod lines;
 pub mod lint;
 mod mount;
-mod suggest;
+pub mod suggest;
 mod words;
 
 pub use ast::{
@@ -24,6 +25,7 @@ pub use ast::{
     Instruction, Mount, MountKind, Node, Pair, Run, RunNetwork, RunSecurity, Source, Span, Stage,
 };
 pub use error::{ParseError, ParseErrorKind};
+pub use excerpt::excerpt;
 pub use expand::{ExpandError, Expander};
 pub use lint::{Lint, Warning};
 

@@ -1,7 +1,8 @@
 //! «Did you mean»: the nearest of the known words.
 
 /// The known word that a typed one likely stands for: at most a third of it mistyped.
-pub(crate) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let typed = typed.to_ascii_lowercase();
     let limit = (typed.chars().count() / 3).max(1);
     known

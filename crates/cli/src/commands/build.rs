@@ -96,7 +96,7 @@ struct Line {
     #[arg(long, hide = true)]
     builder: Option<String>,
     /// Folder, tar archive on stdin (-)
-    #[arg(value_name = "PATH | URL | -", allow_hyphen_values = true)]
+    #[arg(value_name = "PATH | URL | -")]
     context: String,
 }
 
@@ -134,10 +134,9 @@ pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow:
             Err(Failure::new(error.to_string()).with_code(code).into())
         }
         Err(error) => {
-            if let tare_build::Error::RunFailed { tail, .. } = &error
-                && mode != Mode::Plain
-            {
-                note(&format!("------\n{}\n------", tail.trim_end()));
+            let (name, text) = (&request.dockerfile_name, &request.dockerfile);
+            if let Some(excerpt) = error.line().and_then(|line| tare_dockerfile::excerpt(name, text, line)) {
+                note(&excerpt);
             }
             Err(error.into())
         }

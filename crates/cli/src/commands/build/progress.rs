@@ -82,8 +82,15 @@ impl Printer {
             self.state.lock().map(|state| state.steps.keys().copied().collect()).unwrap_or_default();
         open.sort_unstable();
         let how = if matches!(outcome, Err(tare_build::Error::Cancelled)) { "CANCELED" } else { "ERROR" };
+        let mut failed = None;
         for id in open {
+            failed = failed.or_else(|| self.title(id));
             self.end(id, &color::error(how));
+        }
+        if let (Err(tare_build::Error::RunFailed { tail, .. }), Some(title)) = (outcome, failed)
+            && self.mode != Mode::Plain
+        {
+            note(&format!("------\n > {title}:\n{}\n------", tail.trim_end()));
         }
         let Some(outcome) = outcome.as_ref().ok().filter(|_| self.mode != Mode::Quiet) else { return };
         for tag in &request.tags {
@@ -96,6 +103,10 @@ impl Printer {
             outcome.cached,
             outcome.steps
         ));
+    }
+
+    fn title(&self, id: StepId) -> Option<String> {
+        self.state.lock().ok()?.steps.get(&id).map(|step| step.title.clone())
     }
 
     fn line(&self, text: &str) {
