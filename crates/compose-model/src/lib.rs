@@ -35,6 +35,7 @@ mod stages;
 mod template;
 mod uninterpolated;
 mod validate;
+mod values;
 mod variables;
 mod yaml;
 

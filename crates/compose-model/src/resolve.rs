@@ -14,6 +14,7 @@ use crate::project::{Extensions, FileObject, Network, Project, Volume};
 use crate::service::{Condition, Dependency, Service};
 use crate::stages::{Stage, Stages};
 use crate::validate::{Place, validate};
+use crate::values::check_values;
 
 /// Which services take part.
 pub(crate) struct Selection<'a> {
@@ -51,6 +52,7 @@ pub(crate) fn resolve(
 ) -> Result<Project, Error> {
     let Surroundings { name, stages, .. } = *around;
     let normal = stages.normalization == Stage::Run;
+    check_values(tree)?;
     let mut project = Project { name: name.to_owned(), ..Project::default() };
     for (key, node) in section(tree, "services") {
         let path = format!("services.{key}");

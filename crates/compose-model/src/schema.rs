@@ -169,7 +169,7 @@ fn unknown_key(at: &Location, path: &str, key: &str, known: impl Iterator<Item =
 }
 
 /// The name that `word` was probably meant to be.
-fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
     names
         .map(|name| (distance(&plain(word), &plain(name)), name))

@@ -5,6 +5,7 @@ use crate::mount::MountKind;
 use crate::node::Node;
 use crate::project::{FileObject, Project};
 use crate::service::Service;
+use crate::values::did_you_mean;
 
 /// Finds where something was written.
 pub(crate) struct Place<'a>(pub(crate) &'a Node);
@@ -144,7 +145,9 @@ fn check_references(
 ) -> Result<(), Error> {
     for network in service.networks.keys() {
         if !project.networks.contains_key(network) {
-            let message = format!("network `{network}` is not defined under `networks:`");
+            let known: Vec<&str> = project.networks.keys().map(String::as_str).collect();
+            let near = did_you_mean(network, &known);
+            let message = format!("network `{network}` is not defined under `networks:`{near}");
             return Err(place.error(&["services", name, "networks", network], message));
         }
     }
@@ -190,11 +193,30 @@ fn check_dependencies(
                 "depends on service `{target}`, which only runs with the profile {}; activate it with --profile",
                 other.profiles.join(" or ")
             ),
-            None => format!("depends on service `{target}`, which does not exist"),
+            None => {
+                let known: Vec<&str> = project.services.keys().map(String::as_str).collect();
+                format!("there is no service `{target}`{}", did_you_mean(target, &known))
+            }
         };
-        return Err(place.error(&["services", name, "depends_on", target], message));
+        return Err(place.error(&["services", name, naming_key(service, target), target], message));
     }
     Ok(())
+}
+
+/// The key by which a service comes to depend on another one.
+fn naming_key(service: &Service, target: &str) -> &'static str {
+    let names = |text: &String| text.split(':').next() == Some(target);
+    let shares = |mode: &Option<String>| {
+        mode.as_deref().and_then(|mode| mode.strip_prefix("service:")) == Some(target)
+    };
+    let keys = [
+        ("links", service.links.iter().any(names)),
+        ("volumes_from", service.volumes_from.iter().any(names)),
+        ("network_mode", shares(&service.network_mode)),
+        ("ipc", shares(&service.ipc)),
+        ("pid", shares(&service.pid)),
+    ];
+    keys.into_iter().find(|(_, named)| *named).map_or("depends_on", |(key, _)| key)
 }
 
 fn check_file_object(section: &str, name: &str, object: &FileObject, place: &Place<'_>) -> Result<(), Error> {
