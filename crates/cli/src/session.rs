@@ -43,7 +43,7 @@ pub(crate) fn paths() -> anyhow::Result<Paths> {
     let home = || variable("HOME").context("HOME is not set");
     let root = match variable("TARE_ROOT") {
         Some(root) => root,
-        None if is_root => PathBuf::from("/var/lib/tare"),
+        None if is_root => PathBuf::from(Paths::SYSTEM_ROOT),
         None => match variable("XDG_DATA_HOME") {
             Some(data) => data.join("tare"),
             None => home()?.join(".local/share/tare"),

@@ -58,6 +58,11 @@ pub struct Paths {
     pub run: PathBuf,
 }
 
+impl Paths {
+    /// The root of the machine's own state, for all of its users.
+    pub const SYSTEM_ROOT: &str = "/var/lib/tare";
+}
+
 /// How to open an [`Engine`].
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,12 @@ use crate::container::{EndpointState, Record as ContainerRecord};
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
 use crate::store::{Record, Transaction};
-use crate::{Engine, ids};
+use crate::{Engine, Paths, ids};
 
 /// The default network's name.
 pub const DEFAULT: &str = "bridge";
+/// Its interface's name in the system's own state. Other states on the same machine have it by a name of its own, as
+/// every other network has: two that shared an interface would take it from each other.
 const DEFAULT_INTERFACE: &str = "tare0";
 /// Ethernet's MTU, where there is no default route.
 const ETHERNET: u32 = 1500;
@@ -129,7 +131,9 @@ impl Engine {
             }
             let config = NetworkConfig { name: DEFAULT.into(), ..NetworkConfig::default() };
             let mut network = plan_network(config, &known, &host_routes)?;
-            if let Some(bridge) = &mut network.bridge {
+            if let Some(bridge) = &mut network.bridge
+                && self.options.paths.root == Path::new(Paths::SYSTEM_ROOT)
+            {
                 bridge.name = DEFAULT_INTERFACE.into();
             }
             tx.put_network(&network.id, DEFAULT, &network)?;

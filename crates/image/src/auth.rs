@@ -1,5 +1,7 @@
 //! Credentials for registries, as `docker login` stores them.
 
+mod helper;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -9,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::error::{At as _, Error, Result};
+
+pub use helper::{Helper, HelperError};
 
 /// A login at one registry. Debug does not print the secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +37,7 @@ pub struct Credentials {
     logins: BTreeMap<String, Login>,
     helpers: BTreeMap<String, String>,
     default_helper: Option<String>,
+    preferred: BTreeMap<String, Login>,
 }
 
 impl Credentials {
@@ -47,21 +52,57 @@ impl Credentials {
         self.logins.insert(registry_key(registry), login);
     }
 
-    /// The login for the domain of a [`tare_oci::Reference`].
+    /// The login that the file itself holds for the domain of a [`tare_oci::Reference`].
     #[must_use]
     pub fn for_registry(&self, domain: &str) -> Option<&Login> {
         self.logins.get(&registry_key(domain))
     }
 
-    /// The credential helper that holds this registry's login, which tare cannot run: only to say so in a hint.
+    /// The credential helper that keeps this registry's login.
     #[must_use]
-    pub fn helper_for(&self, domain: &str) -> Option<&str> {
-        self.helpers.get(&registry_key(domain)).or(self.default_helper.as_ref()).map(String::as_str)
+    pub fn helper(&self, domain: &str) -> Option<Helper> {
+        let named = self.helpers.get(&registry_key(domain)).or(self.default_helper.as_ref());
+        named.filter(|name| !name.is_empty()).map(|name| Helper::named(name))
+    }
+
+    /// Lets the logins of `other` go before these (`DOCKER_AUTH_CONFIG` before the file).
+    pub fn prefer(&mut self, other: Self) {
+        self.preferred.extend(other.logins);
+    }
+
+    /// The login to use for a registry, if there is one.
+    #[must_use]
+    pub fn login(&self, domain: &str) -> Option<Login> {
+        self.resolve(domain).login
+    }
+
+    /// The login to use for a registry: a preferred one, what its helper keeps, what the file holds. A helper that
+    /// fails is no error, for most images need no login: `problem` tells of it when one is denied.
+    pub(crate) fn resolve(&self, domain: &str) -> Resolved {
+        if let Some(login) = self.preferred.get(&registry_key(domain)) {
+            return Resolved { login: Some(login.clone()), problem: None };
+        }
+        let (kept, problem) = match self.helper(domain).map(|helper| helper.get(domain)) {
+            None => (None, None),
+            Some(Ok(login)) => (login, None),
+            Some(Err(HelperError::NotRun { program, source })) => {
+                (None, Some(format!("the login is kept by {program}, which cannot be run: {source}")))
+            }
+            Some(Err(failed)) => (None, Some(failed.to_string())),
+        };
+        let login = kept.or_else(|| self.for_registry(domain).cloned());
+        Resolved { problem: problem.filter(|_| login.is_none()), login }
     }
 }
 
-/// Reads Docker's `config.json`. A file that is not there holds no credentials; what a credential helper keeps is not
-/// read (see [`Credentials::helper_for`]).
+/// What there is to show to a registry.
+pub(crate) struct Resolved {
+    pub(crate) login: Option<Login>,
+    /// Why a login that should be there is not.
+    pub(crate) problem: Option<String>,
+}
+
+/// Reads Docker's `config.json`. A file that is not there holds no credentials.
 pub fn load(path: &Path) -> Result<Credentials> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
@@ -69,6 +110,11 @@ pub fn load(path: &Path) -> Result<Credentials> {
         Err(e) => return Err(e).at("read", path),
     };
     parse(&text).map_err(|problem| Error::Credentials { path: path.to_owned(), problem })
+}
+
+/// Reads the text of a `config.json`, such as that in the variable `name`.
+pub fn from_variable(name: &str, text: &str) -> Result<Credentials> {
+    parse(text.as_bytes()).map_err(|problem| Error::Credentials { path: name.into(), problem })
 }
 
 fn parse(text: &[u8]) -> std::result::Result<Credentials, String> {
@@ -112,6 +158,15 @@ fn parse(text: &[u8]) -> std::result::Result<Credentials, String> {
     Ok(out)
 }
 
+/// The name under which Docker keeps a registry's login: the Hub has its old one, all others their host.
+#[must_use]
+pub fn server_url(domain: &str) -> String {
+    match registry_key(domain) {
+        hub if hub == "docker.io" => "https://index.docker.io/v1/".to_owned(),
+        host => host,
+    }
+}
+
 /// `https://index.docker.io/v1/` and `docker.io` are one registry; paths and schemes of others do not count.
 fn registry_key(registry: &str) -> String {
     let bare = registry.trim_start_matches("https://").trim_start_matches("http://");
@@ -135,7 +190,8 @@ mod tests {
         assert_eq!((hub.user.as_str(), hub.password.as_str()), ("me", "sec:ret"));
         assert_eq!(c.for_registry("ghcr.io").unwrap().user, "u");
         assert!(c.for_registry("x.io:5000").is_none());
-        assert_eq!(c.helper_for("gcr.io"), Some("gcloud"));
+        assert_eq!(c.helper("gcr.io"), Some(Helper::named("gcloud")));
+        assert_eq!(c.helper("ghcr.io"), None);
         assert!(!format!("{c:?}").contains("sec:ret"));
     }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tare_oci::{Digest, Platform, ReferenceError};
 
+pub use crate::registry::RegistryError;
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -118,6 +120,32 @@ pub enum Error {
         /// What there is.
         offered: Vec<String>,
     },
+    /// A manifest of the format that Docker gave up.
+    #[error(
+        "{image} has a manifest of the old format «schema 1», which Docker does not read any more either: ask its author to push it anew"
+    )]
+    Schema1 {
+        /// The image.
+        image: String,
+    },
+    /// An image of another operating system.
+    #[error("image operating system {os:?} of {image} cannot be used on this platform: it is linux")]
+    NotLinux {
+        /// The image.
+        image: String,
+        /// Its system.
+        os: String,
+    },
+    /// A client's certificate whose key is not beside it.
+    #[error(
+        "client certificate {certificate} has no key: there is no {key}; a CA's certificate must end in .crt"
+    )]
+    MissingKey {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Where its key should be.
+        key: PathBuf,
+    },
     /// A credentials file cannot be used.
     #[error("credentials in {path}: {problem}")]
     Credentials {
@@ -128,115 +156,34 @@ pub enum Error {
     },
 }
 
-/// A registry's refusal or silence.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// No answer, or the connection broke, after all retries.
-    #[error("{registry}: cannot {action} {image}: {}", root_cause(reason.as_ref()))]
-    Unreachable {
-        /// Host and port.
-        registry: String,
-        /// What was tried.
-        action: &'static str,
-        /// For which image.
-        image: String,
-        /// reqwest's error; no `source`, since the message has said what in it tells something.
-        reason: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// 401 or 403, or a repository that does not exist: registries do not tell these apart.
-    #[error(
-        "pull access denied for {image} on {registry} (HTTP {status}): the repository does not exist, or needs a login: {message}"
-    )]
-    Denied {
-        /// Host and port.
-        registry: String,
-        /// The repository.
-        image: String,
-        /// HTTP status.
-        status: u16,
-        /// What the registry said.
-        message: String,
-    },
-    /// The repository is there, the tag or digest is not.
-    #[error("manifest for {image} not found on {registry}: manifest unknown: {message}")]
-    ManifestUnknown {
-        /// Host and port.
-        registry: String,
-        /// The image.
-        image: String,
-        /// What the registry said.
-        message: String,
-    },
-    /// 429.
-    #[error("{registry} refuses {image} for now: too many requests (HTTP 429): {message}")]
-    RateLimited {
-        /// Host and port.
-        registry: String,
-        /// The image.
-        image: String,
-        /// What the registry said.
-        message: String,
-    },
-    /// Any other status.
-    #[error("{registry}: cannot {action} {image}: HTTP {status}: {message}")]
-    Status {
-        /// Host and port.
-        registry: String,
-        /// What was tried.
-        action: &'static str,
-        /// For which image.
-        image: String,
-        /// HTTP status.
-        status: u16,
-        /// What the registry said.
-        message: String,
-    },
-    /// An answer that makes no sense.
-    #[error("{registry}: {image}: {problem}")]
-    Protocol {
-        /// Host and port.
-        registry: String,
-        /// For which image.
-        image: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
-impl RegistryError {
+impl Error {
     /// What a person could do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Denied { registry, .. } => {
-                Some(format!("check the name; for a private image run: docker login {registry}"))
+            Self::Registry(error) => error.hint(),
+            Self::NoPlatform { offered, .. } => {
+                offered.first().map(|platform| format!("take one of these: --platform {platform}"))
             }
-            Self::ManifestUnknown { .. } => Some("check the tag".to_owned()),
-            Self::RateLimited { registry, .. } => {
-                Some(format!("docker login {registry} raises the limit; or use a mirror (registry-mirrors)"))
-            }
-            Self::Unreachable { registry, reason, .. } => {
-                let cause = root_cause(reason.as_ref());
-                if cause.contains("certificate") || cause.contains("UnknownIssuer") {
-                    Some(format!(
-                        "behind a company's proxy, add its CA to the system's, or set SSL_CERT_FILE; for a test registry list {registry} in insecure-registries"
-                    ))
-                } else {
-                    None
-                }
-            }
+            _ if self.is_disk_full() => Some(
+                "make room: `docker system df` shows what tare keeps, `docker system prune` removes what is unused"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
-}
 
-/// The innermost error's text: reqwest's own is only «error sending request».
-fn root_cause(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
+    /// Whether it failed for want of space.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let kind = match self {
+            Self::Io { source, .. } | Self::BadLayer { source: Some(source), .. } => source.kind(),
+            Self::Database { source, .. } => {
+                return source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+            }
+            _ => return false,
+        };
+        matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
-    cause.to_string()
 }
 
 /// Adds what was tried, and on what, to an I/O error.

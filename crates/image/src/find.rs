@@ -7,6 +7,9 @@ use crate::create::{lookup_name, parse_config, seconds};
 use crate::error::{Doing as _, Error, Result};
 use crate::{HistoryEntry, Image, Store, db};
 
+/// Repositories to ask for one layer, before it is uploaded after all.
+const NEIGHBOURS: usize = 3;
+
 impl Store {
     /// The image that `name` means: a name with a tag or digest, or an ID or the start of one.
     pub fn find(&self, name: &str) -> Result<Option<Image>> {
@@ -136,6 +139,30 @@ impl Store {
             .optional()
             .doing("look up an image")?
             .ok_or_else(|| Error::NoSuchImage(id.to_string()))
+    }
+
+    /// Repositories of the registry that `name` is on, its own left out, which are known to have a layer: their paths,
+    /// a few.
+    pub(crate) fn neighbours_with(&self, diff_id: &Digest, name: &Reference) -> Result<Vec<String>> {
+        let db = self.db();
+        let mut query = db
+            .prepare_cached(
+                "SELECT DISTINCT d.name FROM image_layer il JOIN repo_digest d ON d.image = il.image
+                 WHERE il.diff_id = ?1 ORDER BY d.name",
+            )
+            .doing("look up names")?;
+        let rows =
+            query.query_map([diff_id.to_string()], |r| r.get::<_, String>(0)).doing("look up names")?;
+        let mut paths: Vec<String> = Vec::new();
+        for row in rows {
+            let Ok(other) = row.doing("look up names")?.parse::<Reference>() else { continue };
+            if other.domain() == name.domain() && other.path() != name.path() {
+                paths.push(other.path().to_owned());
+            }
+        }
+        paths.dedup();
+        paths.truncate(NEIGHBOURS);
+        Ok(paths)
     }
 
     /// The manifest exactly as it was pulled, with its media type.

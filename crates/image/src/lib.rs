@@ -37,7 +37,7 @@ mod image;
 mod layer;
 mod pack;
 mod progress;
-mod registry;
+pub mod registry;
 mod staging;
 mod store;
 mod tarball;

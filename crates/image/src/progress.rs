@@ -35,6 +35,8 @@ pub enum LayerStatus {
     Complete,
     /// Was in the store before.
     Exists,
+    /// To be pushed: looked for on the registry, and packed if it never was.
+    Preparing,
     /// Going out.
     Pushing {
         /// Bytes sent.
@@ -44,6 +46,10 @@ pub enum LayerStatus {
     },
     /// On the registry.
     Pushed,
+    /// Was on the registry before.
+    OnRegistry,
+    /// On the registry: another repository of it had it.
+    Mounted,
 }
 
 /// Shows nothing.

@@ -17,6 +17,9 @@ pub struct RegistryConfig {
     pub mirrors: Vec<String>,
     /// A PEM bundle of CAs to trust beside the system's own (`SSL_CERT_FILE`).
     pub ca_file: Option<PathBuf>,
+    /// Folders of a folder for each registry (`HOST:PORT`) with its CAs (`*.crt`) and a client's certificate and key
+    /// (`*.cert`, `*.key`): Docker's `/etc/docker/certs.d`.
+    pub certificates: Vec<PathBuf>,
     /// Proxy for https, such as `http://proxy:3128` (`HTTPS_PROXY`).
     pub https_proxy: Option<String>,
     /// Proxy for http (`HTTP_PROXY`).

@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use reqwest::header::RANGE;
 use reqwest::{Method, StatusCode};
 use rustix::fs::FlockOperation;
 use tare_oci::{Descriptor, Digest};
 use tokio::runtime::Handle;
 
-use super::client::{Payload, Remote, Subject, back_off};
+use super::client::{Ask, Remote, back_off};
 use super::growing::{Growing, Tail};
+use super::target::Subject;
 use crate::blob::LayerBlob;
 use crate::error::{At as _, Error, Result};
 use crate::layer::hash_file;
@@ -144,19 +144,24 @@ impl Fetch<'_> {
                 Err(Broken::Off(e)) => {
                     breaks = if done > before { 1 } else { breaks + 1 };
                     if breaks >= BREAKS {
-                        return Err(self.remote.unreachable("get a layer of", e).into());
+                        return Err(self.remote.target.unreachable("get a layer of", e).into());
                     }
-                    back_off(breaks, None).await;
+                    back_off(breaks).await;
                 }
             }
             if self.failed.load(Ordering::Relaxed) {
-                return Err(self.remote.protocol("given up, since another layer failed".to_owned()).into());
+                return Err(self
+                    .remote
+                    .target
+                    .protocol("given up, since another layer failed".to_owned())
+                    .into());
             }
         }
         self.progress.layer(&short, LayerStatus::Verifying);
         let found = hasher.finish();
         if found != digest {
-            let what = format!("layer {short} of {} from {}", self.remote.image, self.remote.registry);
+            let what =
+                format!("layer {short} of {} from {}", self.remote.target.image, self.remote.target.registry);
             return Err(Error::Corrupt { what, expected: digest, found });
         }
         Ok(())
@@ -172,9 +177,7 @@ impl Fetch<'_> {
     ) -> std::result::Result<(), Broken> {
         let (digest, total) = (layer.blob.digest, layer.blob.size);
         let url = self.remote.url(&format!("blobs/{digest}")).map_err(|e| Broken::Fatal(e.into()))?;
-        let range = [(RANGE.as_str(), format!("bytes={done}-"))];
-        let headers = if *done > 0 { &range[..] } else { &[] };
-        let sent = self.remote.send(Method::GET, url, headers, Payload::None, Subject::Blob, &[]).await;
+        let sent = self.remote.send(Ask::new(Method::GET, url, Subject::Blob).from(*done)).await;
         let mut response = sent.map_err(|e| Broken::Fatal(e.into()))?;
         // A server that does not know ranges sends all of it again.
         let mut skip = if response.status() == StatusCode::PARTIAL_CONTENT { 0 } else { *done };
@@ -184,7 +187,7 @@ impl Fetch<'_> {
             let bytes = &chunk[skipped..];
             if total > 0 && *done + bytes.len() as u64 > total {
                 let text = format!("layer {} is longer than its manifest says", digest.short());
-                return Err(Broken::Fatal(self.remote.protocol(text).into()));
+                return Err(Broken::Fatal(self.remote.target.protocol(text).into()));
             }
             hasher.update(bytes);
             growing.append(*done, bytes).at("write", "the download").map_err(Broken::Fatal)?;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use reqwest::header::LAST_MODIFIED;
 
-use super::client::client;
+use super::reach::client;
 use super::runtime;
 use super::tls::Trust;
 use crate::error::RegistryError;
@@ -14,7 +14,7 @@ use crate::{RegistryConfig, Result};
 /// Fetches `url` into `file`, with the trust and the proxies that registries are reached with. Blocks. Returns the time
 /// of its last change, in seconds since 1970, if the server tells.
 pub fn fetch(url: &str, options: &RegistryConfig, file: &mut File) -> Result<Option<i64>> {
-    let client = client(options, Trust::Verified)?;
+    let client = client(options, Trust::Verified, None)?;
     let host = url.split('/').nth(2).unwrap_or(url).to_owned();
     let unreachable = |reason: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
         registry: host.clone(),

@@ -1,15 +1,28 @@
 //! The registry client: OCI distribution spec 1.1 over https, and http where that is allowed.
 
+mod certificates;
 mod challenge;
 mod client;
 mod download;
+mod error;
 mod fetch;
 mod growing;
+mod login;
+mod outgoing;
 mod pull;
 mod push;
+mod query;
+mod reach;
+mod target;
 mod tls;
+mod token;
+mod upload;
 
+pub use error::RegistryError;
 pub use fetch::fetch;
+pub use login::log_in;
+pub use query::{RemoteManifest, manifest, tags};
+pub use target::Subject;
 
 use tare_oci::Reference;
 use tokio::runtime::Runtime;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use tare_oci::{Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference, media_type};
 use tokio::runtime::Handle;
 
-use super::client::{Payload, Remote, Subject};
+use super::client::{Ask, Remote};
 use super::download::{Wanted, fetch_layers};
+use super::target::Subject;
 use crate::create::{NewImage, parse_config};
 use crate::error::{Error, RegistryError, Result};
 use crate::{LayerStatus, PullOptions, PullOutcome, PullProgress, Store};
@@ -31,6 +33,9 @@ pub(super) fn pull(
         None => runtime.block_on(fetch_config(&remote, &found.manifest.config))?,
     };
     let config = parse_config(&found.manifest.config.digest, &config_json)?;
+    if !matches!(config.os.as_str(), "" | "linux") {
+        return Err(Error::NotLinux { image: name.familiar(), os: config.os });
+    }
     let wanted = pair_layers(&remote, &found.manifest, &config)?;
     let by_digest = name.with_digest(found.top);
     let tags: &[Reference] = if name.digest().is_none() { std::slice::from_ref(name) } else { &[] };
@@ -89,9 +94,8 @@ async fn resolve(remote: &Remote, name: &Reference, options: &PullOptions) -> Re
     let host = Platform::host();
     let platform = options.platform.as_ref().unwrap_or(&host);
     for _ in 0..4 {
-        if kind == media_type::DOCKER_SCHEMA1 {
-            let text = "it only has a schema 1 manifest, a format that Docker dropped too";
-            return Err(remote.protocol(text.to_owned()).into());
+        if is_schema1(&kind, &json) {
+            return Err(Error::Schema1 { image: name.familiar() });
         }
         let parsed = ManifestOrIndex::parse(&json, &kind)
             .map_err(|source| Error::Json { what: format!("manifest of {}", name.familiar()), source })?;
@@ -113,13 +117,24 @@ async fn resolve(remote: &Remote, name: &Reference, options: &PullOptions) -> Re
         (json, kind) = remote.manifest(&chosen.digest.to_string()).await?;
         check(remote, "manifest", chosen.digest, Digest::of(&json))?;
     }
-    Err(remote.protocol("its indexes are nested too deeply".to_owned()).into())
+    Err(remote.target.protocol("its indexes are nested too deeply".to_owned()).into())
+}
+
+/// Whether it is of the format that came before Docker's schema 2, by its type or by what it says of itself.
+fn is_schema1(kind: &str, json: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Probe {
+        schema_version: u32,
+    }
+    kind == media_type::DOCKER_SCHEMA1
+        || serde_json::from_slice::<Probe>(json).is_ok_and(|probe| probe.schema_version == 1)
 }
 
 async fn fetch_config(remote: &Remote, config: &Descriptor) -> Result<Vec<u8>> {
     let url = remote.url(&format!("blobs/{}", config.digest))?;
-    let response = remote.send(reqwest::Method::GET, url, &[], Payload::None, Subject::Manifest, &[]).await?;
-    let body = response.bytes().await.map_err(|e| remote.unreachable("get the config of", e))?;
+    let response = remote.send(Ask::new(Method::GET, url, Subject::Manifest)).await?;
+    let body = response.bytes().await.map_err(|e| remote.target.unreachable("get the config of", e))?;
     check(remote, "config", config.digest, Digest::of(&body))?;
     Ok(body.to_vec())
 }
@@ -129,7 +144,7 @@ fn check(remote: &Remote, what: &str, expected: Digest, found: Digest) -> Result
         return Ok(());
     }
     Err(Error::Corrupt {
-        what: format!("{what} of {} from {}", remote.image, remote.registry),
+        what: format!("{what} of {} from {}", remote.target.image, remote.target.registry),
         expected,
         found,
     })
@@ -144,10 +159,16 @@ fn pair_layers(
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != manifest.layers.len() {
         let (have, want) = (manifest.layers.len(), diff_ids.len());
-        return Err(remote.protocol(format!("its manifest has {have} layers, its config {want}")));
+        return Err(remote.target.protocol(format!("its manifest has {have} layers, its config {want}")));
     }
     if let Some(other) = manifest.layers.iter().find(|l| !media_type::is_layer(&l.media_type)) {
-        return Err(remote.protocol(format!("it is not an image: it holds {}", other.media_type)));
+        return Err(remote.target.protocol(format!("it is not an image: it holds {}", other.media_type)));
+    }
+    if let Some(foreign) = manifest.layers.iter().find(|l| !l.urls.is_empty()) {
+        let place = foreign.urls.first().map_or("", String::as_str);
+        let text =
+            "it has layers that its registry does not keep (Windows' base layers), which tare does not fetch";
+        return Err(remote.target.protocol(format!("{text}: {place}")));
     }
     let mut seen = BTreeSet::new();
     let pairs = manifest.layers.iter().zip(diff_ids);

@@ -1,16 +1,27 @@
-//! Pushes: layers and config in one upload each, then the manifest.
+//! Pushes: layers, several at once, and the config in one upload each, then the manifest.
+//!
+//! What the registry has is not sent (`HEAD`); what another repository of it has is mounted from there. An upload whose
+//! connection breaks is begun anew: a registry that is asked where it was cut off mostly knows nothing any more
+//! (Docker's own cancels uploads that ended elsewhere than its last answer said).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use reqwest::header::LOCATION;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::Method;
 use tare_oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use tokio::runtime::Handle;
 
-use super::client::{Payload, Remote, Subject};
+use super::client::{Ask, Payload, Remote};
+use super::target::Subject;
+use super::upload::{Sent, Source, upload};
 use crate::blob::LayerBlob;
-use crate::error::{Error, RegistryError, Result};
-use crate::{Image, LayerStatus, PullOptions, PullProgress, PushOutcome, Store};
+use crate::error::{Error, Result};
+use crate::{Image, Layer, LayerStatus, PullOptions, PullProgress, PushOutcome, Store};
+
+/// Layers uploaded at the same time.
+const UPLOADS: usize = 4;
 
 pub(super) fn push(
     store: &Store,
@@ -22,47 +33,87 @@ pub(super) fn push(
     let image = store.require(&name.canonical())?;
     progress.message(&format!("The push refers to repository [{}]", name.repository()));
     let remote = runtime.block_on(Remote::connect(name, options, None))?;
-    let mut blobs = Vec::new();
-    for layer in &image.layers {
-        let short = layer.diff_id.short();
-        let blob = store.pushable_blob(&layer.diff_id)?;
-        let path = store.blob_path(&blob.digest);
-        let payload = Payload::File(&path, blob.size);
-        progress.layer(&short, LayerStatus::Pushing { done: 0, total: blob.size });
-        let sent = runtime.block_on(upload(&remote, &blob.digest, payload))?;
-        progress.layer(&short, if sent { LayerStatus::Pushed } else { LayerStatus::Exists });
-        blobs.push(blob);
-    }
+    let blobs = push_layers(store, &remote, runtime, name, &image, progress)?;
     let config = store.config_json(&image.id)?;
-    runtime.block_on(upload(&remote, &image.id, Payload::Bytes(&config, "application/octet-stream")))?;
+    runtime.block_on(upload(&remote, &image.id, Source::Bytes(&config), &[], &|_| ()))?;
     let (manifest, kind) = manifest(store, &image, &blobs, config.len() as u64)?;
     let key = name.tag().unwrap_or("latest");
-    let url = remote.url(&format!("manifests/{key}"))?;
-    let payload = Payload::Bytes(&manifest, &kind);
-    runtime.block_on(remote.send(Method::PUT, url, &[], payload, Subject::Upload, &[]))?;
+    let ask = Ask::new(Method::PUT, remote.url(&format!("manifests/{key}"))?, Subject::Upload);
+    runtime.block_on(remote.send(ask.payload(Payload::Bytes(&manifest, &kind))))?;
     let (digest, size) = (Digest::of(&manifest), manifest.len() as u64);
     store.add_digest_name(&name.with_digest(digest), &image.id)?;
     progress.message(&format!("{key}: digest: {digest} size: {size}"));
     Ok(PushOutcome { digest, size })
 }
 
-/// Uploads a blob unless the registry has it. Returns whether it was sent.
-async fn upload(remote: &Remote, digest: &Digest, payload: Payload<'_>) -> Result<bool, RegistryError> {
-    let there = remote.url(&format!("blobs/{digest}"))?;
-    let also = [StatusCode::NOT_FOUND];
-    let head = remote.send(Method::HEAD, there, &[], Payload::None, Subject::Upload, &also).await?;
-    if head.status().is_success() {
-        return Ok(false);
+/// Packs and uploads all layers; returns their blobs, lowest first. The first error ends it.
+fn push_layers(
+    store: &Store,
+    remote: &Remote,
+    runtime: &Handle,
+    name: &Reference,
+    image: &Image,
+    progress: &dyn PullProgress,
+) -> Result<Vec<LayerBlob>> {
+    let mut unique: Vec<&Layer> = Vec::new();
+    for layer in &image.layers {
+        if !unique.iter().any(|known| known.diff_id == layer.diff_id) {
+            unique.push(layer);
+            progress.layer(&layer.diff_id.short(), LayerStatus::Preparing);
+        }
     }
-    let start = remote.url("blobs/uploads/")?;
-    let started = remote.send(Method::POST, start.clone(), &[], Payload::None, Subject::Upload, &[]).await?;
-    let location = started.headers().get(LOCATION).and_then(|v| v.to_str().ok());
-    let location = location.ok_or_else(|| remote.protocol("an upload without a Location".to_owned()))?;
-    // It may be relative, and has a query of its own (upload state) that must be kept.
-    let mut target: Url = start.join(location).map_err(|e| remote.protocol(format!("{location}: {e}")))?;
-    target.query_pairs_mut().append_pair("digest", &digest.to_string());
-    remote.send(Method::PUT, target, &[], payload, Subject::Upload, &[]).await?;
-    Ok(true)
+    let done: Mutex<BTreeMap<Digest, LayerBlob>> = Mutex::default();
+    let errors: Mutex<Vec<Error>> = Mutex::default();
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let work = || {
+        while !failed.load(Ordering::Relaxed) {
+            let Some(layer) = unique.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            match push_layer(store, remote, runtime, name, layer, progress) {
+                Ok(blob) => {
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(layer.diff_id, blob);
+                }
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..UPLOADS.min(unique.len()) {
+            scope.spawn(work);
+        }
+    });
+    if let Some(error) = errors.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().next() {
+        return Err(error);
+    }
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let blob = |layer: &Layer| done.get(&layer.diff_id).cloned().ok_or(Error::NoSuchLayer(layer.diff_id));
+    image.layers.iter().map(blob).collect()
+}
+
+fn push_layer(
+    store: &Store,
+    remote: &Remote,
+    runtime: &Handle,
+    name: &Reference,
+    layer: &Layer,
+    progress: &dyn PullProgress,
+) -> Result<LayerBlob> {
+    let short = layer.diff_id.short();
+    let blob = store.pushable_blob(&layer.diff_id)?;
+    let path = store.blob_path(&blob.digest);
+    let neighbours = store.neighbours_with(&layer.diff_id, name)?;
+    let report = |done| progress.layer(&short, LayerStatus::Pushing { done, total: blob.size });
+    let source = Source::File(&path, blob.size);
+    let sent = runtime.block_on(upload(remote, &blob.digest, source, &neighbours, &report))?;
+    let status = match sent {
+        Sent::There => LayerStatus::OnRegistry,
+        Sent::Mounted => LayerStatus::Mounted,
+        Sent::Whole => LayerStatus::Pushed,
+    };
+    progress.layer(&short, status);
+    Ok(blob)
 }
 
 /// The manifest that the image was pulled by, if it names these very blobs; else a new one.

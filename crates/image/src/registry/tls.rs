@@ -1,13 +1,13 @@
-//! The TLS configuration: rustls with ring, the system's CAs and those that the caller adds.
+//! The TLS configuration: rustls with ring, the system's CAs, those that the caller adds, and the registry's own.
 
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::certificates;
 use crate::RegistryConfig;
 use crate::error::{At as _, Result};
 
@@ -19,31 +19,39 @@ pub(super) enum Trust {
     Anything,
 }
 
-pub(super) fn config(options: &RegistryConfig, trust: Trust) -> Result<ClientConfig> {
+/// The configuration for `host`, or for any server.
+pub(super) fn config(options: &RegistryConfig, trust: Trust, host: Option<&str>) -> Result<ClientConfig> {
+    let own = match host {
+        Some(host) => certificates::of_host(&options.certificates, host)?,
+        None => certificates::Certificates::default(),
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(std::io::Error::other)
         .at("set up", "TLS")?;
-    if trust == Trust::Anything {
-        return Ok(builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(NoCheck(provider)))
-            .with_no_client_auth());
+    let builder = match trust {
+        Trust::Anything => builder.dangerous().with_custom_certificate_verifier(Arc::new(NoCheck(provider))),
+        Trust::Verified => builder.with_root_certificates(roots(options, own.authorities)?),
+    };
+    match own.identity {
+        Some((chain, key)) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(std::io::Error::other)
+            .at("use the client certificate for", host.unwrap_or_default()),
+        None => Ok(builder.with_no_client_auth()),
     }
+}
+
+fn roots(options: &RegistryConfig, own: Vec<CertificateDer<'static>>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     // A broken file among the system's must not stop a pull that its neighbours would verify.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &options.ca_file {
-        let bad = |e: rustls::pki_types::pem::Error| std::io::Error::other(e.to_string());
-        for certificate in
-            CertificateDer::pem_file_iter(path).map_err(bad).at("read certificates from", path)?
-        {
-            let certificate = certificate.map_err(bad).at("read certificates from", path)?;
-            roots.add_parsable_certificates([certificate]);
-        }
+        roots.add_parsable_certificates(certificates::chain(path)?);
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    roots.add_parsable_certificates(own);
+    Ok(roots)
 }
 
 #[derive(Debug)]
