@@ -41,9 +41,7 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
             Some(EngineError::Image(image)) => Some(image),
             _ => cause.downcast_ref::<tare_image::Error>(),
         };
-        if let Some(tare_image::Error::Registry(registry)) = image {
-            hints.extend(registry.hint());
-        }
+        hints.extend(image.and_then(tare_image::Error::hint));
         if let Some(build) = cause.downcast_ref::<tare_build::Error>() {
             hints.extend(build.hint());
             hints.extend(mistrust(build));

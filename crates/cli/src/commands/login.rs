@@ -1,21 +1,23 @@
-//! `docker login` and `logout`: credentials in Docker's own config.json, where Docker would look for them.
+//! `docker login` and `logout`: a login is checked with the registry, then kept where Docker would look for it.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+mod keep;
+mod prompt;
+
+use std::io::Read as _;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value as Json, json};
+use tare_image::RegistryError;
+use tare_image::auth::{Login, server_url};
+use tare_image::registry::log_in;
 
-use super::pull::config_path;
-use crate::error::Failure;
+use self::keep::Kept;
+use super::pull::{credentials, registries};
+use crate::error::{Failure, chain};
 use crate::output::{note, print_line};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
-struct Login {
+struct LoginLine {
     /// Username
     #[arg(short, long)]
     username: Option<String>,
@@ -31,31 +33,70 @@ struct Login {
 }
 
 #[derive(clap::Parser)]
-struct Logout {
+struct LogoutLine {
     /// Registry
     #[arg(value_name = "SERVER")]
     server: Option<String>,
 }
 
-const HUB: &str = "https://index.docker.io/v1/";
-
-/// The key of a registry in config.json.
-fn key(server: Option<&str>) -> String {
-    match server
-        .map(|text| text.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/'))
-    {
-        None | Some("" | "docker.io" | "index.docker.io" | "registry-1.docker.io") => HUB.to_owned(),
-        Some(server) => server.to_owned(),
-    }
+/// The domain that a registry's images are named by.
+fn domain(server: Option<&str>) -> String {
+    let url = server_url(server.filter(|text| !text.is_empty()).unwrap_or("docker.io"));
+    if url.contains("://") { "docker.io".to_owned() } else { url }
 }
 
 /// `docker login`.
 pub(crate) fn login(session: &Session, args: &[String]) -> anyhow::Result<u8> {
-    let line: Login = crate::flags::parse(&session.path("login"), args)?;
+    let line: LoginLine = crate::flags::parse(&session.path("login"), args)?;
+    check(&line)?;
+    let server = domain(line.server.as_deref());
+    let known = credentials()?;
+    if line.username.is_none()
+        && line.password.is_none()
+        && let Some(login) = known.login(&server)
+    {
+        note("Authenticating with existing credentials...");
+        match log_in(&server, &login, &registries()) {
+            Ok(_) => return succeeded(),
+            Err(error @ tare_image::Error::Registry(RegistryError::Denied { .. })) => {
+                note(&format!("Login did not succeed, error: {}", chain(&error.into())));
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let typed = typed(&line)?;
+    let login = log_in(&server, &typed, &registries())?;
+    if let Kept::File(path) = keep::store(&known, &server, &login)? {
+        note(&format!("\nWARNING! Your credentials are stored unencrypted in '{}'.", path.display()));
+        note("Configure a credential helper (credsStore) to remove this warning.\n");
+    }
+    succeeded()
+}
+
+fn succeeded() -> anyhow::Result<u8> {
+    print_line("Login Succeeded")?;
+    Ok(0)
+}
+
+fn check(line: &LoginLine) -> Result<(), Failure> {
+    if line.password.is_some() && line.password_stdin {
+        return Err(Failure::new("--password and --password-stdin are mutually exclusive"));
+    }
+    if line.password_stdin && line.username.is_none() {
+        return Err(Failure::new("Must provide --username with --password-stdin"));
+    }
+    Ok(())
+}
+
+/// User and password from the flags, standard input or the terminal.
+fn typed(line: &LoginLine) -> anyhow::Result<Login> {
     let user = match &line.username {
         Some(user) => user.clone(),
-        None => ask("Username: ")?,
+        None => prompt::ask("Username: ")?,
     };
+    if user.is_empty() {
+        return Err(Failure::new("username is required").into());
+    }
     let password = if line.password_stdin {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("cannot read the password from stdin")?;
@@ -64,104 +105,38 @@ pub(crate) fn login(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         note("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
         password.clone()
     } else {
-        ask_secret("Password: ")?
+        prompt::ask_secret("Password: ")?
     };
-    if user.is_empty() || password.is_empty() {
-        return Err(Failure::new("username and password must not be empty").into());
+    if password.is_empty() {
+        return Err(Failure::new("password is required").into());
     }
-    let auth = STANDARD.encode(format!("{user}:{password}"));
-    change(|auths| {
-        auths.insert(key(line.server.as_deref()), json!({"auth": auth}));
-        true
-    })?;
-    print_line("Login Saved: it is checked with the registry at the next pull or push")?;
-    Ok(0)
+    Ok(Login { user, password, identity_token: None })
 }
 
 /// `docker logout`.
 pub(crate) fn logout(session: &Session, args: &[String]) -> anyhow::Result<u8> {
-    let line: Logout = crate::flags::parse(&session.path("logout"), args)?;
-    let key = key(line.server.as_deref());
-    let mut known = false;
-    change(|auths| {
-        known = auths.remove(&key).is_some();
-        known
-    })?;
-    print_line(&if known {
-        format!("Removing login credentials for {key}")
+    let line: LogoutLine = crate::flags::parse(&session.path("logout"), args)?;
+    let server = domain(line.server.as_deref());
+    let known = credentials()?;
+    let shown = server_url(&server);
+    print_line(&if keep::erase(&known, &server)? {
+        format!("Removing login credentials for {shown}")
     } else {
-        format!("Not logged in to {key}")
+        format!("Not logged in to {shown}")
     })?;
     Ok(0)
 }
 
-/// Changes `auths` in config.json and keeps the rest of the file.
-fn change(edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> bool) -> anyhow::Result<()> {
-    let path = config_path().context("HOME is not set")?;
-    let mut config: Json = match std::fs::read(&path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).with_context(|| format!("{} is not valid JSON", path.display()))?
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => json!({}),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    let fields = config.as_object_mut().with_context(|| format!("{} is no JSON object", path.display()))?;
-    let auths = fields.entry("auths").or_insert_with(|| json!({}));
-    let auths = auths.as_object_mut().with_context(|| format!("auths in {} is no object", path.display()))?;
-    if edit(auths) {
-        write(&path, &config).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn write(path: &Path, config: &Json) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let beside = path.with_extension("json.tare");
-    let mut file =
-        std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(serde_json::to_string_pretty(config)?.as_bytes())?;
-    std::fs::rename(beside, path)
-}
-
-fn ask(prompt: &str) -> anyhow::Result<String> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("Cannot perform an interactive login from a non TTY device")
-            .with_hint("give --username and --password-stdin")
-            .into());
-    }
-    let mut err = std::io::stderr().lock();
-    write!(err, "{prompt}")?;
-    err.flush()?;
-    let mut text = String::new();
-    std::io::stdin().read_line(&mut text)?;
-    Ok(text.trim().to_owned())
-}
-
-/// Asks without showing what is typed.
-fn ask_secret(prompt: &str) -> anyhow::Result<String> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let stdin = std::io::stdin();
-    let Ok(saved) = tcgetattr(&stdin) else { return ask(prompt) };
-    let mut hidden = saved.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
-    let answer = ask(prompt);
-    tcsetattr(&stdin, OptionalActions::Now, &saved)?;
-    note("");
-    answer
-}
-
 #[cfg(test)]
 mod tests {
-    use super::key;
+    use super::domain;
 
     #[test]
-    fn the_hub_has_its_old_name() {
-        assert_eq!(key(None), super::HUB);
-        assert_eq!(key(Some("docker.io")), super::HUB);
-        assert_eq!(key(Some("https://ghcr.io/")), "ghcr.io");
-        assert_eq!(key(Some("localhost:5000")), "localhost:5000");
+    fn the_hub_by_all_its_names() {
+        for hub in [None, Some(""), Some("docker.io"), Some("https://index.docker.io/v1/")] {
+            assert_eq!(domain(hub), "docker.io");
+        }
+        assert_eq!(domain(Some("https://ghcr.io/")), "ghcr.io");
+        assert_eq!(domain(Some("localhost:5000")), "localhost:5000");
     }
 }

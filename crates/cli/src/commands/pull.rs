@@ -10,7 +10,7 @@ use tare_engine::event::{Action, Kind};
 use tare_image::{PullOptions, PullOutcome, PullProgress, Silent};
 use tare_oci::{Platform, Reference};
 
-pub(crate) use environment::{ca_bundle, config_path, proxies};
+pub(crate) use environment::{ca_bundle, config_path, credentials, proxies, registries};
 use progress::{Sink, TransferProgress};
 
 use crate::output::print_line;
@@ -84,9 +84,5 @@ pub(crate) fn platform_of(text: &str) -> anyhow::Result<Option<Platform>> {
 
 /// How to reach registries, from the environment and Docker's config.json.
 pub(crate) fn pull_options() -> anyhow::Result<PullOptions> {
-    let credentials = match config_path() {
-        Some(path) => tare_image::auth::load(&path)?,
-        None => tare_image::auth::Credentials::new(),
-    };
-    Ok(PullOptions { platform: None, credentials, registries: environment::registries() })
+    Ok(PullOptions { platform: None, credentials: credentials()?, registries: registries() })
 }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use tare_image::RegistryConfig;
+use tare_image::auth::{self, Credentials};
+
+use crate::error::{chain, warn};
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -19,6 +22,31 @@ pub(crate) fn config_path() -> Option<PathBuf> {
     folder
         .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".docker")))
         .map(|dir| dir.join("config.json"))
+}
+
+/// The variable that holds logins in config.json's form and goes before that file, for CI.
+const AUTH_VARIABLE: &str = "DOCKER_AUTH_CONFIG";
+
+/// Logins: of Docker's config.json, its helpers and `DOCKER_AUTH_CONFIG`.
+pub(crate) fn credentials() -> anyhow::Result<Credentials> {
+    let mut known = match config_path() {
+        Some(path) => auth::load(&path)?,
+        None => Credentials::new(),
+    };
+    if let Some(text) = variable(AUTH_VARIABLE) {
+        // Docker goes on without it too.
+        match auth::from_variable(AUTH_VARIABLE, &text) {
+            Ok(given) => known.prefer(given),
+            Err(error) => warn(&chain(&error.into()), None),
+        }
+    }
+    Ok(known)
+}
+
+/// Where registries' own certificates lie: the system's, as Docker and Podman have them, and the user's.
+fn certificates() -> Vec<PathBuf> {
+    let own = config_path().and_then(|path| path.parent().map(|folder| folder.join("certs.d")));
+    ["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from).into_iter().chain(own).collect()
 }
 
 /// The host's CA bundle: `SSL_CERT_FILE`, else the first of the usual places that exists.
@@ -56,6 +84,7 @@ pub(crate) fn registries() -> RegistryConfig {
     RegistryConfig {
         insecure: list(&daemon, "insecure-registries", "TARE_INSECURE_REGISTRIES"),
         mirrors: list(&daemon, "registry-mirrors", "TARE_REGISTRY_MIRRORS"),
+        certificates: certificates(),
         ca_file: variable("SSL_CERT_FILE").map(PathBuf::from).filter(|path| path.is_file()),
         https_proxy: proxy("HTTPS_PROXY").or_else(|| proxy("ALL_PROXY")),
         http_proxy: proxy("HTTP_PROXY").or_else(|| proxy("ALL_PROXY")),

@@ -135,5 +135,8 @@ fn describe(status: LayerStatus) -> (&'static str, Option<(u64, u64)>) {
         LayerStatus::Exists => ("Already exists", None),
         LayerStatus::Pushing { done, total } => ("Pushing", Some((done, total))),
         LayerStatus::Pushed => ("Pushed", None),
+        LayerStatus::Preparing => ("Preparing", None),
+        LayerStatus::OnRegistry => ("Layer already exists", None),
+        LayerStatus::Mounted => ("Mounted from another repository", None),
     }
 }
