@@ -62,6 +62,9 @@ pub struct HostConfig {
     /// UTS namespace.
     #[serde(rename = "UTSMode")]
     pub uts_mode: String,
+    /// User namespace: `auto`, `host`, or empty for the default.
+    #[serde(rename = "UsernsMode")]
+    pub userns_mode: String,
     /// Bytes of /dev/shm.
     pub shm_size: u64,
     /// Kernel settings.
@@ -204,6 +207,7 @@ impl HostConfig {
             security_opt: security(config),
             tmpfs: tmpfs(config),
             uts_mode: namespace(&config.uts_mode, ""),
+            userns_mode: config.userns.word().to_owned(),
             shm_size: if config.shm_size == 0 { 64 << 20 } else { config.shm_size },
             sysctls: config.sysctls.clone(),
             runtime: "runc".to_owned(),

@@ -11,7 +11,7 @@ mod networks;
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{Project, Service};
-use tare_engine::config::{ContainerConfig, LogConfig, NamespaceMode, RestartPolicy, Seccomp};
+use tare_engine::config::{ContainerConfig, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode};
 
 pub use limits::healthcheck;
 pub use mounts::{MountsOf, StagedFiles};
@@ -267,6 +267,13 @@ fn security(
     config.ipc_mode = shared("ipc", &service.ipc)?;
     config.pid_mode = shared("pid", &service.pid)?;
     config.uts_mode = shared("uts", &service.uts)?;
+    let userns = service.userns_mode.as_deref().unwrap_or_default();
+    config.userns = UsernsMode::parse(userns).map_err(|expected| ConvertError::Value {
+        service: service_name.to_owned(),
+        field: "userns_mode",
+        value: userns.to_owned(),
+        expected,
+    })?;
     Ok(())
 }
 
@@ -322,7 +329,6 @@ fn notes(service_name: &str, service: &Service) -> Vec<Note> {
         ),
         (service.runtime.is_some(), "runtime is ignored: there is one runtime"),
         (service.cgroup_parent.is_some(), "cgroup_parent is not supported and left out"),
-        (service.userns_mode.is_some(), "userns_mode is not supported and left out"),
         (!service.storage_opt.is_empty(), "storage_opt is not supported and left out"),
         (service.mem_swappiness.is_some(), "mem_swappiness is not supported and left out"),
         (

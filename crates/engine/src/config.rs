@@ -107,6 +107,9 @@ pub struct ContainerConfig {
     pub ipc_mode: NamespaceMode,
     /// `--uts`.
     pub uts_mode: NamespaceMode,
+    /// `--userns`.
+    #[serde(skip_serializing_if = "UsernsMode::is_default")]
+    pub userns: UsernsMode,
     /// `--group-add`.
     pub group_add: Vec<String>,
     /// `--oom-score-adj`.
@@ -337,6 +340,47 @@ pub enum NamespaceMode {
     Host,
     /// Another container's.
     Container(String),
+}
+
+/// `--userns`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UsernsMode {
+    /// The host's, unless Docker's `daemon.json` has `userns-remap`.
+    #[default]
+    Default,
+    /// The host's: root in the container is root.
+    Host,
+    /// One of its own, with IDs that nothing else on the host has.
+    Auto,
+}
+
+impl UsernsMode {
+    /// Docker's and Podman's words.
+    ///
+    /// # Errors
+    /// What is expected instead.
+    pub fn parse(word: &str) -> std::result::Result<Self, &'static str> {
+        match word {
+            "" => Ok(Self::Default),
+            "host" => Ok(Self::Host),
+            "auto" => Ok(Self::Auto),
+            _ => Err("host or auto"),
+        }
+    }
+
+    /// The word again.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Default => "",
+            Self::Host => "host",
+            Self::Auto => "auto",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
 }
 
 impl ContainerConfig {

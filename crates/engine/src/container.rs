@@ -11,6 +11,7 @@ use crate::Engine;
 use crate::config::ContainerConfig;
 use crate::error::{Error, Result};
 use crate::store;
+use crate::user_ids::UserIds;
 
 /// What the database keeps of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Record {
     /// Endpoints of the present or last run.
     #[serde(default)]
     pub endpoints: Vec<EndpointState>,
+    /// The host's IDs of its user namespace, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_ids: Option<UserIds>,
 }
 
 impl store::Record for Record {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tare_image::Image;
 use tare_oci::{Healthcheck, RunConfig};
 
-use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMode, Protocol};
+use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMode, Protocol, UsernsMode};
 use crate::container::Record;
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
@@ -46,11 +46,12 @@ impl Engine {
         let warnings = self.warnings(&config, &image);
         merge_image(&mut config, &image.config.config);
         check(&config)?;
+        let userns = self.settle_userns(&config)?;
         self.check_name(&config)?;
         self.check_references(&config)?;
         let mut made = Vec::new();
         let settled = self.settle_mounts(&mut config, &image, &mut made);
-        let stored = settled.and_then(|()| self.store_new(config, &image));
+        let stored = settled.and_then(|()| self.store_new(config, &image, userns));
         if stored.is_err() {
             // Best effort: the error that brought us here is the one to tell.
             made.iter().for_each(|volume| drop(self.drop_volume(volume)));
@@ -73,7 +74,7 @@ impl Engine {
     }
 
     /// Makes the container's folder and record.
-    fn store_new(&self, config: ContainerConfig, image: &Image) -> Result<Record> {
+    fn store_new(&self, config: ContainerConfig, image: &Image, userns: UsernsMode) -> Result<Record> {
         let record = Record {
             name: String::new(),
             created: Timestamp::now(),
@@ -82,12 +83,13 @@ impl Engine {
             layers: image.layers.iter().map(|l| l.path.clone()).collect(),
             ready_ports: ready_ports(&config),
             endpoints: Vec::new(),
+            user_ids: None,
             config,
             id: ids::container_id(),
         };
         let folder = self.folder(&record.id);
         volumes::make_folder(&folder, 0o710)?;
-        let stored = self.store_named(record);
+        let stored = self.store_named(record, userns);
         if stored.is_err() {
             let _ = std::fs::remove_dir(&folder);
         }
@@ -95,15 +97,19 @@ impl Engine {
     }
 
     /// Stores the record under the name asked for, or under made-up ones until one is free.
-    fn store_named(&self, mut record: Record) -> Result<Record> {
+    fn store_named(&self, mut record: Record, userns: UsernsMode) -> Result<Record> {
         let wanted = record.config.name.clone();
         for attempt in 0..20 {
             record.name = match &wanted {
                 Some(name) => ids::check_name("container", name)?.to_owned(),
                 None => ids::made_up_name(attempt),
             };
-            let stored =
-                self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record));
+            let stored = self.store.write(|tx| {
+                if userns == UsernsMode::Auto {
+                    record.user_ids = Some(crate::user_ids::choose(&record.id, &tx.all()?)?);
+                }
+                tx.put_container(&record.id, &record.name, &record.image_id, &record)
+            });
             match stored {
                 Err(Error::NameInUse { .. }) if wanted.is_none() => {}
                 other => return other.map(|()| record),

@@ -33,6 +33,7 @@ pub mod stats;
 mod stop;
 mod store;
 mod upper;
+pub mod user_ids;
 pub mod volumes;
 mod wait;
 

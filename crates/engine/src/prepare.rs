@@ -1,5 +1,6 @@
 //! A stored container becomes a monitor's specification.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -107,11 +108,12 @@ impl Engine {
             spec.readonly_paths.clear();
         }
         spec.devices = config.devices.iter().map(device).collect();
-        spec.sysctls.clone_from(&config.sysctls);
+        spec.sysctls = sysctls(config, &spec.namespaces);
         if config.shm_size > 0 {
             spec.shm_size = config.shm_size;
         }
         spec.init = config.init;
+        spec.namespaces.user = record.user_ids.map(crate::user_ids::UserIds::namespace);
         spec.mounts = self.runtime_mounts(record)?;
         spec.mounts.extend(self.provided_files(record, &spec.hostname)?);
         Ok(spec)
@@ -386,6 +388,20 @@ fn device(device: &crate::config::Device) -> rt::Device {
 
 pub(crate) fn resources(config: &ContainerConfig) -> Result<cgroup::Resources> {
     let r = &config.resources;
+/// The user's, and two of Docker's, so that any user of the container may listen on port 80 and `ping`.
+fn sysctls(config: &ContainerConfig, namespaces: &rt::Namespaces) -> BTreeMap<String, String> {
+    let mut all = config.sysctls.clone();
+    if namespaces.net == rt::Namespace::New {
+        let groups = if namespaces.user.is_some() { "0 65535" } else { "0 2147483647" };
+        for (name, value) in
+            [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", groups)]
+        {
+            all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    all
+}
+
     let positive = |v: u64| i64::try_from(v).ok().filter(|v| *v > 0);
     let quota = match r.nano_cpus {
         0 => (r.cpu_quota != 0).then_some(r.cpu_quota),

@@ -50,23 +50,39 @@ impl Streams {
     /// Programs open `/dev/stdout` anew, which takes the right to. Only pipes and terminals are given away: a file
     /// of the caller stays the caller's.
     fn give_to(&self, identity: &Identity) {
-        let (uid, gid) =
-            (rustix::process::Uid::from_raw(identity.uid), rustix::process::Gid::from_raw(identity.gid));
-        let give = |fd: rustix::fd::BorrowedFd<'_>, gid| {
-            let kind = rustix::fs::fstat(fd).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
-            if kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket() || rustix::termios::isatty(fd)) {
-                // A stream that cannot be given away still works as it is.
-                let _ = rustix::fs::fchown(fd, Some(uid), gid);
-            }
-        };
         match self {
             Self::Files(stdin, stdout, stderr) => {
-                [stdin, stdout, stderr].iter().for_each(|fd| give(fd.as_fd(), Some(gid)));
+                let mine = [stdin, stdout, stderr].into_iter();
+                mine.filter(|fd| is_pipe(fd) || rustix::termios::isatty(fd))
+                    .for_each(|fd| give(fd, Some(identity.uid), Some(identity.gid)));
             }
             // The group stays `tty`, so that write(1) works.
-            Self::Terminal(terminal) => give(terminal.as_fd(), None),
+            Self::Terminal(terminal) => give(terminal, Some(identity.uid), None),
         }
     }
+
+    /// Gives pipes and a new terminal to the root of a user namespace, by the host's numbers: what belongs to the host's
+    /// root is nobody's in there. By the caller, whose own terminal is left to it.
+    pub(crate) fn hand_over(&self, uid: Option<u32>, gid: Option<u32>) {
+        match self {
+            Self::Files(stdin, stdout, stderr) => {
+                let mine = [stdin, stdout, stderr].into_iter();
+                mine.filter(|fd| is_pipe(fd)).for_each(|fd| give(fd, uid, gid));
+            }
+            Self::Terminal(terminal) => give(terminal, uid, None),
+        }
+    }
+}
+
+fn is_pipe(fd: impl AsFd) -> bool {
+    let kind = rustix::fs::fstat(fd).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+}
+
+/// A stream that cannot be given away still works as it is.
+fn give(fd: impl AsFd, uid: Option<u32>, gid: Option<u32>) {
+    use rustix::process::{Gid, Uid};
+    let _ = rustix::fs::fchown(fd, uid.map(Uid::from_raw), gid.map(Gid::from_raw));
 }
 
 /// A process ready to be executed, but for what the container's files say.
@@ -83,7 +99,7 @@ impl Launch<'_> {
     /// Finds the user and enters the working folder, as root.
     pub(crate) fn settle(&self, root: &RootDir) -> Result<Identity> {
         let identity = users::lookup(root, &self.process.user, &self.process.additional_gids)?;
-        self.privileges.set_oom_score()?;
+        self.privileges.allowance.set_oom_score()?;
         let cwd = if self.process.cwd.is_empty() { "/" } else { &self.process.cwd };
         let fail = || Error::path("entering the working folder", cwd);
         let path = OFlags::PATH | OFlags::DIRECTORY;

@@ -5,7 +5,7 @@ use crate::channel::Channel;
 use crate::child::{self, Launch, Streams};
 use crate::privileges::{Privileges, capabilities};
 use crate::program::Program;
-use crate::rootfs::{self, Materials, Tree};
+use crate::rootfs::{self, Mapped, Maps, Materials, Tree};
 use crate::spec::{Namespace, Spec};
 use crate::users::Identity;
 use crate::{Created, Error, Result, Running, Stdio, init, seccomp};
@@ -94,15 +94,19 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
     let group = group(spec)?;
     let caps = capabilities(&spec.process)?;
     let filter = seccomp::compile(&spec.seccomp, caps)?;
+    let user = spec.namespaces.user.as_ref();
     let (mut terminal, mut master, mut peer) = (None, None, None);
     if matches!(stdio, Stdio::Terminal) {
-        let pts = rootfs::new_devpts().map_err(Error::system("making a devpts"))?;
+        let group = user.and_then(|user| userns::outside(&user.gids, rootfs::TTY)).unwrap_or(rootfs::TTY);
+        let pts = rootfs::new_devpts(group).map_err(Error::system("making a devpts"))?;
         let opened = pty::open_in(&pts).map_err(Error::system("opening a terminal"))?;
         peer = Some(pty::peer(&opened).map_err(Error::system("opening a terminal"))?);
         (terminal, master) = (Some(pts), Some(opened));
     }
     let mut notes = Vec::new();
-    let maps = rootfs::prepare_maps(spec, &mut notes)?;
+    let is_root = rustix::process::geteuid().is_root();
+    let mapped = user.filter(|_| is_root).map(|user| Mapped::new(spec, user, &mut notes)).transpose()?;
+    let maps = if mapped.is_some() { Maps::new() } else { rootfs::prepare_maps(spec, &mut notes)? };
     let launch = Launch {
         process: &spec.process,
         program: Program::new(&spec.process.args, &spec.process.env)?,
@@ -110,6 +114,9 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
         streams: Streams::new(stdio, peer)?,
         pdeathsig: spec.pdeathsig,
     };
+    if let Some(user) = user.filter(|_| is_root) {
+        launch.streams.hand_over(userns::outside(&user.uids, 0), userns::outside(&user.gids, 0));
+    }
     let joined = joined(spec)?;
     let pid_space = match &spec.namespaces.pid {
         Namespace::Path(path) => {
@@ -117,8 +124,8 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
         }
         _ => None,
     };
-    let is_rootless = spec.namespaces.user.is_some();
-    let materials = Materials { maps, terminal, group: group.clone(), is_rootless };
+    let is_rootless = user.is_some() && !is_root;
+    let materials = Materials { maps, terminal, group: group.clone(), mapped, is_rootless };
     let plan = Plan { spec, launch, materials, joined, entry: None, notes };
     let made = make_group_and_child(plan, pid_space.as_ref(), &group);
     let (pidfd, pending) = made.inspect_err(|_| drop(group.remove()))?;
@@ -156,6 +163,7 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
     let user = plan.spec.namespaces.user.clone();
     let flags = clone_flags(plan.spec);
     // In a shared PID namespace others could look at this copy of tare.
+    let allowance = plan.launch.privileges.allowance.clone();
     let was_dumpable = match &plan.spec.namespaces.pid {
         Namespace::New => true,
         _ => prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?,
@@ -189,6 +197,7 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
         userns::write_maps(child.pid, &user.uids, &user.gids).map_err(Error::system("mapping users"))?;
         pending.channel.send_go()?;
     }
+        allowance.grant(child.pid);
     Ok((child.pidfd, pending))
 }
 
@@ -205,15 +214,16 @@ impl Created {
 /// The whole life of the child up to its program. Returns a status when it was PID 1 for another.
 fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
     let Plan { spec, launch, materials, joined, entry, mut notes } = plan;
-    if spec.pdeathsig {
-        prctl::set_parent_death_signal(signal::Signal::KILL).map_err(Error::system("PR_SET_PDEATHSIG"))?;
-    }
     if spec.namespaces.user.is_some() {
         channel.wait_go()?;
         become_namespace_root()?;
     }
     enter_spaces(spec, &joined)?;
     rustix::process::umask(rustix::fs::Mode::empty());
+    if spec.pdeathsig {
+        // After the change of user, which clears it.
+        prctl::set_parent_death_signal(signal::Signal::KILL).map_err(Error::system("PR_SET_PDEATHSIG"))?;
+    }
     let tree = Tree::build(spec, &materials, &mut notes, || {
         channel.wait_go()?;
         let found = || materials.group.entry();
@@ -238,7 +248,8 @@ fn run_under_init(launch: &Launch<'_>, identity: &Identity, channel: &Channel) -
     init::supervise(|| child::report(channel, &launch.run(identity)))
 }
 
-fn become_namespace_root() -> Result<()> {
+/// The caller of clone3 or setns keeps its IDs, which may be nobody's in the namespace.
+pub(crate) fn become_namespace_root() -> Result<()> {
     use rustix::process::{Gid, Uid};
     let fail = |e: rustix::io::Errno| Error::system("becoming root of the user namespace")(e.into());
     rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).map_err(fail)?;

@@ -42,6 +42,18 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A mount of a container with a user namespace could not have its IDs mapped.
+    #[error(
+        "{}: a user namespace needs idmapped mounts, which Linux has for overlays since 5.19, and not on every file system",
+        path.display()
+    )]
+    Idmap {
+        /// The host folder.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
     /// The program does not exist in the container (exit status 127).
     #[error("exec: {program:?}: {}", where_missing(program))]
     NotFound {
@@ -150,6 +162,7 @@ pub(crate) enum Wire {
     System(String, i32),
     Path(String, PathBuf, i32),
     Mount(PathBuf, PathBuf, i32),
+    Idmap(PathBuf, i32),
     NotFound(String),
     PermissionDenied(String, i32),
     InterpreterNotFound(String, String),
@@ -171,6 +184,7 @@ impl From<&Error> for Wire {
             Error::Mount { source_path, target, source } => {
                 Wire::Mount(source_path.clone(), target.clone(), code(source))
             }
+            Error::Idmap { path, source } => Wire::Idmap(path.clone(), code(source)),
             Error::NotFound { program } => Wire::NotFound(program.clone()),
             Error::PermissionDenied { program, source } => {
                 Wire::PermissionDenied(program.clone(), code(source))
@@ -202,6 +216,7 @@ impl From<Wire> for Error {
             Wire::System(action, code) => Error::System { action: text(action), source: os(code) },
             Wire::Path(action, path, code) => Error::Path { action: text(action), path, source: os(code) },
             Wire::Mount(source_path, target, code) => Error::Mount { source_path, target, source: os(code) },
+            Wire::Idmap(path, code) => Error::Idmap { path, source: os(code) },
             Wire::NotFound(program) => Error::NotFound { program },
             Wire::PermissionDenied(program, code) => Error::PermissionDenied { program, source: os(code) },
             Wire::InterpreterNotFound(file, interpreter) => Error::InterpreterNotFound { file, interpreter },

@@ -3,14 +3,14 @@
 use crate::cgroup::{Entry, Manager};
 use crate::channel::Channel;
 use crate::child::{self, Launch, Streams};
-use crate::container::reap;
+use crate::container::{become_namespace_root, reap};
 use crate::privileges::{Privileges, capabilities};
 use crate::program::Program;
 use crate::{Error, ExecSpec, Result, Running, Stdio, seccomp};
 use rustix::fd::{AsFd, OwnedFd};
 use tare_sys::clone::{CloneFlags, clone3};
 use tare_sys::root::RootDir;
-use tare_sys::{ns, prctl, process, pty};
+use tare_sys::{ns, prctl, process, pty, userns};
 
 pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
     let gone = |_| Error::NotRunning { pid: spec.pid };
@@ -32,11 +32,16 @@ pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
         streams: Streams::new(stdio, peer)?,
         pdeathsig: spec.pdeathsig,
     };
+    let spaces = different(spec.pid)?;
+    if spaces.contains(CloneFlags::NEWUSER) {
+        let (uids, gids) = userns::maps_of(spec.pid).map_err(gone)?;
+        launch.streams.hand_over(userns::outside(&uids, 0), userns::outside(&gids, 0));
+    }
     let entry = match spec.cgroup.as_str() {
         "" => Entry::Files(Vec::new()),
         path => Manager::detect()?.group(path).entry()?,
     };
-    let (pidfd, pid, channel) = spawn(&target, launch, &entry, spec.pid)?;
+    let (pidfd, pid, channel) = spawn(&target, spaces, launch, &entry, spec.pid)?;
     match channel.wait_executed() {
         Ok(()) => Ok(Running { pid, pidfd, pty_master: master, notes: Vec::new() }),
         Err(error) => {
@@ -47,8 +52,13 @@ pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
 }
 
 /// One clone: the PID namespace is entered by the parent for its children, the others by the child itself.
-fn spawn(target: &OwnedFd, launch: Launch<'_>, entry: &Entry, pid: i32) -> Result<(OwnedFd, i32, Channel)> {
-    let spaces = different(pid)?;
+fn spawn(
+    target: &OwnedFd,
+    spaces: CloneFlags,
+    launch: Launch<'_>,
+    entry: &Entry,
+    pid: i32,
+) -> Result<(OwnedFd, i32, Channel)> {
     let (ours, theirs) = Channel::pair()?;
     let own = ns::open_own("pid").map_err(Error::system("opening the PID namespace"))?;
     // From the moment it is in the container's PID namespace, processes there can look at it (CVE-2016-9962).
@@ -90,7 +100,14 @@ fn different(pid: i32) -> Result<CloneFlags> {
 fn enter_and_run(target: &OwnedFd, spaces: CloneFlags, launch: &Launch<'_>, entry: &Entry) -> Error {
     let settle = || {
         entry.join()?;
+        let is_other_user_space = spaces.contains(CloneFlags::NEWUSER);
+        if is_other_user_space {
+            launch.privileges.allowance.claim()?;
+        }
         ns::join(target, spaces).map_err(Error::system("joining the container's namespaces"))?;
+        if is_other_user_space {
+            become_namespace_root()?;
+        }
         let root = RootDir::open_host("/").map_err(Error::system("opening the container's root"))?;
         launch.settle(&root)
     };

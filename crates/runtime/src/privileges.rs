@@ -3,7 +3,7 @@
 use crate::spec::{Process, Rlimit};
 use crate::users::Identity;
 use crate::{Error, Result};
-use rustix::process::{Resource, Rlimit as Limits};
+use rustix::process::{Pid, Resource, Rlimit as Limits};
 use tare_sys::caps::{self, CapSet};
 use tare_sys::prctl;
 use tare_sys::seccomp::Instruction;
@@ -13,8 +13,14 @@ use tare_sys::seccomp::Instruction;
 pub(crate) struct Privileges {
     pub(crate) caps: CapSet,
     pub(crate) filter: Option<Vec<Instruction>>,
-    limits: Vec<(Resource, Limits)>,
+    pub(crate) allowance: Allowance,
     no_new_privileges: bool,
+}
+
+/// What a process gets of the host. Raising it takes a privilege on the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowance {
+    limits: Vec<(Resource, Limits)>,
     oom_score_adj: Option<i32>,
 }
 
@@ -23,15 +29,17 @@ impl Privileges {
         Ok(Self {
             caps,
             filter,
-            limits: process.rlimits.iter().map(limit).collect::<Result<_>>()?,
+            allowance: Allowance {
+                limits: process.rlimits.iter().map(limit).collect::<Result<_>>()?,
+                oom_score_adj: process.oom_score_adj,
+            },
             no_new_privileges: process.no_new_privileges,
-            oom_score_adj: process.oom_score_adj,
         })
     }
 
     /// Applies everything but the filter of a process that gains no privileges; that one comes last of all.
     pub(crate) fn apply(&self, identity: &Identity) -> Result<()> {
-        self.set_limits()?;
+        self.allowance.set_limits()?;
         if self.no_new_privileges {
             prctl::set_no_new_privs().map_err(Error::system("no_new_privs"))?;
         } else {
@@ -46,17 +54,6 @@ impl Privileges {
             self.load_filter()?;
         }
         Ok(())
-    }
-
-    /// Writes `/proc/self/oom_score_adj`; in the child, where `/proc` is the container's.
-    pub(crate) fn set_oom_score(&self) -> Result<()> {
-        let Some(score) = self.oom_score_adj else { return Ok(()) };
-        let path = "/proc/self/oom_score_adj";
-        match std::fs::write(path, score.to_string()) {
-            // Lowering it takes CAP_SYS_RESOURCE, which tare itself may lack; it is a wish, not a promise.
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
-            other => other.map_err(Error::path("writing", path)),
-        }
     }
 
     fn load_filter(&self) -> Result<()> {
@@ -83,8 +80,38 @@ impl Privileges {
         rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(fail)?;
         prctl::set_keep_caps(false).map_err(Error::system("keeping capabilities"))
     }
+}
 
-    fn set_limits(&self) -> Result<()> {
+impl Allowance {
+    /// Writes `/proc/self/oom_score_adj`; in the child, where `/proc` is the container's.
+    pub(crate) fn set_oom_score(&self) -> Result<()> {
+        let Some(score) = self.oom_score_adj else { return Ok(()) };
+        let path = "/proc/self/oom_score_adj";
+        match std::fs::write(path, score.to_string()) {
+            // Lowering it takes CAP_SYS_RESOURCE, which tare itself may lack; it is a wish, not a promise.
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            other => other.map_err(Error::path("writing", path)),
+        }
+    }
+
+    /// Takes it, before joining a user namespace in which there is no privilege to.
+    pub(crate) fn claim(&self) -> Result<()> {
+        self.set_limits()?;
+        self.set_oom_score()
+    }
+
+    /// Gives it to a child that has a user namespace, whose privileges do not reach to it. What is refused here, the child
+    /// asks for itself, as far as it may.
+    pub(crate) fn grant(&self, pid: i32) {
+        for (resource, wanted) in &self.limits {
+            let _ = rustix::process::prlimit(Pid::from_raw(pid), *resource, *wanted);
+        }
+        if let Some(score) = self.oom_score_adj {
+            let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string());
+        }
+    }
+
+    pub(crate) fn set_limits(&self) -> Result<()> {
         for (resource, wanted) in &self.limits {
             if rustix::process::setrlimit(*resource, *wanted).is_ok() {
                 continue;

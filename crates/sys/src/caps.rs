@@ -121,6 +121,19 @@ pub fn permitted() -> io::Result<CapSet> {
     Ok(CapSet(u64::from(data[0].permitted) | u64::from(data[1].permitted) << 32))
 }
 
+/// Puts every permitted capability of the calling thread in force.
+pub fn raise_effective() -> io::Result<()> {
+    let header = Header { version: VERSION_3, pid: 0 };
+    let mut data = [Data::default(); 2];
+    // SAFETY: version 3 means an array of two `Data`.
+    check(unsafe { libc::syscall(libc::SYS_capget, &raw const header, data.as_mut_ptr()) })?;
+    for half in &mut data {
+        half.effective = half.permitted;
+    }
+    // SAFETY: as above.
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
+}
+
 /// Sets the effective and permitted set of the calling thread, and empties the inheritable and so the ambient one.
 pub fn set(caps: CapSet) -> io::Result<()> {
     let header = Header { version: VERSION_3, pid: 0 };

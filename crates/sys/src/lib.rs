@@ -8,6 +8,7 @@ pub mod caps;
 pub mod clone;
 pub mod event;
 pub mod exec;
+pub mod fsid;
 pub mod interrupt;
 pub mod loopback;
 pub mod memory;

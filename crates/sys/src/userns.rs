@@ -36,6 +36,44 @@ pub fn swapped(a: u32, b: u32) -> Vec<IdRange> {
     ranges.into_iter().filter(|range| range.count > 0).collect()
 }
 
+/// What comes of `first` and then `second`: where an ID inside the first is, outside the second.
+pub fn composed(first: &[IdRange], second: &[IdRange]) -> Vec<IdRange> {
+    let mut ranges = Vec::new();
+    for (a, b) in first.iter().flat_map(|a| second.iter().map(move |b| (a, b))) {
+        let start = a.outside.max(b.inside);
+        let end = a.outside.saturating_add(a.count).min(b.inside.saturating_add(b.count));
+        if start < end {
+            ranges.push(IdRange {
+                inside: a.inside + (start - a.outside),
+                outside: b.outside + (start - b.inside),
+                count: end - start,
+            });
+        }
+    }
+    ranges.sort_by_key(|range| range.inside);
+    ranges
+}
+
+/// Where an ID inside is outside.
+pub fn outside(map: &[IdRange], id: u32) -> Option<u32> {
+    let range = map.iter().find(|range| id >= range.inside && id - range.inside < range.count)?;
+    Some(range.outside + (id - range.inside))
+}
+
+/// The maps of a process's user namespace, users and groups, as the caller's own numbers them.
+pub fn maps_of(pid: i32) -> io::Result<(Vec<IdRange>, Vec<IdRange>)> {
+    let read = |name| std::fs::read_to_string(format!("/proc/{pid}/{name}")).map(|text| parse(&text));
+    Ok((read("uid_map")?, read("gid_map")?))
+}
+
+fn parse(text: &str) -> Vec<IdRange> {
+    let range = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(|word| word.parse::<u32>().ok());
+        Some(IdRange { inside: numbers.next()??, outside: numbers.next()??, count: numbers.next()?? })
+    };
+    text.lines().filter_map(range).collect()
+}
+
 /// A new user namespace with these maps. A child lives in it just long enough to be looked at, and is reaped.
 pub fn create(uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
     let child = clone3(CloneFlags::NEWUSER, None, || {
@@ -80,6 +118,20 @@ mod tests {
         assert_eq!(lines(&map), "0 1000 1\n1 1 999\n1000 0 1\n1001 1001 4294966294\n");
         assert_eq!(lines(&swapped(0, 1)), "0 1 1\n1 0 1\n2 2 4294967293\n");
         assert_eq!(lines(&swapped(0, 0)), "0 0 4294967295\n");
+    }
+
+    #[test]
+    fn maps_are_put_one_after_the_other() {
+        let container = [IdRange { inside: 0, outside: 2_000_000, count: 65536 }];
+        // On disk 1000 is root in the container, and 0 is 1000 there.
+        let map = composed(&swapped(0, 1000), &container);
+        assert_eq!(lines(&map), "0 2001000 1\n1 2000001 999\n1000 2000000 1\n1001 2001001 64535\n");
+        assert_eq!(outside(&map, 1000), Some(2_000_000));
+        assert_eq!(outside(&map, 65536), None);
+        // An owner beyond the container's IDs still is its root; root itself then is nobody.
+        let far = composed(&swapped(0, 100_000), &container);
+        assert_eq!((outside(&far, 100_000), outside(&far, 0)), (Some(2_000_000), None));
+        assert_eq!(parse(&lines(&map)), map);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tare_compose_model::Project;
 use tare_engine::config::{
     BindOwner, ContainerConfig, CreateSource, MountSource, NamespaceMode, NetworkMode, PortBinding, Protocol,
-    RestartPolicy, Seccomp,
+    RestartPolicy, Seccomp, UsernsMode,
 };
 
 use super::{ConvertError, Instance, StagedFiles, Surroundings, container};
@@ -87,8 +87,12 @@ fn limits_namespaces_and_security() {
                     "deploy": {"resources": {"limits": {"memory": "2097152", "pids": 9}}},
                     "ulimits": {"nofile": {"soft": 1, "hard": 2}, "nproc": 7},
                     "healthcheck": {"test": ["CMD", "true"], "interval": "2s", "retries": 4}},
-              "b": {"image": "x", "healthcheck": {"disable": true}}}}"#,
+              "b": {"image": "x", "healthcheck": {"disable": true}, "userns_mode": "auto"},
+              "c": {"image": "x", "userns_mode": "keep-id"}}}"#,
     );
+    assert_eq!(convert(&project, "b").userns, UsernsMode::Auto);
+    let error = convert_in(PathBuf::from("/nowhere"), &project, "c").unwrap_err().to_string();
+    assert!(error.contains("userns_mode") && error.contains("host or auto"), "{error}");
     let converted = convert_in(PathBuf::from("/nowhere"), &project, "a").unwrap();
     assert_eq!(converted.notes.len(), 1, "{:?}", converted.notes);
     let a = converted.config;

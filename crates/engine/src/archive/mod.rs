@@ -17,6 +17,7 @@ use crate::Engine;
 use crate::config::{Mount, MountSource};
 use crate::container::{Container, Record, State};
 use crate::error::{Error, Result};
+use crate::user_ids::UserIds;
 
 /// What `docker cp` needs to know of a path before it copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ impl PathStat {
 struct Place {
     root: RootDir,
     path: PathBuf,
+    /// Set where owners are seen as the host numbers those of a container with a user namespace.
+    ids: Option<UserIds>,
 }
 
 /// Owner of what is written into a container.
@@ -93,7 +96,7 @@ impl Engine {
             Some(base) => PathBuf::from(base),
             None => PathBuf::from("."),
         };
-        read::pack(&fd, &base, out).map_err(Error::io("archive", path))
+        read::pack(&fd, &base, place.ids, out).map_err(Error::io("archive", path))
     }
 
     /// Unpacks a tar stream into an existing folder of a container.
@@ -114,7 +117,8 @@ impl Engine {
             .root
             .open(&place.path, flags, Mode::empty())
             .map_err(|e| place.absent(&container.name, path, &e))?;
-        write::unpack(&place.root, &place.path, input, ownership).map_err(Error::io("unpack into", path))
+        write::unpack(&place.root, &place.path, input, ownership, place.ids)
+            .map_err(Error::io("unpack into", path))
     }
 
     /// Writes a container's whole root as a tar stream (without what is mounted in it).
@@ -149,7 +153,7 @@ impl Engine {
         if let State::Running(running) = &container.state {
             let root = format!("/proc/{}/root", running.pid);
             let root = RootDir::open_host(root.as_str()).map_err(Error::io("open", root))?;
-            return Ok(Place { root, path });
+            return Ok(Place { root, path, ids: self.record(&container.id)?.user_ids });
         }
         let covering = container
             .config
@@ -159,11 +163,11 @@ impl Engine {
             .max_by_key(|m| m.target.len());
         if let Some((host, rest)) = covering.and_then(|m| self.mount_source(m, &path)) {
             let root = RootDir::open_host(host.as_path()).map_err(Error::io("open", host))?;
-            return Ok(Place { root, path: Path::new("/").join(rest) });
+            return Ok(Place { root, path: Path::new("/").join(rest), ids: None });
         }
         let record = self.record(&container.id)?;
         let root = RootDir::new(tare_runtime::overlay_root(&self.readable_root(&record)?)?);
-        Ok(Place { root, path })
+        Ok(Place { root, path, ids: None })
     }
 
     fn mount_source(&self, mount: &Mount, path: &Path) -> Option<(PathBuf, PathBuf)> {
@@ -207,7 +211,7 @@ pub(crate) fn copy_out_of_root(root: &tare_runtime::RootFs, folder: &str, host: 
     let (mut sink, mut stream) = std::io::pipe().map_err(Error::io("make", "a pipe"))?;
     std::thread::scope(|scope| {
         let packing = scope.spawn(move || read::pack_contents(&source, &mut stream));
-        let unpacked = write::unpack(&target, Path::new("/"), &mut sink, Ownership::Archive);
+        let unpacked = write::unpack(&target, Path::new("/"), &mut sink, Ownership::Archive, None);
         drop(sink);
         let packed = packing.join().unwrap_or_else(|_| Err(std::io::Error::other("the copier died")));
         unpacked.and(packed)

@@ -12,10 +12,11 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, read
 use tar::{Builder, EntryType, Header};
 
 use super::file_type;
+use crate::user_ids::UserIds;
 
-/// Packs one file or folder under the name `base`.
-pub(super) fn pack(fd: &OwnedFd, base: &Path, out: &mut dyn Write) -> io::Result<()> {
-    let mut packer = Packer::new(out);
+/// Packs one file or folder under the name `base`. With `ids`, it is seen through a container's own mounts.
+pub(super) fn pack(fd: &OwnedFd, base: &Path, ids: Option<UserIds>, out: &mut dyn Write) -> io::Result<()> {
+    let mut packer = Packer { builder: Builder::new(out), ids, links: HashMap::new() };
     let stat = fstat(fd)?;
     packer.handle(fd.as_fd(), base, &stat)?;
     packer.builder.finish()
@@ -23,20 +24,17 @@ pub(super) fn pack(fd: &OwnedFd, base: &Path, out: &mut dyn Write) -> io::Result
 
 /// Packs what is in a folder, and the folder itself as `.`.
 pub(super) fn pack_contents(folder: &OwnedFd, out: &mut dyn Write) -> io::Result<()> {
-    pack(folder, Path::new("."), out)
+    pack(folder, Path::new("."), None, out)
 }
 
 struct Packer<'w> {
     builder: Builder<&'w mut dyn Write>,
+    ids: Option<UserIds>,
     /// First name of every file with several.
     links: HashMap<(u64, u64), PathBuf>,
 }
 
-impl<'w> Packer<'w> {
-    fn new(out: &'w mut dyn Write) -> Self {
-        Self { builder: Builder::new(out), links: HashMap::new() }
-    }
-
+impl Packer<'_> {
     /// Packs what a handle (O_PATH or not) refers to.
     fn handle(&mut self, fd: BorrowedFd<'_>, name: &Path, stat: &Stat) -> io::Result<()> {
         match file_type(stat) {
@@ -109,7 +107,7 @@ impl<'w> Packer<'w> {
     /// shrinks by is filled with zeros.
     fn file(&mut self, file: File, name: &Path, stat: &Stat) -> io::Result<()> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let mut header = fields(stat, EntryType::Regular, size);
+        let mut header = self.fields(stat, EntryType::Regular, size);
         let body = io::Read::take(io::Read::chain(file, io::repeat(0)), size);
         self.builder.append_data(&mut header, name, body)
     }
@@ -133,7 +131,7 @@ impl<'w> Packer<'w> {
         size: u64,
         link: Option<&OsStr>,
     ) -> io::Result<()> {
-        let mut header = fields(stat, kind, size);
+        let mut header = self.fields(stat, kind, size);
         if matches!(kind, EntryType::Char | EntryType::Block) {
             header.set_device_major(rustix::fs::major(stat.st_rdev))?;
             header.set_device_minor(rustix::fs::minor(stat.st_rdev))?;
@@ -143,15 +141,16 @@ impl<'w> Packer<'w> {
             None => self.builder.append_data(&mut header, name, io::empty()),
         }
     }
-}
 
-fn fields(stat: &Stat, kind: EntryType, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(stat.st_mode & 0o7777);
-    header.set_uid(stat.st_uid.into());
-    header.set_gid(stat.st_gid.into());
-    header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
-    header.set_size(size);
-    header
+    fn fields(&self, stat: &Stat, kind: EntryType, size: u64) -> Header {
+        let owner = |id: u32| self.ids.map_or(id, |ids| ids.inside(id)).into();
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(stat.st_mode & 0o7777);
+        header.set_uid(owner(stat.st_uid));
+        header.set_gid(owner(stat.st_gid));
+        header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
+        header.set_size(size);
+        header
+    }
 }

@@ -11,18 +11,23 @@ use rustix::fs::{
     mkdirat, mknodat, openat, statat, symlinkat, unlinkat, utimensat,
 };
 use tar::{Archive, Entry, EntryType};
+use tare_sys::fsid::FileIdentity;
 use tare_sys::root::RootDir;
 
 use super::Ownership;
+use crate::user_ids::UserIds;
 
-/// Unpacks a stream into `folder` of `root`.
+/// Unpacks a stream into `folder` of `root`. With `ids`, that is seen through a container's own mounts, in which only the
+/// container's users can own anything.
 pub(super) fn unpack(
     root: &RootDir,
     folder: &Path,
     input: &mut dyn Read,
     owner: Ownership,
+    ids: Option<UserIds>,
 ) -> io::Result<()> {
-    let mut unpacker = Unpacker { root, folder, owner, folders: Vec::new() };
+    let _identity = ids.map(|ids| FileIdentity::assume(ids.first, ids.first)).transpose()?;
+    let mut unpacker = Unpacker { root, folder, owner, ids, folders: Vec::new() };
     let mut archive = Archive::new(input);
     for entry in archive.entries()? {
         unpacker.entry(&mut entry?)?;
@@ -34,6 +39,7 @@ struct Unpacker<'r> {
     root: &'r RootDir,
     folder: &'r Path,
     owner: Ownership,
+    ids: Option<UserIds>,
     /// Folders and their times, set last: writing into a folder changes its time.
     folders: Vec<(OwnedFd, i64)>,
 }
@@ -131,12 +137,17 @@ impl Unpacker<'_> {
     }
 
     fn ids<R: Read>(&self, entry: &Entry<'_, R>) -> io::Result<(Option<Uid>, Option<Gid>)> {
-        if self.owner == Ownership::Root {
-            return Ok((Some(Uid::ROOT), Some(Gid::ROOT)));
-        }
-        let id = |n: u64| u32::try_from(n).map_err(|_| invalid("an owner beyond 32 bits"));
+        let id = |n: u64| {
+            let id = u32::try_from(n).map_err(|_| invalid("an owner beyond 32 bits"))?;
+            let beyond = || invalid("an owner beyond the container's user namespace");
+            self.ids.map_or(Ok(id), |ids| ids.outside(id).ok_or_else(beyond))
+        };
         let header = entry.header();
-        Ok((Some(Uid::from_raw(id(header.uid()?)?)), Some(Gid::from_raw(id(header.gid()?)?))))
+        let (uid, gid) = match self.owner {
+            Ownership::Root => (0, 0),
+            Ownership::Archive => (header.uid()?, header.gid()?),
+        };
+        Ok((Some(Uid::from_raw(id(uid)?)), Some(Gid::from_raw(id(gid)?))))
     }
 
     fn finish(self) -> io::Result<()> {
@@ -222,7 +233,7 @@ mod tests {
 
     fn put(dir: &Path, bytes: &[u8]) -> io::Result<()> {
         let root = RootDir::open_host(dir).unwrap();
-        unpack(&root, Path::new("/"), &mut &*bytes, Ownership::Root)
+        unpack(&root, Path::new("/"), &mut &*bytes, Ownership::Root, None)
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn mount_pts(dev: &OwnedFd, materials: &Materials) -> Result<()> {
     let pts = match &materials.terminal {
         Some(pts) => pts,
         None => {
-            made = new_devpts().map_err(fail())?;
+            made = new_devpts(TTY).map_err(fail())?;
             &made
         }
     };
@@ -67,9 +67,13 @@ fn mount_pts(dev: &OwnedFd, materials: &Materials) -> Result<()> {
     Ok(())
 }
 
-/// A new instance of the terminal file system, attached nowhere.
-pub(crate) fn new_devpts() -> std::io::Result<OwnedFd> {
-    let parameters = [("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
+/// The group `tty`, which terminals belong to.
+pub(crate) const TTY: u32 = 5;
+
+/// A new instance of the terminal file system, attached nowhere. `group` is `tty` as the caller numbers it.
+pub(crate) fn new_devpts(group: u32) -> std::io::Result<OwnedFd> {
+    let group = group.to_string();
+    let parameters = [("mode", "0620"), ("ptmxmode", "0666"), ("gid", &*group)];
     match new_fs("devpts", &parameters, QUIET) {
         // A user namespace may have no group 5.
         Err(e) if Errno::from_io_error(&e) == Some(Errno::INVAL) => new_fs("devpts", &parameters[..2], QUIET),
@@ -104,6 +108,15 @@ fn mount_ipc(dev: &OwnedFd, spec: &Spec) -> Result<()> {
     match new_fs("mqueue", &[], quiet) {
         // A kernel may be built without message queues.
         Err(e) if Errno::from_io_error(&e) == Some(Errno::NODEV) => Ok(()),
+        // Those of a namespace that belongs to others are theirs to mount; as on the host, they need not be.
+        Err(e) if Errno::from_io_error(&e) == Some(Errno::PERM) && spec.namespaces.user.is_some() => {
+            match mount::clone_path(Path::new("/dev/mqueue"), Depth::One) {
+                Ok(queue) => {
+                    mount::attach_at(&queue, dev, "mqueue").map_err(mount_error("mqueue", "/dev/mqueue"))
+                }
+                Err(_) => Ok(()),
+            }
+        }
         made => made
             .and_then(|queue| mount::attach_at(&queue, dev, "mqueue"))
             .map_err(mount_error("mqueue", "/dev/mqueue")),

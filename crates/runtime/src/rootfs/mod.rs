@@ -4,11 +4,13 @@
 //! what the specification asks for, then the masks. [`Tree::enter`] makes it the root and lets the old one go.
 
 mod dev;
+mod mapped;
 mod overlay;
 mod system;
 mod volumes;
 
-pub(crate) use dev::new_devpts;
+pub(crate) use dev::{TTY, new_devpts};
+pub(crate) use mapped::Mapped;
 pub use overlay::overlay_root;
 pub(crate) use volumes::{Maps, prepare_maps};
 
@@ -29,7 +31,9 @@ pub(crate) struct Materials {
     pub(crate) terminal: Option<OwnedFd>,
     /// Under v1, the folders of the container's group.
     pub(crate) group: cgroup::Group,
-    /// Whether the container has a user namespace of its own: no nodes can be made then.
+    /// For a container with a user namespace, what its child may not mount.
+    pub(crate) mapped: Option<Mapped>,
+    /// Whether the caller has no privileges to begin with.
     pub(crate) is_rootless: bool,
 }
 
@@ -49,9 +53,17 @@ impl Tree {
         join: impl FnOnce() -> Result<()>,
     ) -> Result<Self> {
         mount::set_root_propagation(Propagation::Slave).map_err(Error::system("making mounts slaves"))?;
-        let root = overlay::mount(&spec.root, materials.is_rootless)?;
-        // pivot_root wants an attached mount. The folder of changes is at hand and, in this namespace, of no other use.
-        let spot = if spec.root.upper.as_os_str().is_empty() { Path::new("/tmp") } else { &spec.root.upper };
+        let root = match &materials.mapped {
+            Some(mapped) => mapped.root().map_err(Error::system("duplicating a descriptor"))?,
+            None => overlay::mount(&spec.root, materials.is_rootless)?,
+        };
+        // pivot_root wants an attached mount. The folder of changes is at hand and, in this namespace, of no other use;
+        // a container's root that is not the host's has no way to it.
+        let spot = match spec.namespaces.user {
+            Some(_) => Path::new("/"),
+            None if spec.root.upper.as_os_str().is_empty() => Path::new("/tmp"),
+            None => &spec.root.upper,
+        };
         let place = rustix::fs::open(spot, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         place
             .map_err(std::io::Error::from)
@@ -66,7 +78,7 @@ impl Tree {
         dev::mount_dev(&tree, spec, materials)?;
         join()?;
         system::mount_cgroup(&sys, spec, materials)?;
-        volumes::mount_all(&tree, spec, &materials.maps, notes)?;
+        volumes::mount_all(&tree, spec, materials, notes)?;
         if !spec.privileged {
             system::mask(&tree, &proc, &sys, &spec.masked_paths)?;
             system::make_readonly(&tree, &proc, &sys, &spec.readonly_paths)?;

@@ -38,10 +38,7 @@ pub(super) fn layers(
     changes: Option<(&Path, &Path)>,
     options: Options,
 ) -> io::Result<OwnedFd> {
-    // It refuses a layer given twice (ELOOP), as images with steps that change nothing have it. The upper one hides
-    // whatever the lower one could show.
-    let mut seen = HashSet::new();
-    let lowers: Vec<PathBuf> = lowers.iter().filter(|l| seen.insert(*l)).cloned().collect();
+    let lowers: Vec<PathBuf> = distinct(lowers).into_iter().cloned().collect();
     // Overlayfs refuses a single layer without changes.
     if let (None, [only]) = (changes, lowers.as_slice()) {
         let tree = mount::clone_path(only, Depth::One)?;
@@ -64,6 +61,13 @@ pub(super) fn layers(
     }
     let flags = if changes.is_none() { MountFlags::MOUNT_ATTR_RDONLY } else { MountFlags::empty() };
     context.mount(flags)
+}
+
+/// Overlayfs refuses a layer given twice (ELOOP), as images with steps that change nothing have it. The upper one hides
+/// whatever the lower one could show.
+pub(super) fn distinct(lowers: &[PathBuf]) -> Vec<&PathBuf> {
+    let mut seen = HashSet::new();
+    lowers.iter().filter(|layer| seen.insert(*layer)).collect()
 }
 
 /// One parameter for each layer, so that their number is not limited by the length of a string; kernels before 6.8

@@ -1,6 +1,6 @@
 //! Binds, tmpfs and overlay mounts that the specification asks for.
 
-use super::{Tree, mount_error, new_fs, overlay};
+use super::{Materials, Tree, mount_error, new_fs, overlay};
 use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -37,16 +37,28 @@ fn owner(source: &Path) -> Result<(u32, u32)> {
 }
 
 /// Makes the mounts, outer ones before those inside them.
-pub(super) fn mount_all(tree: &Tree, spec: &Spec, maps: &Maps, notes: &mut Vec<String>) -> Result<()> {
-    let mut mounts: Vec<_> = spec.mounts.iter().collect();
-    mounts.sort_by_key(|mount| target(mount).components().count());
-    for mount in mounts {
+pub(super) fn mount_all(
+    tree: &Tree,
+    spec: &Spec,
+    materials: &Materials,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    let mut mounts: Vec<_> = spec.mounts.iter().enumerate().collect();
+    mounts.sort_by_key(|(_, mount)| target(mount).components().count());
+    for (index, mount) in mounts {
         let target = target(mount);
         match mount {
             Mount::Bind { source, .. } => {
-                let (bind, is_folder) = bind(mount, maps, notes)?;
-                let place = if is_folder { tree.folder(target)? } else { tree.file(target)? };
-                mount::attach(&bind, &place).map_err(mount_error(source, target))?;
+                let made;
+                let (bind, is_folder) = match materials.mapped.as_ref().and_then(|m| m.bind(index)) {
+                    Some(bind) => bind,
+                    None => {
+                        made = bind(mount, &materials.maps, notes)?;
+                        &made
+                    }
+                };
+                let place = if *is_folder { tree.folder(target)? } else { tree.file(target)? };
+                mount::attach(bind, &place).map_err(mount_error(source, target))?;
             }
             Mount::Tmpfs { options, .. } => {
                 let made = tmpfs(options).map_err(mount_error("tmpfs", target))?;

@@ -37,7 +37,7 @@ impl Sandbox {
             fs::create_dir_all(image.join(folder)).unwrap();
         }
         fs::copy("/bin/busybox", image.join("bin/busybox")).expect("these tests need busybox-static");
-        for tool in "sh true sleep cat echo id hostname grep ls unshare mkdir chmod stat touch mount readlink tty stty test".split(' ') {
+        for tool in "sh true sleep cat echo id hostname grep ls unshare mkdir chmod stat touch mount readlink tty stty test chown rm kill head mknod nc".split(' ') {
             symlink("busybox", image.join("bin").join(tool)).unwrap();
         }
         fs::write(
@@ -51,6 +51,10 @@ impl Sandbox {
 
     pub fn image(&self) -> PathBuf {
         self.dir.join("image")
+    }
+
+    pub fn upper(&self) -> PathBuf {
+        self.dir.join("upper")
     }
 
     pub fn script(&self, name: &str, text: &str) {

@@ -1,7 +1,7 @@
 //! Privileges: capabilities, seccomp, devices, sysctls, shared namespaces.
 
 use clap::Args;
-use tare_engine::config::{ContainerConfig, Device, NamespaceMode, Seccomp};
+use tare_engine::config::{ContainerConfig, Device, NamespaceMode, Seccomp, UsernsMode};
 
 use super::{invalid, pair};
 use crate::error::{Failure, OWN_FAILURE};
@@ -39,7 +39,7 @@ pub(crate) struct SecurityFlags {
     /// UTS namespace to use
     #[arg(long, value_name = "string")]
     pub(crate) uts: Option<String>,
-    /// User namespace to use
+    /// User namespace to use (host, or auto: root in the container is an ordinary user of the host)
     #[arg(long, value_name = "string")]
     pub(crate) userns: Option<String>,
     #[arg(long, hide = true)]
@@ -85,6 +85,9 @@ impl SecurityFlags {
         if matches!(config.uts_mode, NamespaceMode::Container(_)) {
             return Err(invalid("--uts", self.uts.as_deref().unwrap_or_default(), "invalid UTS mode"));
         }
+        let userns = self.userns.as_deref().unwrap_or_default();
+        config.userns = UsernsMode::parse(userns)
+            .map_err(|expected| invalid("--userns", userns, &format!("use {expected}")))?;
         if config.uts_mode == NamespaceMode::Host && !config.hostname.is_empty() {
             let text = "conflicting options: hostname and the UTS mode";
             return Err(Failure::usage(OWN_FAILURE, text).into());
@@ -95,7 +98,6 @@ impl SecurityFlags {
                 self.runtime.as_deref().is_some_and(|name| !matches!(name, "runc" | "io.containerd.runc.v2")),
             ),
             ("--isolation", self.isolation.as_deref().is_some_and(|mode| mode != "default")),
-            ("--userns", self.userns.as_deref().is_some_and(|mode| !matches!(mode, "" | "host"))),
         ] {
             if given {
                 warnings.push(format!("{flag} has no effect here"));
@@ -216,6 +218,8 @@ mod tests {
         assert!(device("dev/a").is_err() && device("/dev/a:/dev/b:x").is_err());
         assert!(is_device_rule("c 1:3 mr") && is_device_rule("a *:* rwm") && !is_device_rule("c 1 r"));
         assert_eq!(config(&["--pid=host", "img"]).pid_mode, NamespaceMode::Host);
+        assert_eq!(config(&["--userns=auto", "img"]).userns, UsernsMode::Auto);
+        assert!(refusal(&["--userns=keep-id", "img"]).contains("use host or auto"));
         assert!(refusal(&["--pid=bogus", "img"]).contains("container:<name|id>"));
         assert!(refusal(&["--sysctl", "kernel.hostname=x", "img"]).contains("sysctl"));
     }

@@ -1,0 +1,147 @@
+//! For a container with a user namespace: the mounts that only its maker may make, with their IDs mapped.
+//!
+//! On disk every ID is the one that the container sees, as without a user namespace, so that layers are shared, and
+//! nothing is ever given to another owner. The mounts do the mapping: each layer, the folder of changes and each bind is
+//! an idmapped copy of the host's mount, made by the caller before it clones, attached nowhere, and inherited by the
+//! child. The overlay of such layers is made as the container's root: what it makes for itself (its work folder) must
+//! have an owner that the map knows.
+
+use super::{mount_error, overlay};
+use crate::spec::{Idmap, Mount, Propagation, RootFs, Spec, UserNamespace};
+use crate::{Error, Result};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::FileType;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use tare_sys::fsid::FileIdentity;
+use tare_sys::mount::{self, Attributes, Depth, MountFlags};
+use tare_sys::userns;
+
+/// Mounts that are attached nowhere yet.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    root: OwnedFd,
+    /// In the order of [`Spec::mounts`]; only binds have one.
+    binds: Vec<Option<Bind>>,
+}
+
+/// A bind, and whether it is a folder.
+pub(super) type Bind = (OwnedFd, bool);
+
+impl Mapped {
+    /// Makes the mounts; the caller has the privileges of the host's root.
+    pub(crate) fn new(spec: &Spec, user: &UserNamespace, notes: &mut Vec<String>) -> Result<Self> {
+        let mut spaces = Spaces { user, made: HashMap::new() };
+        let root = root(&spec.root, user, spaces.of((0, 0))?)?;
+        let binds = spec.mounts.iter().map(|mount| bind(mount, &mut spaces, notes));
+        Ok(Self { root, binds: binds.collect::<Result<_>>()? })
+    }
+
+    /// The root file system.
+    pub(super) fn root(&self) -> io::Result<OwnedFd> {
+        self.root.try_clone()
+    }
+
+    /// The bind of a mount by its index in the specification.
+    pub(super) fn bind(&self, index: usize) -> Option<&Bind> {
+        self.binds.get(index)?.as_ref()
+    }
+}
+
+/// User namespaces for idmapped mounts, by the owner on disk that is root in the container.
+struct Spaces<'a> {
+    user: &'a UserNamespace,
+    made: HashMap<(u32, u32), OwnedFd>,
+}
+
+impl Spaces<'_> {
+    fn of(&mut self, owner: (u32, u32)) -> Result<&OwnedFd> {
+        if !self.made.contains_key(&owner) {
+            let uids = userns::composed(&userns::swapped(0, owner.0), &self.user.uids);
+            let gids = userns::composed(&userns::swapped(0, owner.1), &self.user.gids);
+            let space = userns::create(&uids, &gids).map_err(Error::system("making a user namespace"))?;
+            self.made.insert(owner, space);
+        }
+        Ok(&self.made[&owner])
+    }
+}
+
+/// The overlay of the layers and the folder of changes.
+fn root(root: &RootFs, user: &UserNamespace, space: &OwnedFd) -> Result<OwnedFd> {
+    let lowers = overlay::distinct(&root.lowers).into_iter().map(|layer| idmapped(layer, space));
+    let lowers = lowers.collect::<Result<Vec<_>>>()?;
+    let paths: Vec<PathBuf> = lowers.iter().map(path_of).collect();
+    let changes = (!root.upper.as_os_str().is_empty()).then(|| changes(root, space)).transpose()?;
+    let changes = changes.as_ref().map(|(_, upper, work)| (&**upper, &**work));
+    let options = overlay::Options { volatile: root.volatile, userxattr: false };
+    as_root_of(user)
+        .and_then(|_identity| overlay::layers(&paths, changes, options))
+        .map_err(|source| Error::Idmap { path: root.upper.clone(), source })
+}
+
+fn as_root_of(user: &UserNamespace) -> io::Result<FileIdentity> {
+    let no_root = || io::Error::new(io::ErrorKind::InvalidInput, "the map has no root");
+    let root = |map| userns::outside(map, 0).ok_or_else(no_root);
+    FileIdentity::assume(root(&user.uids)?, root(&user.gids)?)
+}
+
+/// The folder above the one of changes and the work folder, as one mount, since overlayfs wants both on the same; and
+/// the paths of both in it.
+fn changes(root: &RootFs, space: &OwnedFd) -> Result<(OwnedFd, PathBuf, PathBuf)> {
+    let apart =
+        || Error::Invalid { field: "root", reason: "changes and work are in different folders".into() };
+    let parent = root.upper.parent().ok_or_else(apart)?;
+    let both = idmapped(parent, space)?;
+    let within = |path: &Path| path.strip_prefix(parent).map(|rest| path_of(&both).join(rest));
+    let (upper, work) = (within(&root.upper), within(&root.work));
+    Ok((both, upper.map_err(|_| apart())?, work.map_err(|_| apart())?))
+}
+
+fn idmapped(path: &Path, space: &OwnedFd) -> Result<OwnedFd> {
+    let attributes = Attributes { idmap: Some(space.as_fd()), ..Attributes::default() };
+    let mapped = mount::clone_path(path, Depth::One)
+        .and_then(|tree| mount::set_attributes(&tree, Depth::One, attributes).map(|()| tree));
+    mapped.map_err(|source| Error::Idmap { path: path.into(), source })
+}
+
+fn path_of(mount: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", mount.as_raw_fd()).into()
+}
+
+/// A detached copy of a bind's source, mapped. A file system that cannot do it keeps its IDs, and a note says so.
+fn bind(mount: &Mount, spaces: &mut Spaces<'_>, notes: &mut Vec<String>) -> Result<Option<Bind>> {
+    let Mount::Bind { source, target, readonly, recursive, propagation, idmap } = mount else {
+        return Ok(None);
+    };
+    let fail = || mount_error(source, target);
+    let depth = if *recursive { Depth::Tree } else { Depth::One };
+    let mut tree = mount::clone_path(source, depth).map_err(fail())?;
+    let stat = rustix::fs::fstat(&tree).map_err(|e| fail()(e.into()))?;
+    let owner = match idmap {
+        Idmap::Off => (0, 0),
+        Idmap::OwnerOfSource if stat.st_uid == 0 => (0, 0),
+        Idmap::OwnerOfSource => (stat.st_uid, stat.st_gid),
+    };
+    let space = spaces.of(owner)?;
+    let attributes = Attributes { idmap: Some(space.as_fd()), ..Attributes::default() };
+    if let Err(e) = mount::set_attributes(&tree, depth, attributes) {
+        notes.push(format!(
+            "{}: the file system has no idmapped mounts ({e}); its files belong to nobody in the container",
+            source.display()
+        ));
+        // Part of the tree may have been changed.
+        tree = mount::clone_path(source, depth).map_err(fail())?;
+    }
+    let attributes = Attributes {
+        set: readonly.then_some(MountFlags::MOUNT_ATTR_RDONLY),
+        propagation: Some(match propagation {
+            Propagation::Private => mount::Propagation::Private,
+            // A namespace with less rights must not make mounts appear in one with more.
+            Propagation::Slave | Propagation::Shared => mount::Propagation::Slave,
+        }),
+        idmap: None,
+    };
+    mount::set_attributes(&tree, depth, attributes).map_err(fail())?;
+    Ok(Some((tree, FileType::from_raw_mode(stat.st_mode).is_dir())))
+}
