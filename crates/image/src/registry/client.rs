@@ -9,7 +9,7 @@ use tare_oci::Reference;
 use super::outgoing::Outgoing;
 use super::reach::{Host, is_certificate};
 use super::target::{Subject, Target, retry_after};
-use super::token::Access;
+use super::token::{Access, Scopes};
 use crate::PullOptions;
 use crate::error::{RegistryError, Result};
 
@@ -105,11 +105,13 @@ impl<'a> Ask<'a> {
 }
 
 impl Remote {
-    /// Finds out how the registry is to be reached. `mirror` is the URL of a mirror to ask in its place.
+    /// Finds out how the registry is to be reached. `mirror` is the URL of a mirror to ask in its place; `subject` tells
+    /// pulls from pushes.
     pub(super) async fn connect(
         name: &Reference,
         options: &PullOptions,
         mirror: Option<&str>,
+        subject: Subject,
     ) -> Result<Self> {
         let host = Host::find(name.domain(), &options.registries, mirror).await?;
         let found = options.credentials.resolve(&host.key);
@@ -121,7 +123,10 @@ impl Remote {
         };
         let base = format!("{}/", name.path());
         let base = host.base.join(&base).map_err(|e| target.protocol(format!("{base}: {e}")))?;
-        let access = Access::new(host.http.clone(), target.clone(), Subject::Manifest, found.login);
+        let mut scopes = Scopes::default();
+        let actions = if subject == Subject::Upload { "pull,push" } else { "pull" };
+        scopes.add(&format!("repository:{}:{actions}", name.path()));
+        let access = Access::new(host.http.clone(), target.clone(), subject, found.login, scopes);
         Ok(Self { http: host.http, base, target, access })
     }
 
@@ -140,7 +145,8 @@ impl Remote {
         loop {
             tries += 1;
             let mut request = ask.build(&self.http, &self.target).await?;
-            if let Some(header) = own.clone().or_else(|| self.access.header()) {
+            let shown = own.clone().or_else(|| self.access.header());
+            if let Some(header) = &shown {
                 request = request.header(AUTHORIZATION, header);
             }
             let response = match request.send().await {
@@ -156,7 +162,7 @@ impl Remote {
                 return Ok(response);
             }
             if status == StatusCode::UNAUTHORIZED && own.is_none() {
-                own = self.access.answer(&response).await?;
+                own = self.access.answer(&response, shown.as_deref()).await?;
                 if own.is_some() {
                     tries -= 1;
                     continue;

@@ -1,7 +1,5 @@
 //! Whether a login is right: asked of the registry itself, as `docker login` does.
 
-use std::collections::BTreeSet;
-
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, Response, StatusCode, Url};
 
@@ -9,7 +7,7 @@ use super::challenge::Challenge;
 use super::reach::Host;
 use super::runtime;
 use super::target::{Subject, Target};
-use super::token::{Access, Purpose, basic, challenge};
+use super::token::{Access, Purpose, Scopes, basic, challenge};
 use crate::RegistryConfig;
 use crate::auth::Login;
 use crate::error::{RegistryError, Result};
@@ -38,8 +36,14 @@ async fn check(host: &Host, target: &Target, login: &Login) -> Result<Login, Reg
         None => return Err(target.refusal(Subject::Login, anonymous).await),
         Some(Challenge::Basic) => (Some(basic(login)), None),
         Some(Challenge::Bearer { realm, service, .. }) => {
-            let access = Access::new(host.http.clone(), target.clone(), Subject::Login, Some(login.clone()));
-            let token = access.token(&realm, service.as_deref(), &BTreeSet::new(), Purpose::Login).await?;
+            let access = Access::new(
+                host.http.clone(),
+                target.clone(),
+                Subject::Login,
+                Some(login.clone()),
+                Scopes::default(),
+            );
+            let token = access.token(&realm, service.as_deref(), &Scopes::default(), Purpose::Login).await?;
             (token.bearer(), token.refresh_token)
         }
     };

@@ -74,13 +74,13 @@ async fn find(name: &Reference, options: &PullOptions) -> Result<(Remote, Found)
     let mirrors = if name.domain() == "docker.io" { options.registries.mirrors.as_slice() } else { &[] };
     for mirror in mirrors {
         // A mirror that fails in whatever way is passed over, as Docker does: the registry decides.
-        if let Ok(remote) = Remote::connect(name, options, Some(mirror)).await
+        if let Ok(remote) = Remote::connect(name, options, Some(mirror), Subject::Manifest).await
             && let Ok(found) = resolve(&remote, name, options).await
         {
             return Ok((remote, found));
         }
     }
-    let remote = Remote::connect(name, options, None).await?;
+    let remote = Remote::connect(name, options, None, Subject::Manifest).await?;
     let found = resolve(&remote, name, options).await?;
     Ok((remote, found))
 }

@@ -32,7 +32,7 @@ pub(super) fn push(
 ) -> Result<PushOutcome> {
     let image = store.require(&name.canonical())?;
     progress.message(&format!("The push refers to repository [{}]", name.repository()));
-    let remote = runtime.block_on(Remote::connect(name, options, None))?;
+    let remote = runtime.block_on(Remote::connect(name, options, None, Subject::Upload))?;
     let blobs = push_layers(store, &remote, runtime, name, &image, progress)?;
     let config = store.config_json(&image.id)?;
     runtime.block_on(upload(&remote, &image.id, Source::Bytes(&config), &[], &|_| ()))?;

@@ -25,7 +25,7 @@ pub struct RemoteManifest {
 /// The manifest or index that `name` stands for. Blocks.
 pub fn manifest(name: &Reference, options: &PullOptions) -> Result<RemoteManifest> {
     runtime()?.block_on(async {
-        let remote = Remote::connect(name, options, None).await?;
+        let remote = Remote::connect(name, options, None, Subject::Manifest).await?;
         let (json, media_type) = remote.manifest(&name.manifest_key()).await?;
         let digest = Digest::of(&json);
         Ok(RemoteManifest { json, media_type, digest })
@@ -35,7 +35,7 @@ pub fn manifest(name: &Reference, options: &PullOptions) -> Result<RemoteManifes
 /// All tags of `name`'s repository, as the registry sorts them. Blocks.
 pub fn tags(name: &Reference, options: &PullOptions) -> Result<Vec<String>> {
     runtime()?.block_on(async {
-        let remote = Remote::connect(name, options, None).await?;
+        let remote = Remote::connect(name, options, None, Subject::Manifest).await?;
         Ok(list(&remote).await?)
     })
 }

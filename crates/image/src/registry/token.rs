@@ -3,7 +3,7 @@
 //! The scopes that a registry named are kept and asked for together from then on, so that threads which push to one
 //! repository and mount from others do not take each other's token away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
@@ -29,14 +29,40 @@ pub(super) enum Purpose {
     Login,
 }
 
+/// What a token is for: `repository:me/app` and what may be done with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scopes(BTreeMap<String, BTreeSet<String>>);
+
+impl Scopes {
+    /// Adds `repository:me/app:pull,push`, or several such with blanks between. Returns whether anything was new.
+    pub(super) fn add(&mut self, text: &str) -> bool {
+        let mut new = false;
+        for scope in text.split_whitespace() {
+            let (object, actions) = scope.rsplit_once(':').unwrap_or((scope, ""));
+            let known = self.0.entry(object.to_owned()).or_default();
+            for action in actions.split(',') {
+                new |= known.insert(action.to_owned());
+            }
+        }
+        new
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let actions = |of: &BTreeSet<String>| of.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        self.0.iter().map(|(object, of)| format!("{object}:{}", actions(of))).collect()
+    }
+}
+
 /// How requests to one registry show who asks.
 pub(super) struct Access {
     http: Client,
     target: Target,
     subject: Subject,
     login: Option<Login>,
-    scopes: Mutex<BTreeSet<String>>,
+    scopes: Mutex<Scopes>,
     header: Mutex<Option<String>>,
+    /// One asks for all: held while a token is on its way.
+    asking: tokio::sync::Mutex<()>,
 }
 
 /// What a token service gives.
@@ -55,8 +81,16 @@ impl Token {
 }
 
 impl Access {
-    pub(super) fn new(http: Client, target: Target, subject: Subject, login: Option<Login>) -> Self {
-        Self { http, target, subject, login, scopes: Mutex::default(), header: Mutex::default() }
+    /// `scopes`: what will be asked for anyway.
+    pub(super) fn new(
+        http: Client,
+        target: Target,
+        subject: Subject,
+        login: Option<Login>,
+        scopes: Scopes,
+    ) -> Self {
+        let (scopes, header) = (Mutex::new(scopes), Mutex::default());
+        Self { http, target, subject, login, scopes, header, asking: tokio::sync::Mutex::default() }
     }
 
     /// The `Authorization` that was asked for last.
@@ -64,17 +98,26 @@ impl Access {
         self.header.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Answers a 401; `None` when there is nothing to show.
-    pub(super) async fn answer(&self, refused: &Response) -> Result<Option<String>, RegistryError> {
+    /// Answers a 401 to a request that had shown `shown`; `None` when there is nothing better to show.
+    pub(super) async fn answer(
+        &self,
+        refused: &Response,
+        shown: Option<&str>,
+    ) -> Result<Option<String>, RegistryError> {
         let header = match (challenge(refused), &self.login) {
             (None, _) | (Some(Challenge::Basic), None) => return Ok(None),
             (Some(Challenge::Basic), Some(login)) => basic(login),
             (Some(Challenge::Bearer { realm, service, scope }), _) => {
-                let scopes = {
+                let _asking = self.asking.lock().await;
+                let (new, scopes) = {
                     let mut all = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-                    all.extend(scope.iter().flat_map(|s| s.split(' ')).map(str::to_owned));
-                    all.clone()
+                    (all.add(scope.as_deref().unwrap_or_default()), all.clone())
                 };
+                // Another request got one for all of it meanwhile.
+                let current = self.header().filter(|header| !new && shown != Some(header.as_str()));
+                if current.is_some() {
+                    return Ok(current);
+                }
                 match self.token(&realm, service.as_deref(), &scopes, Purpose::Use).await?.bearer() {
                     Some(header) => header,
                     None => return Ok(None),
@@ -90,7 +133,7 @@ impl Access {
         &self,
         realm: &str,
         service: Option<&str>,
-        scopes: &BTreeSet<String>,
+        scopes: &Scopes,
         purpose: Purpose,
     ) -> Result<Token, RegistryError> {
         let realm =
@@ -126,12 +169,11 @@ impl Access {
         &self,
         mut url: Url,
         service: Option<&str>,
-        scopes: &BTreeSet<String>,
+        scopes: &Scopes,
         purpose: Purpose,
     ) -> RequestBuilder {
         if let Some(refresh) = self.login.as_ref().and_then(|l| l.identity_token.as_deref()) {
-            let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-            let scopes = scopes.join(" ");
+            let scopes = scopes.texts().join(" ");
             let fields = [
                 ("grant_type", "refresh_token"),
                 ("service", service.unwrap_or_default()),
@@ -152,7 +194,7 @@ impl Access {
         {
             let mut query = url.query_pairs_mut();
             query.extend_pairs(service.map(|s| ("service", s)));
-            query.extend_pairs(scopes.iter().map(|s| ("scope", s)));
+            query.extend_pairs(scopes.texts().iter().map(|s| ("scope", s)));
             query.extend_pairs(self.login.as_ref().map(|login| ("account", &login.user)));
             if purpose == Purpose::Login {
                 query.extend_pairs([("client_id", CLIENT), ("offline_token", "true")]);
@@ -172,4 +214,21 @@ pub(super) fn challenge(refused: &Response) -> Option<Challenge> {
 pub(super) fn basic(login: &Login) -> String {
     let pair = format!("{}:{}", login.user, login.password);
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_of_one_repository_are_one() {
+        let mut scopes = Scopes::default();
+        assert!(scopes.add("repository:a/b:push,pull"));
+        assert!(!scopes.add("repository:a/b:pull"));
+        assert!(scopes.add("repository:a/b:pull repository:localhost:5000/x:pull registry:catalog:*"));
+        assert_eq!(
+            scopes.texts(),
+            ["registry:catalog:*", "repository:a/b:pull,push", "repository:localhost:5000/x:pull"]
+        );
+    }
 }

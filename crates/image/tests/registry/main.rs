@@ -10,3 +10,4 @@ mod refusal;
 mod support;
 mod tls;
 mod token;
+mod token_service;

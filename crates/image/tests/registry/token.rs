@@ -1,10 +1,31 @@
 //! Who asks: user and password with each request, and tokens.
 
-use tare_image::auth::Login;
-use tare_image::{Error, PullOptions, RegistryError, Silent};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::lab::{Registry, serve};
+use tare_image::auth::Login;
+use tare_image::registry::{Subject, log_in};
+use tare_image::{Error, LayerStatus, PullOptions, PullProgress, RegistryConfig, RegistryError, Silent};
+
+use crate::lab::{Recorder, Registry, serve};
 use crate::support::{image, name, store};
+use crate::token_service::{Guarded, REFRESH};
+
+fn with_login(registry: &Registry, login: Login) -> PullOptions {
+    let mut options = PullOptions::default();
+    options.credentials.insert(&format!("127.0.0.1:{}", registry.port), login);
+    options
+}
+
+fn alice() -> Login {
+    Login { user: "alice".into(), password: "secret:word".into(), identity_token: None }
+}
+
+fn refusal(error: Error) -> RegistryError {
+    match error {
+        Error::Registry(error) => error,
+        other => panic!("{other}"),
+    }
+}
 
 #[test]
 fn basic_authentication() {
@@ -55,4 +76,150 @@ fn a_token_is_fetched_when_the_registry_asks_for_one() {
     let Error::Registry(error) = error else { panic!("{error}") };
     assert!(matches!(error, RegistryError::ManifestUnknown { .. }), "{error}");
     assert!(error.to_string().contains("no such tag"), "{error}");
+}
+
+/// Copies what alice pushed to where anybody may pull it: the registry keeps repositories as folders.
+fn publish(guarded: &Guarded, from: &str, to: &str) {
+    let repositories = guarded.registry.tmp.path().join("data/docker/registry/v2/repositories");
+    std::fs::create_dir_all(repositories.join(to).parent().unwrap()).unwrap();
+    std::fs::rename(repositories.join(from), repositories.join(to)).unwrap();
+}
+
+#[test]
+fn tokens_let_anybody_pull_and_users_push() {
+    let guarded = Guarded::start(0);
+    let tag = guarded.registry.image("alice/app:1");
+    let (_one, from) = store();
+    let pushed = image(&from, &tag, &[("f", 200_000), ("g", 100)]);
+
+    let refused = refusal(from.push(&name(&tag), &PullOptions::default(), &Silent).unwrap_err());
+    let RegistryError::Denied { subject: Subject::Upload, status: 401, .. } = &refused else {
+        panic!("{refused}")
+    };
+    assert!(refused.to_string().starts_with("push access denied for 127.0.0.1"), "{refused}");
+    from.push(&name(&tag), &with_login(&guarded.registry, alice()), &Silent).unwrap();
+    let last = guarded.asked().pop().unwrap();
+    assert_eq!((last.user.as_deref(), last.method.as_str()), (Some("alice"), "GET"));
+    assert_eq!(last.scopes, ["repository:alice/app:pull,push"]);
+    assert!(last.fields.contains(&("service".into(), "test-service".into())));
+
+    let (_two, to) = store();
+    let refused = refusal(to.pull(&name(&tag), &PullOptions::default(), &Silent).unwrap_err());
+    let text = refused.to_string();
+    assert!(
+        text.contains("alice/app, repository does not exist or may require 'docker login': unauthorized:"),
+        "{text}"
+    );
+    publish(&guarded, "alice/app", "public/app");
+    let public = guarded.registry.image("public/app:1");
+    let pulled = to.pull(&name(&public), &PullOptions::default(), &Silent).unwrap();
+    assert_eq!(pulled.image.id, pushed.id);
+    let last = guarded.asked().pop().unwrap();
+    assert_eq!((last.user, last.scopes), (None, vec!["repository:public/app:pull".to_owned()]));
+}
+
+#[test]
+fn a_login_gives_a_refresh_token_that_does_for_the_password() {
+    let guarded = Guarded::start(0);
+    let domain = format!("127.0.0.1:{}", guarded.registry.port);
+    let config = RegistryConfig::default();
+    let wrong = Login { password: "word".into(), ..alice() };
+    let refused = refusal(log_in(&domain, &wrong, &config).unwrap_err());
+    assert!(matches!(refused, RegistryError::Denied { subject: Subject::Login, .. }), "{refused}");
+    assert!(refused.to_string().contains("incorrect username or password"), "{refused}");
+
+    let kept = log_in(&domain, &alice(), &config).unwrap();
+    assert_eq!((kept.identity_token.as_deref(), kept.password.as_str()), (Some(REFRESH), ""));
+    let asked = guarded.asked().pop().unwrap();
+    assert!(asked.fields.contains(&("account".into(), "alice".into())));
+
+    let tag = guarded.registry.image("alice/app:1");
+    let (_tmp, from) = store();
+    image(&from, &tag, &[("f", 10)]);
+    from.push(&name(&tag), &with_login(&guarded.registry, kept), &Silent).unwrap();
+    let asked = guarded.asked().pop().unwrap();
+    assert_eq!((asked.method.as_str(), asked.user.as_deref()), ("POST", Some("alice")));
+    assert!(asked.fields.contains(&("grant_type".into(), "refresh_token".into())));
+    assert_eq!(asked.scopes, ["repository:alice/app:pull,push"]);
+}
+
+#[test]
+fn layers_of_another_repository_are_mounted_with_a_token_for_both() {
+    let guarded = Guarded::start(0);
+    let options = with_login(&guarded.registry, alice());
+    let base = guarded.registry.image("alice/base:1");
+    let (_one, from) = store();
+    let pushed = image(&from, &base, &[("a", 400_000), ("b", 400_000), ("c", 10)]);
+    from.push(&name(&base), &options, &Silent).unwrap();
+
+    let app = guarded.registry.image("alice/app:1");
+    from.tag(&base, &name(&app)).unwrap();
+    let recorder = Recorder::default();
+    from.push(&name(&app), &options, &recorder).unwrap();
+    assert_eq!(recorder.count(LayerStatus::Mounted), 3);
+    let both = ["repository:alice/app:pull,push", "repository:alice/base:pull"];
+    assert!(guarded.asked().iter().any(|asked| asked.scopes == both), "{}", guarded.asked().len());
+    let (_two, to) = store();
+    assert_eq!(to.pull(&name(&app), &options, &Silent).unwrap().image.id, pushed.id);
+
+    // One that alice may not read any more: her layers are sent after all.
+    publish(&guarded, "alice/base", "bob/base");
+    let bobs = guarded.registry.image("bob/base:1");
+    let (tmp, from) = store();
+    image(&from, &base, &[("x", 500)]);
+    from.tag(&base, &name(&bobs)).unwrap();
+    note_digest(&tmp, &bobs, &from);
+    let third = guarded.registry.image("alice/third:1");
+    from.tag(&base, &name(&third)).unwrap();
+    let recorder = Recorder::default();
+    from.push(&name(&third), &options, &recorder).unwrap();
+    assert_eq!((recorder.count(LayerStatus::Mounted), recorder.count(LayerStatus::Pushed)), (0, 1));
+    assert!(guarded.asked().iter().any(|a| a.scopes.contains(&"repository:bob/base:pull".to_owned())));
+}
+
+/// Lets a store believe that its image was pushed there.
+fn note_digest(tmp: &tempfile::TempDir, tag: &str, store: &tare_image::Store) {
+    let image = store.require(tag).unwrap();
+    let named = name(tag).with_digest(tare_oci::Digest::of(b"some manifest")).canonical();
+    let db = rusqlite::Connection::open(tmp.path().join("tare/image.db")).unwrap();
+    db.execute("INSERT INTO repo_digest (name, image) VALUES (?1, ?2)", [named, image.id.to_string()])
+        .unwrap();
+}
+
+/// Holds a pull up before its first layer until its token has expired.
+struct Expiry<'a> {
+    guarded: &'a Guarded,
+    held: AtomicBool,
+}
+
+impl PullProgress for Expiry<'_> {
+    fn layer(&self, _id: &str, status: LayerStatus) {
+        if status == LayerStatus::Pulling && !self.held.swap(true, Ordering::Relaxed) {
+            let token = self.guarded.asked().pop().unwrap().token;
+            let start = std::time::Instant::now();
+            while self.guarded.takes(&token) {
+                assert!(start.elapsed().as_secs() < 30, "the token does not expire");
+                std::thread::yield_now();
+            }
+        }
+    }
+    fn message(&self, _text: &str) {}
+}
+
+#[test]
+fn a_token_that_expires_in_the_middle_is_asked_for_again() {
+    let guarded = Guarded::start(2);
+    let options = with_login(&guarded.registry, alice());
+    let tag = guarded.registry.image("alice/app:1");
+    let (_one, from) = store();
+    let pushed = image(&from, &tag, &[("a", 100_000), ("b", 100_000)]);
+    from.push(&name(&tag), &options, &Silent).unwrap();
+    let before = guarded.asked().len();
+    let (_two, to) = store();
+    let expiry = Expiry { guarded: &guarded, held: AtomicBool::new(false) };
+    // The push took one of the short ones, the pull's first is the other.
+    assert_eq!(before, 1);
+    assert_eq!(to.pull(&name(&tag), &options, &expiry).unwrap().image.id, pushed.id);
+    assert!(expiry.held.load(Ordering::Relaxed));
+    assert!(guarded.asked().len() > before + 1, "a new token was asked for");
 }
