@@ -6,6 +6,7 @@
 
 mod containers;
 mod error;
+mod hooks;
 mod waiting;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use tare_compose_model::Project;
 use tare_engine::Engine;
 
 pub use error::{ExecuteError, ImageError, StepError, StepFailure};
+pub use hooks::{Hooks, Moment};
 
 use crate::convert;
 use crate::observe::Observed;
@@ -75,6 +77,8 @@ pub struct Executor<'a> {
     pub observed: &'a Observed,
     /// Gets images.
     pub images: &'a dyn Images,
+    /// Runs commands in containers.
+    pub hooks: &'a dyn Hooks,
     /// Is told what happens.
     pub progress: &'a dyn Progress,
     /// Ends the work early.

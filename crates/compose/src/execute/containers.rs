@@ -7,7 +7,7 @@ use tare_engine::config::{ContainerConfig, Mount, MountSource};
 use tare_engine::container::{Running, State};
 use tare_engine::{AnonymousVolumes, Error, RemoveOptions, StopOptions, StopOutcome};
 
-use super::{Executor, Run, StepError};
+use super::{Executor, Moment, Run, StepError};
 use crate::convert::{self, Converted, Instance, StagedFiles, Surroundings};
 use crate::labels;
 use crate::plan::{Action, ContainerRef, Step};
@@ -52,7 +52,7 @@ impl Executor<'_> {
         Ok(created.id)
     }
 
-    /// Starts a container and passes its monitor's remarks on.
+    /// Starts a container, passes its monitor's remarks on, and runs the service's `post_start` hooks.
     ///
     /// # Errors
     /// Those of the engine.
@@ -73,7 +73,7 @@ impl Executor<'_> {
         for note in container.notes {
             self.warn(service, note.message, mended.clone().or(note.hint));
         }
-        Ok(())
+        self.run_hooks(service, id, Moment::PostStart)
     }
 
     /// Shows how the file should write a command that stands there as one item with blanks.
@@ -97,11 +97,12 @@ impl Executor<'_> {
         line("command", &service.command)
     }
 
-    /// Stops a container; says so when it ignored the signal for the whole grace time.
+    /// Stops a container after its `pre_stop` hooks; says so when it ignored the signal for the whole grace time.
     ///
     /// # Errors
     /// Those of the engine; one that is gone is stopped.
     pub fn stop(&self, service: &str, id: &str, name: &str) -> Result<(), StepError> {
+        self.before_stop(service, id)?;
         let options = StopOptions { signal: None, timeout: self.settings.stop_timeout };
         match self.engine.stop(id, &options) {
             Err(Error::NoSuchContainer(_)) => Ok(()),

@@ -49,6 +49,16 @@ pub enum StepError {
         /// Its exit code.
         code: i32,
     },
+    /// A hook failed.
+    #[error("service {service}: its {} hook: {source}", moment.key())]
+    Hook {
+        /// The service.
+        service: String,
+        /// Which hook.
+        moment: super::Moment,
+        /// What went wrong.
+        source: ImageError,
+    },
     /// The work was cancelled while this step waited.
     #[error("cancelled")]
     Cancelled,

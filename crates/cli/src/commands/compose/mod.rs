@@ -14,6 +14,7 @@ mod down;
 mod events;
 mod exec;
 mod follow;
+mod hooks;
 mod images;
 mod lifecycle;
 mod ls;

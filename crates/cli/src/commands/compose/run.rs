@@ -1,20 +1,24 @@
 //! `compose run`: a one-off container of a service.
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use tare_compose::convert::Instance;
+use tare_compose::execute::Moment;
+use tare_compose::observe::Observed;
 use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, UpOptions};
 use tare_compose_model::{Project, Service, split_words};
 use tare_engine::config::{ContainerConfig, RestartPolicy};
+use tare_engine::{Engine, State};
 
 use super::project::Context;
 use super::select;
 use super::up::name_orphans;
 use super::work::{self, ImagePolicy, Work};
 use crate::commands::run_flags::{Host, environment, ports, storage};
-use crate::error::Failure;
+use crate::error::{Failure, report};
 use crate::output::print_line;
 
 /// Flags of `run`.
@@ -113,14 +117,47 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
     let engine = context.engine()?;
     if args.detach {
         engine.start(&id)?;
+        post_start(context, &project, args, &id)?;
         return print_line(&engine.container(&id)?.name).map(|()| 0);
     }
     let mut words = vec!["-a".to_owned()];
     if args.interactive != Some(false) {
         words.push("-i".to_owned());
     }
-    words.push(id);
-    select::docker(context, "start", &words)
+    words.push(id.clone());
+    if service.post_start.is_empty() {
+        return select::docker(context, "start", &words);
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            if has_started(engine, &id)
+                && let Err(error) = post_start(context, &project, args, &id)
+            {
+                report(&error);
+            }
+        });
+        select::docker(context, "start", &words)
+    })
+}
+
+/// Waits for the start that another thread does; no when there is none.
+fn has_started(engine: &Engine, id: &str) -> bool {
+    loop {
+        match engine.container(id).map(|container| container.state) {
+            Ok(State::Created) => std::thread::sleep(Duration::from_millis(20)),
+            Ok(State::Running(_)) => return true,
+            _ => return false,
+        }
+    }
+}
+
+/// The service's hooks, in the one-off container too.
+fn post_start(context: &Context<'_>, project: &Project, args: &RunArgs, id: &str) -> anyhow::Result<()> {
+    let work = Work::new(context, project, "Running");
+    let observed = Observed::default();
+    let hooks =
+        work.with_executor(&observed, |executor| executor.run_hooks(&args.service, id, Moment::PostStart))?;
+    Ok(hooks?)
 }
 
 /// Brings up what the service needs and creates the container; `None` with `--dry-run`.

@@ -22,6 +22,7 @@ use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
 use super::follow::{Look, Merged, announce, label_of};
+use super::hooks::HookOutput;
 use super::progress::List;
 use super::project::Context;
 use super::work::{self, ImagePolicy, Work};
@@ -279,6 +280,7 @@ fn follow(
         list: List::quiet(),
         cancel: Arc::clone(&work.cancel),
         stop_timeout: work.stop_timeout,
+        hook_output: hook_output(args),
         ..Work::new(work.context, work.project, "Running")
     };
     let abort = args.abort_on_container_exit || args.exit_code_from.is_some();
@@ -306,6 +308,11 @@ fn follow(
             Ok(exit_code(work, args, code)?)
         }
     }
+}
+
+/// What hooks print is shown among the logs.
+fn hook_output(args: &UpArgs) -> HookOutput {
+    if args.no_log_prefix { HookOutput::Plain } else { HookOutput::Labelled }
 }
 
 /// How an attached `up` ends.
@@ -361,6 +368,7 @@ fn stop_all(
     let mut stopping = Work::new(work.context, work.project, "Stopping");
     stopping.list = List::beside_logs(&work.context.options, "Stopping");
     stopping.stop_timeout = work.stop_timeout;
+    stopping.hook_output = hook_output(args);
     let engine = work.engine()?;
     let stopped = stopping.with_executor(&observed, |executor| {
         std::thread::scope(|scope| -> anyhow::Result<()> {

@@ -18,6 +18,7 @@ use tare_compose_model::{Build, Project};
 use tare_engine::Engine;
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
+use super::hooks::{HookOutput, Runner};
 use super::progress::List;
 use super::project::Context;
 use crate::commands;
@@ -32,6 +33,7 @@ pub(super) struct Work<'a> {
     pub(super) cancel: Arc<Cancel>,
     pub(super) stop_timeout: Option<i64>,
     pub(super) quiet_pull: bool,
+    pub(super) hook_output: HookOutput,
     pub(super) lock: OnceCell<Option<File>>,
 }
 
@@ -53,6 +55,7 @@ impl<'a> Work<'a> {
             cancel: Arc::default(),
             stop_timeout: None,
             quiet_pull: false,
+            hook_output: HookOutput::Dropped,
             lock: OnceCell::new(),
         }
     }
@@ -212,12 +215,14 @@ impl<'a> Work<'a> {
         if let Ok(workers) = usize::try_from(self.parallel()) {
             settings.workers = workers.max(1);
         }
+        let hooks = Runner { output: self.hook_output, variable: &variable };
         let fetch = Fetch { engine, project: self.project };
         let executor = Executor {
             engine,
             project: self.project,
             observed,
             images: &fetch,
+            hooks: &hooks,
             progress: &self.list,
             cancel: &self.cancel,
             variable: &variable,
