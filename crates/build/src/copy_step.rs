@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::executor::{Builder, Stage, Step, invalid};
 use crate::fetch::{self, Fetched};
 use crate::glob::{DoubleStar, Glob};
+use crate::plan;
 use crate::request::NamedContext;
 use crate::select::{self, Selected};
 use crate::sources::{Access, Origin, SourceRoot, mount};
@@ -174,7 +175,7 @@ impl Builder<'_> {
         step: Step,
     ) -> Result<Option<(LazyRoot, Option<tare_oci::Digest>)>, Error> {
         let Some(name) = &copy.from else { return Ok(None) };
-        let name = &self.expand(stage, name, ("COPY", step))?;
+        plan::refuse_variable("COPY", name, step.line)?;
         if let Some(NamedContext::Dir(path)) = self.request.contexts.get(name) {
             let root = SourceRoot::host(path, crate::ignore::Ignore::default())?;
             return Ok(Some((LazyRoot::Ready(root), None)));

@@ -65,6 +65,13 @@ pub enum Event<'a> {
         /// Since its start.
         duration: Duration,
     },
+    /// A step was stopped because another one failed.
+    StepCancelled {
+        /// Which.
+        id: StepId,
+    },
+    /// Time goes by while programs run: comes several times a second.
+    Waiting,
     /// Something is allowed and likely wrong.
     Warning {
         /// Line of the Dockerfile.

@@ -1,24 +1,23 @@
-//! Carries out the stages, one instruction after the other.
+//! A build from the Dockerfile's text to the image's record; the stages themselves are the schedule's.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::thread::JoinHandle;
 
 use indexmap::IndexMap;
-use tare_dockerfile::{Dockerfile, ExpandError, Node};
+use tare_dockerfile::Dockerfile;
 use tare_image::{Image, LayerStaging, Store};
 use tare_oci::{Digest, ImageConfig, Platform};
 
-use crate::cache::{Cache, KeyHasher, StepResult};
+use crate::cache::{Cache, StepResult};
 use crate::event::{Event, Progress, StepId};
-use crate::interruptible::Work;
 use crate::io_at::At as _;
-use crate::layers::{LayerId, Layers, hash};
+use crate::layers::{Hashed, LayerId, Layers, hash};
 use crate::mounts::Generated;
-use crate::plan::{self, Base};
-use crate::request::{CachePolicy, NamedContext, PullPolicy, Request};
+use crate::plan;
+use crate::request::{CachePolicy, Request};
 use crate::scope::Globals;
 use crate::sources::{ContextFolder, SourceRoot};
-use crate::{Cancel, Error, NearStage, Outcome, config};
+use crate::{Cancel, Error, Outcome};
 
 /// What a build works with.
 pub(crate) struct Builder<'a> {
@@ -33,7 +32,13 @@ pub(crate) struct Builder<'a> {
     pub(crate) context: SourceRoot,
     pub(crate) generated: Generated,
     pub(crate) stages: Vec<Option<Stage>>,
-    platform: Platform,
+    pub(crate) platform: Platform,
+    /// Images that this build has pulled, by name and platform.
+    pub(crate) pulled: Vec<(String, Platform, Image)>,
+    /// Keys of the steps whose programs run.
+    pub(crate) in_flight: Vec<Digest>,
+    /// Hashes new layers while programs run.
+    pub(crate) hashing: Option<JoinHandle<Vec<Hashed>>>,
     /// A lower folder for a root that has none.
     empty: PathBuf,
     pub(crate) steps: usize,
@@ -110,12 +115,15 @@ pub(crate) fn build(
         file,
         globals,
         platform,
+        pulled: Vec::new(),
+        in_flight: Vec::new(),
+        hashing: None,
         empty,
         steps: 0,
         cached: 0,
     };
     builder.warn_unused_args(&needed);
-    let built = needed.iter().try_for_each(|index| builder.stage(*index));
+    let built = builder.fetch_images(&needed).and_then(|()| builder.carry_out(&needed));
     // What was made before a failure serves the next build.
     let settled = builder.settle();
     built.and(settled)?;
@@ -132,205 +140,10 @@ pub(crate) fn now() -> String {
 }
 
 impl Builder<'_> {
-    fn stage(&mut self, index: usize) -> Result<(), Error> {
-        let parsed = self.file.stages[index].clone();
-        let name = stage_name(&parsed);
-        self.events.event(Event::StageStart { stage: &name, base: &parsed.from.image });
-        let total = parsed.steps.len() + 1;
-        let span = parsed.span;
-        let (step, started) = self.begin(&parsed, 1, total, &parsed.text, span.first);
-        let (mut stage, triggers) = self.base(&parsed).map_err(|error| error.at_line(span.first))?;
-        stage.index = index;
-        stage.args.clear();
-        stage.has_cmd = false;
-        self.events.event(Event::StepFinished { id: step.id, duration: started.elapsed() });
-        for trigger in triggers {
-            let line = span.first;
-            let invalid =
-                |source| Error::Trigger { line, trigger: trigger.clone(), source: Box::new(source) };
-            let mut node = tare_dockerfile::parse_trigger(&trigger).map_err(invalid)?;
-            node.span = span;
-            self.step(&mut stage, &parsed, &node, (1, total))?;
-        }
-        for (position, node) in parsed.steps.iter().enumerate() {
-            self.step(&mut stage, &parsed, node, (position + 2, total))?;
-        }
-        self.stages[index] = Some(stage);
-        Ok(())
-    }
-
-    fn begin(
-        &mut self,
-        parsed: &tare_dockerfile::Stage,
-        n: usize,
-        total: usize,
-        text: &str,
-        line: u32,
-    ) -> (Step, Instant) {
-        let id = self.steps;
-        self.steps += 1;
-        let stage = parsed.from.alias.as_deref();
-        self.events.event(Event::StepStarted { id, n, total, stage, text });
-        (Step { id, line }, Instant::now())
-    }
-
-    fn step(
-        &mut self,
-        stage: &mut Stage,
-        parsed: &tare_dockerfile::Stage,
-        node: &Node,
-        (n, total): (usize, usize),
-    ) -> Result<(), Error> {
-        if self.cancel.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let (step, started) = self.begin(parsed, n, total, &node.text, node.span.first);
-        self.instruction(stage, node, step).map_err(|error| error.at_line(step.line))?;
-        self.events.event(Event::StepFinished { id: step.id, duration: started.elapsed() });
-        Ok(())
-    }
-
-    /// What a stage starts from, and the base image's `ONBUILD` triggers.
-    fn base(&mut self, parsed: &tare_dockerfile::Stage) -> Result<(Stage, Vec<String>), Error> {
-        let line = parsed.span.first;
-        let expand = |source: ExpandError| Error::Expand { line, instruction: "FROM", source };
-        match plan::base(&self.file, parsed, &self.globals).map_err(expand)? {
-            Base::Scratch => Ok((self.scratch(), Vec::new())),
-            Base::Stage(index) => {
-                let mut stage = self.stages[index].clone().unwrap_or_else(|| self.scratch());
-                let triggers = std::mem::take(&mut stage.config.config.on_build);
-                Ok((stage, triggers))
-            }
-            Base::Named(name) => {
-                let wanted = match &parsed.from.platform {
-                    None => None,
-                    Some(text) => {
-                        let text = self.globals.expand(text, self.file.directives.escape).map_err(expand)?;
-                        let bad = |e: tare_oci::PlatformError| invalid(line, "FROM", e.to_string());
-                        Some(text.parse::<Platform>().map_err(bad)?)
-                    }
-                };
-                let image = self.image(&name, wanted.as_ref(), line)?;
-                let mut stage = self.of_image(&image);
-                let triggers = std::mem::take(&mut stage.config.config.on_build);
-                Ok((stage, triggers))
-            }
-        }
-    }
-
-    fn scratch(&self) -> Stage {
-        let mut config = ImageConfig {
-            os: self.platform.os.clone(),
-            architecture: self.platform.architecture.clone(),
-            variant: self.platform.variant.clone().unwrap_or_default(),
-            ..ImageConfig::default()
-        };
-        config.config.set_env("PATH", config::DEFAULT_PATH);
-        config.config.working_dir = "/".to_owned();
-        Stage {
-            index: 0,
-            files_key: KeyHasher::new("scratch").finish(),
-            layers: Vec::new(),
-            config,
-            args: IndexMap::new(),
-            has_cmd: false,
-            created: None,
-        }
-    }
-
-    fn of_image(&mut self, image: &Image) -> Stage {
-        let mut key = KeyHasher::new("image");
-        // The files alone: another config with the same layers need not build anew.
-        key.list(image.layers.iter().map(|layer| layer.diff_id.as_bytes().to_vec()));
-        let mut config = image.config.clone();
-        if config.config.env_value("PATH").is_none() {
-            config.config.set_env("PATH", config::DEFAULT_PATH);
-        }
-        Stage {
-            index: 0,
-            files_key: key.finish(),
-            layers: image.layers.iter().map(|layer| self.layers.stored(layer.clone())).collect(),
-            created: config.created.clone(),
-            config,
-            args: IndexMap::new(),
-            has_cmd: false,
-        }
-    }
-
-    /// Finds or pulls an image.
-    fn image(&mut self, name: &str, platform: Option<&Platform>, line: u32) -> Result<Image, Error> {
-        let name = match self.request.contexts.get(name) {
-            Some(NamedContext::Image(reference)) => reference.to_string(),
-            Some(NamedContext::Dir(_)) => {
-                return Err(invalid(line, "FROM", format!("{name} is a folder: use COPY --from={name}")));
-            }
-            None => name.to_owned(),
-        };
-        let wanted = platform.unwrap_or(&self.platform);
-        let failed = |source| Error::Image { action: format!("image {name}"), source };
-        let found = match self.request.pull {
-            PullPolicy::Always => None,
-            PullPolicy::Missing | PullPolicy::Never => self.store.find(&name).map_err(failed)?,
-        };
-        if let Some(image) = found.filter(|image| image.config.platform().score_on(wanted).is_some()) {
-            return Ok(image);
-        }
-        if self.request.pull == PullPolicy::Never {
-            let missing = Error::NotPulled { line, image: name.clone() };
-            return Err(self.no_such_source(&name, line, missing));
-        }
-        let reference: tare_oci::Reference =
-            name.parse().map_err(|e: tare_oci::ReferenceError| invalid(line, "FROM", e.to_string()))?;
-        self.events.event(Event::PullStarted { image: &name });
-        let mut options = self.request.pull_options.clone();
-        options.platform = Some(wanted.clone());
-        let store = self.store.clone();
-        let work = Work::begin(move |progress| store.pull(&reference, &options, progress));
-        let events = self.events;
-        let pulled = work.wait(self.cancel, |(layer, status)| {
-            events.event(Event::PullLayer { layer: &layer, status });
-        })?;
-        let outcome = pulled.map_err(|source| self.no_such_source(&name, line, failed(source)))?;
-        Ok(outcome.image)
-    }
-
-    /// A pull that failed, told as what it likely is: the name of a stage, misspelt or out of place.
-    fn no_such_source(&self, name: &str, line: u32, failed: Error) -> Error {
-        let is_like_a_stage = !name.contains(['/', ':', '@']);
-        let stages = || self.file.stages.iter().filter(|stage| stage.from.alias.is_some());
-        let near = match stages().find(|stage| stage_name(stage).eq_ignore_ascii_case(name)) {
-            Some(later) => Some(NearStage::Later { line: later.span.first }),
-            None => {
-                let before: Vec<&str> = stages()
-                    .filter(|stage| stage.span.first < line)
-                    .filter_map(|stage| stage.from.alias.as_deref())
-                    .collect();
-                let near = tare_dockerfile::suggest::nearest(name, &before);
-                near.map(|stage| NearStage::Alike(stage.to_owned()))
-            }
-        };
-        if !is_like_a_stage {
-            return failed;
-        }
-        Error::NoSuchSource { line, name: name.to_owned(), near, source: Box::new(failed) }
-    }
-
     /// The layers of a root, topmost first; overlayfs wants one at least.
     pub(crate) fn lowers(&self, layers: &[LayerId]) -> Vec<PathBuf> {
         let lowers = self.layers.lowers(layers);
         if lowers.is_empty() { vec![self.empty.clone()] } else { lowers }
-    }
-
-    /// The tree that `--from=name` means; the build's context without a name.
-    pub(crate) fn source_stage(&mut self, index: usize, name: &str, line: u32) -> Result<Stage, Error> {
-        if let Some(found) = plan::stage_before(&self.file, index, name) {
-            return Ok(self.stages[found].clone().unwrap_or_else(|| self.scratch()));
-        }
-        if name == "scratch" {
-            return Ok(self.scratch());
-        }
-        let image = self.image(name, None, line)?;
-        Ok(self.of_image(&image))
     }
 
     /// An earlier result for a key.
@@ -384,8 +197,18 @@ impl Builder<'_> {
         self.cache.put_step(key, &StepResult { diff_id: None, created: now() })
     }
 
+    /// Waits for the thread that hashes, and moves the layers into the store. Folders of layers may be elsewhere then.
+    pub(crate) fn join_hashing(&mut self) -> Result<(), Error> {
+        let Some(thread) = self.hashing.take() else { return Ok(()) };
+        match thread.join() {
+            Ok(hashed) => self.layers.settle(self.store, &self.cache, hashed),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
     /// Hashes what is left and moves it into the store.
     fn settle(&mut self) -> Result<(), Error> {
+        self.join_hashing()?;
         let mut first = self.layers.to_hash();
         let second = first.split_off(first.len() / 2);
         let hashed = std::thread::scope(|scope| {

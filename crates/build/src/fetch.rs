@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom};
 
 use tare_oci::{Digest, Hasher};
 
-use crate::interruptible::Work;
+use crate::interruptible::{self, News, Task};
 use crate::io_at::At as _;
 use crate::request::Request;
 use crate::sources::temporary;
@@ -47,17 +47,21 @@ pub(crate) fn fetch(request: &Request, url: &str, line: u32, cancel: &Cancel) ->
     // The open file is all that is needed.
     std::fs::remove_dir_all(&folder).at("remove", &folder)?;
     let (registries, from) = (request.pull_options.registries.clone(), url.to_owned());
-    let work = Work::begin(move |_| {
+    let task: Task<tare_image::Result<(File, Option<i64>)>> = Box::new(move |_| {
         let mut file = file;
         tare_image::fetch(&from, &registries, &mut file).map(|mtime| (file, mtime))
     });
-    let (mut file, mtime) = work.wait(cancel, |_| ())?.map_err(|source| Error::Fetch {
-        line,
-        url: url.to_owned(),
-        reason: source.to_string(),
+    let failed = |reason: String| Error::Fetch { line, url: url.to_owned(), reason };
+    let mut outcome = None;
+    interruptible::all(vec![task], cancel, |news| {
+        if let News::Done(_, fetched) = news {
+            outcome = Some(fetched.map_err(|source| failed(source.to_string()))?);
+        }
+        Ok(())
     })?;
-    let mut hashed = Hashing(Hasher::new());
+    let (mut file, mtime) = outcome.ok_or_else(|| failed("nothing came".to_owned()))?;
     file.seek(SeekFrom::Start(0)).at("read", &path)?;
+    let mut hashed = Hashing(Hasher::new());
     std::io::copy(&mut file, &mut hashed).at("read", &path)?;
     file.seek(SeekFrom::Start(0)).at("read", &path)?;
     Ok(Fetched { file, digest: hashed.0.finish(), mtime })

@@ -6,22 +6,25 @@ use crate::cache::KeyHasher;
 use crate::copy::{Style, Writer, exists};
 use crate::event::Event;
 use crate::executor::{Builder, Stage, Step, invalid};
+use crate::schedule::Begun;
 use crate::sources::{Access, mount};
 use crate::{Error, config, scope, users};
 
 impl Builder<'_> {
-    pub(crate) fn instruction(&mut self, stage: &mut Stage, node: &Node, step: Step) -> Result<(), Error> {
+    /// Carries an instruction out, or begins with it.
+    pub(crate) fn instruction(&mut self, stage: &mut Stage, node: &Node, step: Step) -> Result<Begun, Error> {
         match &node.instruction {
             Instruction::Run(run) => return self.run_step(stage, run, step),
-            Instruction::Copy(copy) => return self.copy_step(stage, "COPY", copy, node, step),
-            Instruction::Add(add) => return self.copy_step(stage, "ADD", add, node, step),
-            Instruction::Workdir(path) => return self.workdir(stage, path, step),
-            _ => {}
+            Instruction::Copy(copy) => self.copy_step(stage, "COPY", copy, node, step)?,
+            Instruction::Add(add) => self.copy_step(stage, "ADD", add, node, step)?,
+            Instruction::Workdir(path) => self.workdir(stage, path, step)?,
+            other => {
+                let shown = self.configure(stage, other, step)?;
+                let created = stage.created.clone();
+                config::history(&mut stage.config, shown, created, true);
+            }
         }
-        let shown = self.configure(stage, &node.instruction, step)?;
-        let created = stage.created.clone();
-        config::history(&mut stage.config, shown, created, true);
-        Ok(())
+        Ok(Begun::Finished)
     }
 
     /// Expands a text at this place of the stage; names that nothing sets are warned about.

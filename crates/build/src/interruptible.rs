@@ -1,6 +1,6 @@
-//! Work that cannot be interrupted, pulls and downloads, on a thread that a cancelled build leaves behind.
+//! Work that cannot be interrupted, pulls and downloads, on threads that a cancelled build leaves behind.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,50 +11,60 @@ use crate::{Cancel, Error};
 /// How often a waiting builder looks whether it is to end.
 const BEAT: Duration = Duration::from_millis(50);
 
-/// A layer's progress, on its way to the builder's thread.
-pub(crate) type Message = (String, LayerStatus);
+/// One piece of work; it reports to what it is given.
+pub(crate) type Task<T> = Box<dyn FnOnce(&dyn PullProgress) -> T + Send>;
 
-/// Passes a pull's progress to the builder's thread.
-struct Forward(Sender<Message>);
+/// What the builder's thread hears of tasks.
+pub(crate) enum News<T> {
+    /// A layer's progress.
+    Layer(String, LayerStatus),
+    /// A task, by its number, has ended.
+    Done(usize, T),
+}
 
-impl PullProgress for Forward {
+struct Reporter<T>(Sender<News<T>>);
+
+impl<T: Send> PullProgress for Reporter<T> {
     fn layer(&self, id: &str, status: LayerStatus) {
         // Nobody listens any more once the build was cancelled.
-        let _ = self.0.send((id.to_owned(), status));
+        let _ = self.0.send(News::Layer(id.to_owned(), status));
     }
 
     fn message(&self, _: &str) {}
 }
 
-/// Work under way.
-pub(crate) struct Work<T> {
-    messages: Receiver<Message>,
-    thread: JoinHandle<T>,
-}
-
-impl<T: Send + 'static> Work<T> {
-    /// Begins. While it lasts the process has two threads, and no container may be made.
-    pub(crate) fn begin(work: impl FnOnce(&dyn PullProgress) -> T + Send + 'static) -> Self {
-        let (sender, messages) = channel();
-        Self { messages, thread: std::thread::spawn(move || work(&Forward(sender))) }
-    }
-
-    /// Waits for the end, passing progress on. A cancelled build does not wait: what the thread has open is found and
-    /// removed, or gone on with, by a later command, as after a kill.
-    pub(crate) fn wait(self, cancel: &Cancel, mut pass_on: impl FnMut(Message)) -> Result<T, Error> {
-        loop {
-            match self.messages.recv_timeout(BEAT) {
-                Ok(message) => pass_on(message),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(Error::Cancelled),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-        match self.thread.join() {
-            Ok(outcome) => Ok(outcome),
-            Err(panic) => std::panic::resume_unwind(panic),
+/// Carries tasks out at the same time, each on a thread, and waits for all of them; an error of `hear` ends the waiting.
+/// A build that is cancelled or has failed does not wait: what a thread has open then is found and removed, or gone on
+/// with, by a later command, as after a kill. No container may be made after that.
+pub(crate) fn all<T: Send + 'static>(
+    tasks: Vec<Task<T>>,
+    cancel: &Cancel,
+    mut hear: impl FnMut(News<T>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (sender, news) = channel();
+    let begin = |(number, task): (usize, Task<T>)| {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let outcome = task(&Reporter(sender.clone()));
+            let _ = sender.send(News::Done(number, outcome));
+        })
+    };
+    let threads: Vec<JoinHandle<()>> = tasks.into_iter().enumerate().map(begin).collect();
+    drop(sender);
+    loop {
+        match news.recv_timeout(BEAT) {
+            Ok(one) => hear(one)?,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(Error::Cancelled),
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
+    for thread in threads {
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -63,18 +73,28 @@ mod tests {
 
     #[test]
     fn work_is_waited_for_unless_cancelled() {
-        let work = Work::begin(|progress| {
-            progress.layer("a", LayerStatus::Complete);
-            7
+        let task = |number: u32| -> Task<u32> {
+            Box::new(move |progress| {
+                progress.layer("a", LayerStatus::Complete);
+                number
+            })
+        };
+        let (mut layers, mut done) = (0, Vec::new());
+        let heard = all(vec![task(7), task(8)], &Cancel::default(), |news| {
+            match news {
+                News::Layer(..) => layers += 1,
+                News::Done(number, outcome) => done.push((number, outcome)),
+            }
+            Ok(())
         });
-        let mut seen = Vec::new();
-        assert_eq!(work.wait(&Cancel::default(), |(id, _)| seen.push(id)).unwrap(), 7);
-        assert_eq!(seen, ["a"]);
+        heard.unwrap();
+        done.sort_unstable();
+        assert_eq!((layers, done), (2, vec![(0, 7), (1, 8)]));
         let (release, held) = channel::<()>();
-        let stuck = Work::begin(move |_| held.recv());
+        let stuck: Task<()> = Box::new(move |_| held.recv().unwrap_or_default());
         let cancel = Cancel::default();
         cancel.cancel();
-        assert!(matches!(stuck.wait(&cancel, |_| ()), Err(Error::Cancelled)));
+        assert!(matches!(all(vec![stuck], &cancel, |_| Ok(())), Err(Error::Cancelled)));
         drop(release);
     }
 }

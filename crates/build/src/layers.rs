@@ -3,6 +3,7 @@
 //! A new layer is named by its diff ID, which takes a read of the whole layer. So it stays where it was made, serves as
 //! a lower folder from there, and is hashed while the next step's program runs; then it is moved into the store.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use tare_image::{Layer, LayerStaging, Store};
@@ -33,6 +34,11 @@ pub(crate) type Hashed = (LayerId, Result<(Digest, u64), tare_image::Error>);
 #[derive(Default)]
 pub(crate) struct Layers {
     slots: Vec<Slot>,
+    /// What this build has made, by the keys of the steps, and when.
+    made: HashMap<Digest, (LayerId, String)>,
+    /// Work folders of layers that were settled. One may still hold a layer that the store had already, and that a program
+    /// which runs has beneath its root.
+    retired: Vec<LayerStaging>,
 }
 
 impl Layers {
@@ -44,16 +50,15 @@ impl Layers {
 
     /// A new layer, which `key` will stand for in the cache.
     pub(crate) fn pending(&mut self, staging: LayerStaging, key: Digest, created: String) -> LayerId {
+        let id = LayerId(self.slots.len());
+        self.made.insert(key, (id, created.clone()));
         self.slots.push(Slot::Pending(Box::new(Pending { staging, key, created })));
-        LayerId(self.slots.len() - 1)
+        id
     }
 
-    /// The layer that another stage of this build has just made for a key.
+    /// The layer that another stage of this build has made for a key.
     pub(crate) fn made_for(&self, key: &Digest) -> Option<(LayerId, String)> {
-        self.slots.iter().enumerate().find_map(|(index, slot)| match slot {
-            Slot::Pending(pending) if pending.key == *key => Some((LayerId(index), pending.created.clone())),
-            _ => None,
-        })
+        self.made.get(key).cloned()
     }
 
     fn folder(&self, id: LayerId) -> &Path {
@@ -91,7 +96,9 @@ impl Layers {
             let layer = store.commit_layer(pending.staging.diff(), diff_id, size).map_err(image)?;
             let result = StepResult { diff_id: Some(diff_id), created: pending.created.clone() };
             cache.put_step(&pending.key, &result)?;
-            self.slots[id.0] = Slot::Stored(layer);
+            if let Slot::Pending(pending) = std::mem::replace(&mut self.slots[id.0], Slot::Stored(layer)) {
+                self.retired.push(pending.staging);
+            }
         }
         Ok(())
     }

@@ -1,16 +1,16 @@
 //! The image builder: a Dockerfile and a context become an image in the store.
 //!
-//! [`build`] parses, finds the stages that the target needs, and carries out their instructions one after the other.
-//! Instructions that change files make a layer each; a layer is found again by a key over its parent, the instruction
+//! [`build`] parses, finds the stages that the target needs, and carries them out side by side. Instructions that change files make a layer each; a layer is found again by a key over its parent, the instruction
 //! and the content of what it copies, kept in `build.db`. The context is read in place.
 //!
 //! What it does not do: it never prints, never asks the environment, and keeps nothing running. The caller must be
 //! single-threaded, because a `RUN` step's process starts as a copy of it (see `tare_runtime::create`); the builder's
 //! own threads only hash, and are joined before the next step starts.
 //!
-//! In reading order: [`Request`], [`Event`], `plan` (which stages), `executor` (stages and
-//! layers), `instructions` (what changes the config alone), `copy_step`, `run_step`, `cache`, `layers`.
+//! In reading order: [`Request`], [`Event`], `plan` (which stages), `executor` (from
+//! text to image), `schedule` (stages side by side), `bases`, `instructions` (what changes the config alone), `copy_step`, `run_step`, `run_mounts`, `program`, `cache`, `layers`.
 
+mod bases;
 mod cache;
 mod config;
 mod copy;
@@ -29,9 +29,11 @@ mod layers;
 mod leftovers;
 mod mounts;
 mod plan;
+mod program;
 mod request;
-mod run;
+mod run_mounts;
 mod run_step;
+mod schedule;
 mod scope;
 mod select;
 mod sources;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use tare_dockerfile::{Dockerfile, ExpandError, Instruction, MountKind, Stage};
 
+use crate::Error;
+use crate::executor::invalid;
 use crate::scope::Globals;
 
 /// A stage's base.
@@ -67,8 +69,18 @@ pub(crate) fn stage_before(file: &Dockerfile, index: usize, name: &str) -> Optio
     named.map(|stage| stage.index).or_else(|| name.parse().ok().filter(|number| *number < index))
 }
 
+/// `from` takes no variables, as in BuildKit: which stages are needed must be known before any of them is built.
+pub(crate) fn refuse_variable(instruction: &'static str, from: &str, line: u32) -> Result<(), Error> {
+    if !from.contains('$') {
+        return Ok(());
+    }
+    let reason =
+        format!("from={from} takes no variable: give the image a name with FROM {from} AS name before");
+    Err(invalid(line, instruction, reason))
+}
+
 /// The names in `--from` and `--mount=from=`.
-fn sources(instruction: &Instruction) -> Vec<&str> {
+pub(crate) fn sources(instruction: &Instruction) -> Vec<&str> {
     match instruction {
         Instruction::Copy(copy) => copy.from.as_deref().into_iter().collect(),
         Instruction::Run(run) => run

@@ -143,6 +143,11 @@ fn main() {
         ("copy_rules", copy_rules),
         ("tar_context", tar_context),
         ("twenty_steps", twenty_steps),
+        ("stages_side_by_side", stages_side_by_side),
+        ("a_failure_stops_the_others", a_failure_stops_the_others),
+        ("equal_steps_run_once", equal_steps_run_once),
+        ("locked_caches_take_turns", locked_caches_take_turns),
+        ("triggers_ask_for_stages", triggers_ask_for_stages),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for (name, case) in cases {
@@ -444,4 +449,78 @@ fn twenty_steps() {
     let (cached, second) = timed();
     assert_eq!(second.outcome.cached, 20);
     println!("twenty steps: {cold:?} cold, {cached:?} cached");
+}
+
+/// Each stage waits for the other through a cache that both share: one after the other they would never end.
+fn stages_side_by_side() {
+    let world = World::new();
+    let meet = |own: &str, other: &str| {
+        format!(
+            "RUN --mount=type=cache,id=meeting,target=/m touch /m/{own}; while ! test -e /m/{other}; do true; done; echo {own} met"
+        )
+    };
+    let text = format!(
+        "FROM base AS one\n{}\nRUN echo 1 > /one\nFROM base AS two\n{}\nRUN echo 2 > /two\nFROM base AS never\nRUN false\n\
+         FROM base\nRUN echo early\nCOPY --from=one /one /\nCOPY --from=two /two /\nRUN cat /one /two\n",
+        meet("a", "b"),
+        meet("b", "a")
+    );
+    let built = world.build(&text);
+    assert!(built.output.contains("a met\n") && built.output.contains("b met\n"), "{}", built.output);
+    assert!(built.output.ends_with("1\n2\n"), "{}", built.output);
+    let again = world.build(&text);
+    assert_eq!((again.outcome.image_id, again.outcome.cached), (built.outcome.image_id, 8));
+}
+
+fn a_failure_stops_the_others() {
+    let world = World::new();
+    let text = "FROM base AS slow\nRUN while true; do true; done\nFROM base AS bad\nRUN exit 3\n\
+                FROM base\nCOPY --from=slow / /\nCOPY --from=bad / /\n";
+    let error = world.try_build(world.request(text)).err().unwrap();
+    assert!(matches!(error, Error::RunFailed { line: 4, code: 3, .. }), "{error}");
+    let staging = world.dir.path().join("store/staging");
+    assert_eq!(std::fs::read_dir(staging).unwrap().count(), 0, "what the stopped step made is gone");
+}
+
+fn equal_steps_run_once() {
+    let world = World::new();
+    let step = "RUN --mount=type=cache,id=count,target=/c echo x >> /c/n; wc -l < /c/n > /n";
+    let text = format!(
+        "FROM base AS one\n{step}\nFROM base AS two\n{step}\nRUN echo 2\nFROM base\n\
+         COPY --from=one /n /one\nCOPY --from=two /n /two\nRUN cat /one /two\n"
+    );
+    let mut request = world.request(&text);
+    request.cache = CachePolicy::Ignore;
+    let built = world.try_build(request).unwrap();
+    assert!(built.output.ends_with("1\n1\n"), "{}", built.output);
+}
+
+fn locked_caches_take_turns() {
+    let world = World::new();
+    let step = |name: &str| {
+        format!(
+            "RUN --mount=type=cache,id=l,target=/c,sharing=locked test ! -e /c/busy && touch /c/busy && \
+             for i in 1 2 3 4 5 6 7 8 9; do cat /bin/busybox > /c/big; done; echo {name}; rm /c/busy"
+        )
+    };
+    let text = format!(
+        "FROM base AS one\n{}\nFROM base AS two\n{}\nFROM base\nCOPY --from=one /etc /one\nCOPY --from=two /etc /two\n",
+        step("one"),
+        step("two")
+    );
+    let built = world.build(&text);
+    assert!(built.output.contains("one\n") && built.output.contains("two\n"), "{}", built.output);
+}
+
+fn triggers_ask_for_stages() {
+    let world = World::new();
+    let base = world.store.find("base").unwrap().unwrap();
+    let mut config = base.config.clone();
+    config.config.on_build = vec!["COPY --from=assets /made /".into()];
+    let layers: Vec<_> = base.layers.iter().map(|layer| layer.diff_id).collect();
+    world.store.create_image(&config, &layers, &["asking".parse().unwrap()]).unwrap();
+    let built = world.build("FROM base AS assets\nRUN echo x > /made\nFROM asking\nRUN cat /made\n");
+    assert_eq!(built.output, "x\n");
+    let variable = world.try_build(world.request("FROM base AS a\nFROM base\nARG S=a\nCOPY --from=$S / /\n"));
+    assert!(matches!(variable.err().unwrap(), Error::Invalid { line: 4, .. }));
 }

@@ -109,6 +109,12 @@ impl Printer {
         self.state.lock().ok()?.steps.get(&id).map(|step| step.title.clone())
     }
 
+    /// The times of the live list run on although nothing is written.
+    fn tick(&self) {
+        let Ok(state) = self.state.lock() else { return };
+        state.steps.values().filter_map(|step| step.bar.as_ref()).for_each(ProgressBar::tick);
+    }
+
     fn line(&self, text: &str) {
         match self.mode {
             Mode::Plain => note(text),
@@ -200,6 +206,8 @@ impl Progress for Printer {
             Event::StepFinished { id, duration } => {
                 self.end(id, &format!("DONE {:.1}s", duration.as_secs_f64()))
             }
+            Event::StepCancelled { id } => self.end(id, "CANCELED"),
+            Event::Waiting => self.tick(),
             Event::StepOutput { id, bytes, .. } => self.output(id, bytes),
             Event::Warning { line, text, hint } => {
                 let show = || warn(&format!("line {line}: {text}"), hint);

@@ -1,0 +1,266 @@
+//! What `RUN --mount` mounts.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use tare_dockerfile::{CacheSharing, Mount as RunMount, MountKind, Run};
+use tare_image::LayerStaging;
+use tare_oci::Digest;
+use tare_runtime::{Mount, TmpfsOptions};
+
+use crate::executor::{Builder, Stage, Step, invalid};
+use crate::io_at::At as _;
+use crate::mounts::{self, bind, overlay};
+use crate::plan;
+use crate::request::SecretSource;
+use crate::select::{self, clean};
+use crate::sources::{Origin, SourceRoot};
+use crate::{Cancel, Error, config};
+
+/// What the mounts of a step add to its container.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) env: Vec<(String, String)>,
+    /// Throw-away layers beneath overlay mounts.
+    scratch: Vec<LayerStaging>,
+}
+
+/// A cache's folder; others that want it wait, or share it, as long as the value lives.
+pub(crate) struct Cache {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Builder<'_> {
+    /// What a step finds mounted besides its root, and the variables that go with that.
+    pub(crate) fn extras(
+        &mut self,
+        stage: &Stage,
+        step_run: &Run,
+        caches: &[Cache],
+        step: Step,
+    ) -> Result<Extras, Error> {
+        let mounts = mounts::etc_files(&mut self.generated, self.request)?;
+        let mut folders = caches.iter().map(|cache| cache.folder.clone());
+        let mut extras = Extras { mounts, ..Extras::default() };
+        let (trust, env) = mounts::host_trust(&mut self.generated, &self.request.host_trust)?;
+        extras.mounts.extend(trust);
+        extras.env = env;
+        for mount in &step_run.mounts {
+            if matches!(mount.kind, MountKind::Cache { .. }) {
+                let target = self.mount_target(stage, mount, step)?;
+                extras.mounts.extend(folders.next().map(|folder| bind(folder, target, mount.read_only)));
+            } else {
+                self.run_mount(stage, mount, step, &mut extras)?;
+            }
+        }
+        Ok(extras)
+    }
+
+    /// A mount's text with its variables.
+    fn expand_some(&self, stage: &Stage, text: &Option<String>, step: Step) -> Result<Option<String>, Error> {
+        text.as_ref().map(|text| self.expand(stage, text, ("RUN", step))).transpose()
+    }
+
+    /// Where a mount goes.
+    fn mount_target(&self, stage: &Stage, mount: &RunMount, step: Step) -> Result<PathBuf, Error> {
+        let target = self.expand_some(stage, &mount.target, step)?;
+        let target = target.as_deref().unwrap_or("/");
+        Ok(PathBuf::from(config::workdir(&stage.config.config.working_dir, target)))
+    }
+
+    fn run_mount(
+        &mut self,
+        stage: &Stage,
+        mount: &RunMount,
+        step: Step,
+        extras: &mut Extras,
+    ) -> Result<(), Error> {
+        let target = self.expand_some(stage, &mount.target, step)?;
+        match &mount.kind {
+            MountKind::Tmpfs { size } => {
+                let options = TmpfsOptions { size: *size, exec: true, ..TmpfsOptions::default() };
+                extras.mounts.push(Mount::Tmpfs { target: self.mount_target(stage, mount, step)?, options });
+            }
+            MountKind::Bind { from, source } => {
+                let target = self.mount_target(stage, mount, step)?;
+                let source = self.expand_some(stage, source, step)?;
+                self.bind_mount(stage, (from.as_deref(), source), (target, mount.read_only), step, extras)?;
+            }
+            // They are taken before all others, because they may have to be waited for.
+            MountKind::Cache { .. } => {}
+            MountKind::Secret { id, env, required, mode, uid, gid } => {
+                let default =
+                    || target.as_deref().and_then(|t| t.rsplit('/').next()).unwrap_or_default().to_owned();
+                let id = self.expand_some(stage, id, step)?.unwrap_or_else(default);
+                let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == id) else {
+                    if *required {
+                        return Err(Error::SecretMissing { line: step.line, id });
+                    }
+                    return Ok(());
+                };
+                let text = match &secret.source {
+                    SecretSource::Value(text) => text.clone(),
+                    SecretSource::File(path) => std::fs::read(path).at("read the secret", path)?,
+                };
+                if let Some(name) = env {
+                    extras.env.push((name.clone(), String::from_utf8_lossy(&text).into_owned()));
+                }
+                if env.is_none() || target.is_some() {
+                    let target = target.unwrap_or_else(|| format!("/run/secrets/{id}"));
+                    let target = PathBuf::from(config::workdir(&stage.config.config.working_dir, &target));
+                    let owner = (uid.unwrap_or(0), gid.unwrap_or(0));
+                    let file = self.generated.file(&text, mode.unwrap_or(0o400), owner)?;
+                    extras.mounts.push(bind(file, target, true));
+                }
+            }
+            MountKind::Ssh { .. } => {
+                return Err(invalid(step.line, "RUN", "--mount=type=ssh is not supported: use a secret"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The folders of a step's caches, all of them locked; `None` while one is in use elsewhere. Then none is kept, so
+    /// that no two steps or builds wait for each other.
+    pub(crate) fn caches(
+        &mut self,
+        stage: &Stage,
+        step_run: &Run,
+        step: Step,
+    ) -> Result<Option<Vec<Cache>>, Error> {
+        let mut found = Vec::new();
+        for mount in &step_run.mounts {
+            let MountKind::Cache { id, sharing, mode, uid, gid, .. } = &mount.kind else { continue };
+            let target = self.mount_target(stage, mount, step)?;
+            let id = self.expand_some(stage, id, step)?;
+            let id = id.unwrap_or_else(|| target.to_string_lossy().into_owned());
+            let permissions = (mode.unwrap_or(0o755), uid.unwrap_or(0), gid.unwrap_or(0));
+            match cache_folder(&self.request.cache_root.join("mounts"), &id, *sharing, permissions)? {
+                Some(cache) => found.push(cache),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// `--mount=type=bind`: read-only, or with changes that are thrown away.
+    fn bind_mount(
+        &mut self,
+        stage: &Stage,
+        (from, source): (Option<&str>, Option<String>),
+        (target, read_only): (PathBuf, bool),
+        step: Step,
+        extras: &mut Extras,
+    ) -> Result<(), Error> {
+        let source = source.unwrap_or_default();
+        plan::refuse_variable("RUN", from.unwrap_or_default(), step.line)?;
+        let folder = match from {
+            Some(name) if !self.is_folder(name) => {
+                let from = self.source_stage(stage.index, name, step.line)?;
+                let lowers = self.lowers(&from.layers);
+                if clean(&source).as_os_str().is_empty() {
+                    let changes = self.changes(read_only, extras)?;
+                    extras.mounts.push(overlay(lowers, target, changes));
+                    return Ok(());
+                }
+                let root = SourceRoot::layers(self.store, lowers, format!("{name} (from=)"), step.line)?;
+                self.copy_out(&root, &source, step)?
+            }
+            _ => {
+                let root = self.host_root(from)?;
+                let root = root.as_ref().unwrap_or(&self.context);
+                if select::select(root, &source, &[])?.is_empty() && !clean(&source).as_os_str().is_empty() {
+                    return Err(select::explain_missing(root, &source, step.line));
+                }
+                if root.ignore.is_empty()
+                    && let Origin::Host(path) = &root.origin
+                {
+                    path.join(clean(&source))
+                } else {
+                    // What the ignore file keeps out must not appear in the mount either.
+                    let root = self.host_root(from)?;
+                    let root = root.as_ref().unwrap_or(&self.context);
+                    copy_tree(root, &source, self.generated.folder()?, (step, self.cancel))?
+                }
+            }
+        };
+        if read_only || !folder.is_dir() {
+            extras.mounts.push(bind(folder, target, read_only));
+        } else {
+            let changes = self.changes(read_only, extras)?;
+            extras.mounts.push(overlay(vec![folder], target, changes));
+        }
+        Ok(())
+    }
+
+    fn copy_out(&mut self, root: &SourceRoot, source: &str, step: Step) -> Result<PathBuf, Error> {
+        let folder = self.generated.folder()?;
+        copy_tree(root, source, folder, (step, self.cancel))
+    }
+
+    fn changes(&self, read_only: bool, extras: &mut Extras) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+        if read_only {
+            return Ok(None);
+        }
+        let staging = self
+            .store
+            .new_layer()
+            .map_err(|source| Error::Image { action: "making a layer".to_owned(), source })?;
+        let folders = (staging.diff().to_owned(), staging.work().to_owned());
+        extras.scratch.push(staging);
+        Ok(Some(folders))
+    }
+}
+
+/// Copies a part of a tree into `folder` and returns what to mount.
+fn copy_tree(
+    root: &SourceRoot,
+    source: &str,
+    folder: PathBuf,
+    (step, cancel): (Step, &Cancel),
+) -> Result<PathBuf, Error> {
+    use crate::copy::{Style, Target, Writer};
+    let found = select::select(root, source, &[])?;
+    let Some(selected) = found.first() else { return Err(select::explain_missing(root, source, step.line)) };
+    let inside = tare_sys::root::RootDir::open_host(&folder).at("open", &folder)?;
+    let target = Target { path: PathBuf::from("/it"), is_folder: false };
+    Writer::new(&inside, Style { owner: None, mode: None }, cancel).copy(selected, &target)?;
+    Ok(folder.join("it"))
+}
+
+/// A cache's folder, and its lock; `None` while others have it.
+fn cache_folder(
+    caches: &Path,
+    id: &str,
+    sharing: CacheSharing,
+    (mode, uid, gid): (u32, u32, u32),
+) -> Result<Option<Cache>, Error> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(caches).at("make", caches)?;
+    let name = Digest::of(format!("{id}\0{uid}:{gid}").as_bytes()).hex();
+    for number in 0_u32.. {
+        let folder = caches.join(if number == 0 { name.clone() } else { format!("{name}-{number}") });
+        let lock_path = folder.with_extension("lock");
+        let lock = File::create(&lock_path).at("make", &lock_path)?;
+        let locked = match sharing {
+            CacheSharing::Shared => lock.try_lock_shared(),
+            CacheSharing::Locked | CacheSharing::Private => lock.try_lock(),
+        };
+        match (locked, sharing) {
+            (Ok(()), _) => {}
+            (Err(TryLockError::WouldBlock), CacheSharing::Private) => continue,
+            (Err(TryLockError::WouldBlock), _) => return Ok(None),
+            (Err(TryLockError::Error(error)), _) => return Err(error).at("lock", &lock_path),
+        }
+        if !folder.exists() {
+            std::fs::create_dir(&folder).at("make", &folder)?;
+            std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode))
+                .at("set the mode of", &folder)?;
+            std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).at("set the owner of", &folder)?;
+        }
+        return Ok(Some(Cache { folder, _lock: lock }));
+    }
+    Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists)).at("make a folder in", caches)
+}
