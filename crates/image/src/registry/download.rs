@@ -78,6 +78,10 @@ pub(super) fn fetch_layers(
         }
     });
     let errors = fetch.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if errors.iter().any(Error::is_disk_full) {
+        // What is there of the others cannot become whole either, and takes the room that the person must find.
+        layers.iter().for_each(|layer| discard(&partial_path(&store.staging_dir(), &layer.blob.digest)));
+    }
     errors.into_iter().next().map_or(Ok(()), Err)
 }
 
@@ -190,11 +194,15 @@ impl Fetch<'_> {
                 return Err(Broken::Fatal(self.remote.target.protocol(text).into()));
             }
             hasher.update(bytes);
-            growing.append(*done, bytes).at("write", "the download").map_err(Broken::Fatal)?;
+            growing.append(*done, bytes).at("write", self.partial_path(&digest)).map_err(Broken::Fatal)?;
             *done += bytes.len() as u64;
             self.progress.layer(&digest.short(), LayerStatus::Downloading { done: *done, total });
         }
         Ok(())
+    }
+
+    fn partial_path(&self, digest: &Digest) -> PathBuf {
+        partial_path(&self.store.staging_dir(), digest)
     }
 
     fn unpack(&self, layer: &Wanted, growing: &Growing, partial: &Partial) -> Result<()> {
@@ -230,6 +238,19 @@ enum Broken {
     Fatal(Error),
 }
 
+fn partial_path(staging: &Path, digest: &Digest) -> PathBuf {
+    staging.join(format!("{}.partial", digest.hex()))
+}
+
+/// Removes a broken download that nobody goes on with.
+fn discard(path: &Path) {
+    if let Ok(file) = File::open(path)
+        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// A download's file, locked until this is dropped.
 struct Partial {
     path: PathBuf,
@@ -238,7 +259,7 @@ struct Partial {
 
 impl Partial {
     fn lock(staging: &Path, digest: &Digest) -> Result<Self> {
-        let path = staging.join(format!("{}.partial", digest.hex()));
+        let path = partial_path(staging, digest);
         loop {
             let mut options = OpenOptions::new();
             let file =

@@ -32,7 +32,7 @@ pub fn manifest(name: &Reference, options: &PullOptions) -> Result<RemoteManifes
     })
 }
 
-/// All tags of `name`'s repository, as the registry sorts them. Blocks.
+/// All tags of `name`'s repository, sorted. Blocks.
 pub fn tags(name: &Reference, options: &PullOptions) -> Result<Vec<String>> {
     runtime()?.block_on(async {
         let remote = Remote::connect(name, options, None, Subject::Manifest).await?;
@@ -57,6 +57,7 @@ async fn list(remote: &Remote) -> Result<Vec<String>, RegistryError> {
         let page: Page = serde_json::from_slice(&body).map_err(wrong)?;
         all.extend(page.tags.into_iter().flatten());
     }
+    all.sort();
     Ok(all)
 }
 

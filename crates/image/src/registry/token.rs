@@ -104,11 +104,11 @@ impl Access {
         refused: &Response,
         shown: Option<&str>,
     ) -> Result<Option<String>, RegistryError> {
+        let _asking = self.asking.lock().await;
         let header = match (challenge(refused), &self.login) {
             (None, _) | (Some(Challenge::Basic), None) => return Ok(None),
             (Some(Challenge::Basic), Some(login)) => basic(login),
             (Some(Challenge::Bearer { realm, service, scope }), _) => {
-                let _asking = self.asking.lock().await;
                 let (new, scopes) = {
                     let mut all = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
                     (all.add(scope.as_deref().unwrap_or_default()), all.clone())

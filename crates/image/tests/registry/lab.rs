@@ -74,8 +74,19 @@ pub(crate) struct Cutter {
     pub(crate) connections: Arc<AtomicUsize>,
 }
 
+/// Which bytes a [`Cutter`] counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Up,
+    Down,
+}
+
 impl Cutter {
     pub(crate) fn start(target: u16, after: usize, cuts: i64) -> Self {
+        Self::start_towards(target, after, cuts, Direction::Down)
+    }
+
+    pub(crate) fn start_towards(target: u16, after: usize, cuts: i64, direction: Direction) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -85,32 +96,37 @@ impl Cutter {
                 let Ok(client) = client else { return };
                 count.fetch_add(1, Ordering::Relaxed);
                 let server = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, target))).unwrap();
-                let (mut up_from, mut up_to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (client2, server2) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (counted, free) = match direction {
+                    Direction::Up => ((client, server), (server2, client2)),
+                    Direction::Down => ((server, client), (client2, server2)),
+                };
                 std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut up_from, &mut up_to);
-                    let _ = up_to.shutdown(Shutdown::Write);
+                    let (mut from, mut to) = free;
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
                 });
                 let cuts = Arc::clone(&cuts);
-                std::thread::spawn(move || down(server, client, after, &cuts));
+                std::thread::spawn(move || pass(counted.0, counted.1, after, &cuts));
             }
         });
         Self { port, connections }
     }
 }
 
-fn down(mut server: TcpStream, mut client: TcpStream, after: usize, cuts: &AtomicI64) {
+fn pass(mut from: TcpStream, mut to: TcpStream, after: usize, cuts: &AtomicI64) {
     let (mut passed, mut buffer) = (0, [0u8; 4096]);
-    while let Ok(n @ 1..) = server.read(&mut buffer) {
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
         passed += n;
-        if client.write_all(&buffer[..n]).is_err() {
+        if to.write_all(&buffer[..n]).is_err() {
             break;
         }
         if passed > after && cuts.fetch_sub(1, Ordering::Relaxed) > 0 {
             break;
         }
     }
-    let _ = client.shutdown(Shutdown::Both);
-    let _ = server.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+    let _ = from.shutdown(Shutdown::Both);
 }
 
 #[derive(Default)]
@@ -155,4 +171,91 @@ pub(crate) fn serve(answer: impl Fn(&str, u16) -> String + Send + 'static) -> u1
         }
     });
     port
+}
+
+/// One request by hand; its answer's head and body.
+pub(crate) fn request(port: u16, method: &str, target: &str, kind: &str, body: &[u8]) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let length = body.len();
+    let head = format!("{method} {target} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {kind}\r\n");
+    stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    (String::from_utf8_lossy(&answer[..end]).into_owned(), answer[end + 4..].to_vec())
+}
+
+impl Registry {
+    /// Puts a blob into a repository as other tools would.
+    pub(crate) fn put_blob(&self, repository: &str, bytes: &[u8]) -> tare_oci::Digest {
+        let digest = tare_oci::Digest::of(bytes);
+        let (head, _) = request(self.port, "POST", &format!("/v2/{repository}/blobs/uploads/"), "", b"");
+        let location = head.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap();
+        let path = location.split_once(&self.port.to_string()).unwrap().1;
+        let kind = "application/octet-stream";
+        let (head, _) = request(self.port, "PUT", &format!("{path}&digest={digest}"), kind, bytes);
+        assert!(head.contains(" 201 "), "{head}");
+        digest
+    }
+
+    /// Puts a manifest or an index.
+    pub(crate) fn put_manifest(&self, repository: &str, key: &str, json: &serde_json::Value) {
+        let target = format!("/v2/{repository}/manifests/{key}");
+        let kind = json["mediaType"].as_str().unwrap();
+        let (head, body) = request(self.port, "PUT", &target, kind, json.to_string().as_bytes());
+        assert!(head.contains(" 201 "), "{head}\n{}", String::from_utf8_lossy(&body));
+    }
+}
+
+/// An answer of a server that [`serve`] runs.
+pub(crate) fn reply(status: &str, header: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{header}\r\n{body}")
+}
+
+/// A proxy that leads every connection, `CONNECT` and plain, to one port of loopback; counts both kinds.
+pub(crate) struct Detour {
+    pub(crate) url: String,
+    pub(crate) tunnels: Arc<AtomicUsize>,
+    pub(crate) plain: Arc<AtomicUsize>,
+}
+
+impl Detour {
+    pub(crate) fn start(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (tunnels, plain) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counts = (Arc::clone(&tunnels), Arc::clone(&plain));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                lead(client.unwrap(), target, &counts.0, &counts.1);
+            }
+        });
+        Self { url, tunnels, plain }
+    }
+}
+
+fn lead(mut client: TcpStream, target: u16, tunnels: &AtomicUsize, plain: &AtomicUsize) {
+    let (mut head, mut byte) = (Vec::new(), [0u8; 1]);
+    while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n == 1) {
+        head.push(byte[0]);
+    }
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).unwrap();
+    if head.starts_with(b"CONNECT ") {
+        tunnels.fetch_add(1, Ordering::Relaxed);
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    } else {
+        plain.fetch_add(1, Ordering::Relaxed);
+        server.write_all(&head).unwrap();
+    }
+    let (mut client2, mut server2) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut client, &mut server);
+        let _ = server.shutdown(Shutdown::Write);
+    });
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut server2, &mut client2);
+        let _ = client2.shutdown(Shutdown::Both);
+    });
 }

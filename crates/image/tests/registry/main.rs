@@ -5,6 +5,7 @@
 mod authority;
 mod lab;
 mod pull;
+mod push;
 mod refusal;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tare_image::{Error, LayerStatus, PullOptions, RegistryConfig, Silent};
 
-use crate::lab::{Cutter, Recorder, Registry};
+use crate::lab::{Cutter, Recorder, Registry, reply, serve};
 use crate::support::{self, image, name, names, store};
 
 #[test]
@@ -150,4 +150,114 @@ fn pulls_at_the_same_time_share_the_download() {
         }
     });
     assert_eq!(recorders.iter().map(|r| r.count(LayerStatus::Complete)).sum::<usize>(), 2);
+}
+
+/// An image of one layer for a platform, put into a repository as buildkit would; the entry of an index for it.
+fn put_image(registry: &Registry, platform: &str, layer: &[u8], kind: &str) -> serde_json::Value {
+    let (os, arch) = platform.split_once('/').unwrap();
+    let plain = if kind.ends_with("zstd") { zstd::decode_all(layer).unwrap() } else { layer.to_vec() };
+    let config = serde_json::json!({
+        "os": os, "architecture": arch,
+        "rootfs": {"type": "layers", "diff_ids": [tare_oci::Digest::of(&plain)]},
+    });
+    let config = config.to_string();
+    let (layer_digest, config_digest) =
+        (registry.put_blob("multi", layer), registry.put_blob("multi", config.as_bytes()));
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest,
+            "size": config.len()},
+        "layers": [{"mediaType": kind, "digest": layer_digest, "size": layer.len()}],
+    });
+    let (digest, size) = (tare_oci::Digest::of(manifest.to_string().as_bytes()), manifest.to_string().len());
+    registry.put_manifest("multi", &digest.to_string(), &manifest);
+    serde_json::json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": size,
+        "platform": {"os": os, "architecture": arch},
+    })
+}
+
+/// A tar of one file.
+fn tar(file: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(file.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, file, file.as_bytes()).unwrap();
+    archive.into_inner().unwrap()
+}
+
+#[test]
+fn of_an_index_the_platform_is_chosen_and_attestations_are_passed_over() {
+    let registry = Registry::start("");
+    let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+    let packed = |file| zstd::encode_all(&tar(file)[..], 3).unwrap();
+    let host = tare_oci::Platform::host().to_string();
+    let (own, other) = (host.as_str(), if host == "linux/arm64" { "linux/amd64" } else { "linux/arm64" });
+    let mut attestation = put_image(&registry, "unknown/unknown", &packed("sbom"), zstd);
+    attestation["annotations"] = serde_json::json!({"vnd.docker.reference.type": "attestation-manifest"});
+    let index = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [
+            attestation,
+            put_image(&registry, other, &tar("other"), "application/vnd.oci.image.layer.v1.tar"),
+            put_image(&registry, own, &packed("own"), zstd),
+        ],
+    });
+    registry.put_manifest("multi", "1", &index);
+    let digest = tare_oci::Digest::of(index.to_string().as_bytes());
+
+    let (_tmp, store) = store();
+    let tag = registry.image("multi:1");
+    let pull = |text: &str, platform: Option<&str>| {
+        let platform = platform.map(|p| p.parse().unwrap());
+        store.pull(&name(text), &PullOptions { platform, ..PullOptions::default() }, &Silent)
+    };
+    let pulled = pull(&tag, None).unwrap();
+    assert_eq!(names(&pulled.image.layers[0].path), ["own"]);
+    assert_eq!(
+        (pulled.digest, pulled.image.repo_digests),
+        (digest, vec![registry.image(&format!("multi@{digest}"))])
+    );
+    let pulled = pull(&tag, Some(other)).unwrap();
+    assert_eq!(names(&pulled.image.layers[0].path), ["other"]);
+    assert_eq!(pulled.image.repo_tags, std::slice::from_ref(&tag), "the name has moved");
+    let by_digest = pull(&registry.image(&format!("multi@{digest}")), None).unwrap();
+    assert_eq!(names(&by_digest.image.layers[0].path), ["own"]);
+
+    let error = pull(&tag, Some("linux/s390x")).unwrap_err();
+    let Error::NoPlatform { offered, .. } = &error else { panic!("{error}") };
+    assert_eq!(offered, &[other, own]);
+    assert!(error.hint().unwrap().contains("--platform"));
+}
+
+#[test]
+fn tags_are_listed_over_all_pages() {
+    let registry = Registry::start("");
+    let (_tmp, store) = store();
+    let first = registry.image("app:a");
+    image(&store, &first, &[("f", 10)]);
+    for tag in ["c", "b", "a"] {
+        let named = name(&registry.image(&format!("app:{tag}")));
+        store.tag(&first, &named).unwrap();
+        store.push(&named, &PullOptions::default(), &Silent).unwrap();
+    }
+    let options = PullOptions::default();
+    assert_eq!(tare_image::registry::tags(&name(&first), &options).unwrap(), ["a", "b", "c"]);
+    let manifest = tare_image::registry::manifest(&name(&first), &options).unwrap();
+    assert_eq!(manifest.digest, tare_oci::Digest::of(&manifest.json));
+
+    // Debian's registry gives all at once; the Hub does not.
+    let port = serve(|head, _| match head.split(' ').nth(1) {
+        Some("/v2/app/tags/list") => {
+            let next = "Link: </v2/app/tags/list?last=y&n=2>; rel=\"next\"\r\n";
+            reply("200 OK", next, r#"{"name":"app","tags":["x","y"]}"#)
+        }
+        Some("/v2/app/tags/list?last=y&n=2") => reply("200 OK", "", r#"{"name":"app","tags":["z"]}"#),
+        _ => reply("200 OK", "", "{}"),
+    });
+    let paged = name(&format!("127.0.0.1:{port}/app"));
+    assert_eq!(tare_image::registry::tags(&paged, &options).unwrap(), ["x", "y", "z"]);
 }

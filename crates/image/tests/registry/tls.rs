@@ -6,7 +6,7 @@ use tare_image::{Error, PullOptions, RegistryConfig, RegistryError, Silent};
 use tempfile::TempDir;
 
 use crate::authority::Authority;
-use crate::lab::Registry;
+use crate::lab::{Detour, Registry};
 use crate::support::{image, name, store};
 
 /// A registry with a certificate of a CA that nobody knows; `more` goes below `tls:`.
@@ -116,4 +116,24 @@ fn a_client_shows_its_certificate_where_one_is_wanted() {
     std::fs::write(key, "no key").unwrap();
     let error = from.pull(&name(&registry.image("app:1")), &complete, &Silent).unwrap_err();
     assert!(error.to_string().contains("client.key"), "{error}");
+}
+
+#[test]
+fn a_proxy_tunnels_to_a_registry_with_tls() {
+    use std::sync::atomic::Ordering;
+    let (registry, authority) = https("");
+    let detour = Detour::start(registry.port);
+    let options = with(RegistryConfig {
+        https_proxy: Some(detour.url.clone()),
+        ca_file: Some(authority.path("ca.crt")),
+        ..Default::default()
+    });
+    let tag = "registry.test:5000/app:1";
+    let (_one, from) = store();
+    let pushed = image(&from, tag, &[("f", 300_000)]);
+    from.push(&name(tag), &options, &Silent).unwrap();
+    let (_two, to) = store();
+    assert_eq!(to.pull(&name(tag), &options, &Silent).unwrap().image.id, pushed.id);
+    assert!(detour.tunnels.load(Ordering::Relaxed) > 0);
+    assert_eq!(detour.plain.load(Ordering::Relaxed), 0);
 }

@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -33,21 +34,23 @@ pub(crate) struct Asked {
 pub(crate) struct Guarded {
     pub(crate) registry: Registry,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
+    /// While it is set, tokens are valid for a second or two only.
+    pub(crate) brief: Arc<AtomicBool>,
 }
 
 impl Guarded {
-    /// The first `short` tokens are valid for a second or two only.
-    pub(crate) fn start(short: usize) -> Self {
+    pub(crate) fn start() -> Self {
         let tmp = tempfile::tempdir().unwrap();
         let authority = Authority::new(&tmp.path().join("authority"));
         authority.sign("token");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let brief = Arc::new(AtomicBool::new(false));
+        let (log, short) = (Arc::clone(&asked), Arc::clone(&brief));
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                answer(&client.unwrap(), &authority, &log, short);
+                answer(&client.unwrap(), &authority, &log, short.load(Ordering::Relaxed));
             }
         });
         let registry = Registry::start_in(
@@ -57,7 +60,7 @@ impl Guarded {
                  issuer: test-issuer\n    rootcertbundle: ROOT/authority/ca.crt\n"
             ),
         );
-        Self { registry, asked }
+        Self { registry, asked, brief }
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -75,7 +78,7 @@ impl Guarded {
     }
 }
 
-fn answer(client: &TcpStream, authority: &Authority, log: &Mutex<Vec<Asked>>, short: usize) {
+fn answer(client: &TcpStream, authority: &Authority, log: &Mutex<Vec<Asked>>, brief: bool) {
     let (head, body) = read(client);
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default());
@@ -92,7 +95,7 @@ fn answer(client: &TcpStream, authority: &Authority, log: &Mutex<Vec<Asked>>, sh
     let scopes: Vec<String> =
         all("scope").iter().flat_map(|s| s.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
     let mut log = log.lock().unwrap();
-    let life = if log.len() < short { 2 - LEEWAY } else { 300 };
+    let life = if brief { 2 - LEEWAY } else { 300 };
     let token = sign(authority, user.as_deref(), &scopes, life);
     let mut json = json!({"token": token, "access_token": token, "expires_in": 300});
     if !all("offline_token").is_empty() {
