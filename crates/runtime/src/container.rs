@@ -133,7 +133,9 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
     let netns = match &spec.namespaces.net {
         Namespace::Path(path) => ns::open_path(path).map_err(Error::path("opening the namespace", path)),
         _ => netns,
-    }?;
+    };
+    // A child that has failed already has no namespaces any more, but a reason.
+    let netns = netns.map_err(|error| pending.channel.wait_ready().err().unwrap_or(error))?;
     Ok(Created { pid: pending.pid, pidfd, netns, pty_master: master, pending })
 }
 

@@ -5,6 +5,7 @@
 
 mod dev;
 mod mapped;
+mod old_overlay;
 mod overlay;
 mod system;
 mod volumes;

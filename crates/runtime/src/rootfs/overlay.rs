@@ -1,13 +1,11 @@
 //! Overlay mounts of image layers.
 
-use super::mount_error;
+use super::{mount_error, old_overlay};
 use crate::Result;
 use crate::spec::RootFs;
 use rustix::fd::OwnedFd;
-use rustix::io::Errno;
 use std::collections::HashSet;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use tare_sys::mount::{self, Attributes, Depth, FsContext, MountFlags};
 
@@ -46,9 +44,19 @@ pub(super) fn layers(
         mount::set_attributes(&tree, Depth::One, attributes)?;
         return Ok(tree);
     }
+    if old_overlay::is_needed() {
+        return old_overlay::mount(&lowers, changes, options);
+    }
+    configured(&lowers, changes, options)
+}
+
+/// One parameter for each layer, so that their number is not limited by the length of a string.
+fn configured(lowers: &[PathBuf], changes: Option<(&Path, &Path)>, options: Options) -> io::Result<OwnedFd> {
     let context = FsContext::new("overlay")?;
     context.set("source", "overlay")?;
-    add_lowers(&context, &lowers)?;
+    for lower in lowers {
+        context.set("lowerdir+", lower)?;
+    }
     if let Some((upper, work)) = changes {
         context.set("upperdir", upper)?;
         context.set("workdir", work)?;
@@ -68,44 +76,4 @@ pub(super) fn layers(
 pub(super) fn distinct(lowers: &[PathBuf]) -> Vec<&PathBuf> {
     let mut seen = HashSet::new();
     lowers.iter().filter(|layer| seen.insert(*layer)).collect()
-}
-
-/// One parameter for each layer, so that their number is not limited by the length of a string; kernels before 6.8
-/// take all of them in one.
-fn add_lowers(context: &FsContext, lowers: &[PathBuf]) -> io::Result<()> {
-    for (index, lower) in lowers.iter().enumerate() {
-        match context.set("lowerdir+", lower) {
-            Err(e) if index == 0 && Errno::from_io_error(&e) == Some(Errno::INVAL) => {
-                return context.set("lowerdir", joined(lowers));
-            }
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-fn joined(lowers: &[PathBuf]) -> std::ffi::OsString {
-    let mut bytes = Vec::new();
-    for lower in lowers {
-        if !bytes.is_empty() {
-            bytes.push(b':');
-        }
-        for &byte in lower.as_os_str().as_bytes() {
-            if matches!(byte, b':' | b'\\' | b',') {
-                bytes.push(b'\\');
-            }
-            bytes.push(byte);
-        }
-    }
-    std::ffi::OsString::from_vec(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn separators_in_names_are_escaped() {
-        assert_eq!(joined(&["/a:b".into(), "/c".into()]), "/a\\:b:/c");
-    }
 }

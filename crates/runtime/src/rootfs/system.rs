@@ -85,7 +85,6 @@ fn locate(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, path: &str) -> rustix::io:
 /// Hides files behind `/dev/null` and folders behind an empty file system, one and the same for all.
 pub(super) fn mask(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String]) -> Result<()> {
     let mut empty: Option<OwnedFd> = None;
-    let mut null: Option<OwnedFd> = None;
     for path in paths {
         let place = match locate(tree, proc, sys, path) {
             Ok(place) => place,
@@ -93,33 +92,25 @@ pub(super) fn mask(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String])
             Err(e) => return Err(Error::path("masking", path)(e.into())),
         };
         let stat = rustix::fs::fstat(&place).map_err(|e| Error::path("masking", path)(e.into()))?;
-        let cover = if FileType::from_raw_mode(stat.st_mode).is_dir() {
-            copy_of(&mut empty, || {
+        let is_folder = FileType::from_raw_mode(stat.st_mode).is_dir();
+        let cover = match (is_folder, &empty) {
+            // Only an attached mount can be copied on kernels before 6.15: the first one, that is.
+            (true, Some(first)) => mount::clone_tree(first, "", Depth::One),
+            (true, None) => {
                 new_fs("tmpfs", &[("size", "0"), ("nr_inodes", "1")], QUIET | MountFlags::MOUNT_ATTR_RDONLY)
-            })
-        } else {
-            copy_of(&mut null, || {
-                let node = tree.root.locate("/dev/null")?;
-                mount::clone_tree(&node, "", Depth::One)
-            })
+            }
+            (false, _) => {
+                let null = tree.root.locate("/dev/null");
+                null.and_then(|null| mount::clone_tree(&null, "", Depth::One))
+            }
         };
-        cover.and_then(|cover| mount::attach(&cover, &place)).map_err(mount_error("mask", path))?;
+        let cover = cover.and_then(|cover| mount::attach(&cover, &place).map(|()| cover));
+        let cover = cover.map_err(mount_error("mask", path))?;
+        if is_folder && empty.is_none() {
+            empty = Some(cover);
+        }
     }
     Ok(())
-}
-
-/// A detached mount like the first, which is made when it is first wanted and stays detached to be copied from.
-fn copy_of(
-    first: &mut Option<OwnedFd>,
-    make: impl FnOnce() -> std::io::Result<OwnedFd>,
-) -> std::io::Result<OwnedFd> {
-    let original = match first.take() {
-        Some(original) => original,
-        None => make()?,
-    };
-    let copy = mount::clone_tree(&original, "", Depth::One);
-    *first = Some(original);
-    copy
 }
 
 pub(super) fn make_readonly(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String]) -> Result<()> {
