@@ -28,6 +28,7 @@ mod kill;
 mod load;
 mod login;
 mod logs;
+mod manifest;
 pub(crate) mod monitor;
 mod network;
 mod network_connect;
@@ -148,6 +149,11 @@ pub(crate) static TABLE: &[Command] = &[
     command(&["container inspect"], "Display detailed information on containers", inspect::containers),
     command(&["container prune"], "Remove all stopped containers", prune::containers),
     command(&["image inspect"], "Display detailed information on images", inspect::images),
+    command(
+        &["manifest inspect"],
+        "Display an image manifest, or manifest list, as a registry has it",
+        manifest::inspect,
+    ),
     command(&["image prune"], "Remove unused images", image_prune::main),
     command(&["volume ls", "volume list"], "List volumes", volume::list),
     command(&["volume create"], "Create a volume", volume::create),
@@ -179,6 +185,7 @@ pub(crate) static TABLE: &[Command] = &[
 pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("container", "Manage containers"),
     ("image", "Manage images"),
+    ("manifest", "Manage manifests"),
     ("volume", "Manage volumes"),
     ("network", "Manage networks"),
     ("system", "Manage tare"),

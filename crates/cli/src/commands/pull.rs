@@ -13,12 +13,14 @@ use tare_oci::{Platform, Reference};
 pub(crate) use environment::{ca_bundle, config_path, credentials, proxies, registries};
 use progress::{Sink, TransferProgress};
 
+use crate::error::Failure;
 use crate::output::print_line;
 use crate::session::Session;
 
 #[derive(clap::Parser)]
 struct Line {
-    #[arg(short, long, hide = true)]
+    /// Download all tagged images in the repository
+    #[arg(short, long)]
     all_tags: bool,
     #[arg(long, hide = true)]
     disable_content_trust: bool,
@@ -36,17 +38,35 @@ struct Line {
 /// `docker pull`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("pull"), args)?;
-    if line.all_tags {
-        return Err(crate::error::Failure::new("pull --all-tags is not supported: name the tags").into());
-    }
     let reference = super::tag::reference(&line.name)?;
-    if !line.quiet && !line.name.contains([':', '@']) {
+    let named = names_a_tag(&line.name);
+    if line.all_tags && named {
+        return Err(Failure::new("tag can't be used with --all-tags/-a").into());
+    }
+    if !line.quiet && !line.all_tags && !named {
         print_line(&format!("Using default tag: {}", reference.tag().unwrap_or("latest")))?;
     }
     let platform = line.platform.as_deref().unwrap_or_default();
-    transfer(session.engine()?, &reference, platform, line.quiet, Sink::Stdout)?;
-    print_line(&reference.canonical())?;
+    let wanted = if line.all_tags { all_tags(&reference)? } else { vec![reference.clone()] };
+    for name in &wanted {
+        transfer(session.engine()?, name, platform, line.quiet, Sink::Stdout)?;
+    }
+    print_line(&if line.all_tags { reference.repository() } else { reference.canonical() })?;
     Ok(0)
+}
+
+/// The names of all that the registry has in a repository.
+fn all_tags(reference: &Reference) -> anyhow::Result<Vec<Reference>> {
+    let tags = tare_image::registry::tags(reference, &pull_options()?)?;
+    if tags.is_empty() {
+        return Err(Failure::new(format!("no tags in repository {}", reference.repository())).into());
+    }
+    Ok(tags.iter().map(|tag| reference.with_tag(tag)).collect::<Result<_, _>>()?)
+}
+
+/// Whether a name as typed has a tag or a digest; the colon of a port is none.
+pub(crate) fn names_a_tag(text: &str) -> bool {
+    text.contains('@') || text.rsplit('/').next().is_some_and(|last| last.contains(':'))
 }
 
 /// Pulls an image that a command needs, with progress on stderr.
@@ -85,4 +105,15 @@ pub(crate) fn platform_of(text: &str) -> anyhow::Result<Option<Platform>> {
 /// How to reach registries, from the environment and Docker's config.json.
 pub(crate) fn pull_options() -> anyhow::Result<PullOptions> {
     Ok(PullOptions { platform: None, credentials: credentials()?, registries: registries() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_a_tag;
+
+    #[test]
+    fn ports_are_no_tags() {
+        assert!(names_a_tag("localhost:5000/app:1") && names_a_tag("app:1") && names_a_tag("app@sha256:0"));
+        assert!(!names_a_tag("localhost:5000/app") && !names_a_tag("app"));
+    }
 }

@@ -24,7 +24,7 @@ pub(super) fn pull(
     progress: &dyn PullProgress,
 ) -> Result<PullOutcome> {
     let key = name.manifest_key();
-    progress.message(&format!("{key}: Pulling from {}", name.familiar_repository()));
+    progress.message(&format!("{key}: Pulling from {}", name.path()));
     let (remote, found) = runtime.block_on(find(name, options))?;
     let before = store.find(&name.canonical())?.map(|i| i.id);
     let up_to_date = before == Some(found.manifest.config.digest);

@@ -72,6 +72,16 @@ impl Drop for Registry {
 pub(crate) struct Cutter {
     pub(crate) port: u16,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// Bytes passed on in the direction that counts.
+    pub(crate) bytes: Arc<AtomicUsize>,
+}
+
+/// What happens to a connection of a [`Cutter`] that has had its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Cut,
+    /// It stays open and silent.
+    Stall,
 }
 
 /// Which bytes a [`Cutter`] counts.
@@ -82,15 +92,23 @@ pub(crate) enum Direction {
 }
 
 impl Cutter {
+    /// Cuts downloads.
     pub(crate) fn start(target: u16, after: usize, cuts: i64) -> Self {
-        Self::start_towards(target, after, cuts, Direction::Down)
+        Self::start_towards(target, after, cuts, Direction::Down, Fate::Cut)
     }
 
-    pub(crate) fn start_towards(target: u16, after: usize, cuts: i64, direction: Direction) -> Self {
+    pub(crate) fn start_towards(
+        target: u16,
+        after: usize,
+        cuts: i64,
+        direction: Direction,
+        fate: Fate,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (count, cuts) = (Arc::clone(&connections), Arc::new(AtomicI64::new(cuts)));
+        let (connections, bytes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (count, sum, cuts) =
+            (Arc::clone(&connections), Arc::clone(&bytes), Arc::new(AtomicI64::new(cuts)));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
@@ -106,18 +124,28 @@ impl Cutter {
                     let _ = std::io::copy(&mut from, &mut to);
                     let _ = to.shutdown(Shutdown::Write);
                 });
-                let cuts = Arc::clone(&cuts);
-                std::thread::spawn(move || pass(counted.0, counted.1, after, &cuts));
+                let (cuts, sum) = (Arc::clone(&cuts), Arc::clone(&sum));
+                std::thread::spawn(move || {
+                    pass(&counted.0, &counted.1, after, &cuts, &sum);
+                    if fate == Fate::Stall {
+                        loop {
+                            std::thread::park();
+                        }
+                    }
+                    let _ = counted.0.shutdown(Shutdown::Both);
+                    let _ = counted.1.shutdown(Shutdown::Both);
+                });
             }
         });
-        Self { port, connections }
+        Self { port, connections, bytes }
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, after: usize, cuts: &AtomicI64) {
+fn pass(mut from: &TcpStream, mut to: &TcpStream, after: usize, cuts: &AtomicI64, sum: &AtomicUsize) {
     let (mut passed, mut buffer) = (0, [0u8; 4096]);
     while let Ok(n @ 1..) = from.read(&mut buffer) {
         passed += n;
+        sum.fetch_add(n, Ordering::Relaxed);
         if to.write_all(&buffer[..n]).is_err() {
             break;
         }
@@ -125,8 +153,6 @@ fn pass(mut from: TcpStream, mut to: TcpStream, after: usize, cuts: &AtomicI64) 
             break;
         }
     }
-    let _ = to.shutdown(Shutdown::Both);
-    let _ = from.shutdown(Shutdown::Both);
 }
 
 #[derive(Default)]

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 
 use tare_image::{LayerStatus, PullOptions, Silent};
 
-use crate::lab::{Cutter, Direction, Recorder, Registry};
+use crate::lab::{Cutter, Direction, Fate, Recorder, Registry};
 use crate::support::{image, name, store};
 
 #[test]
 fn a_broken_upload_is_begun_anew() {
     let registry = Registry::start("");
-    let cutter = Cutter::start_towards(registry.port, 1_000_000, 3, Direction::Up);
+    let cutter = Cutter::start_towards(registry.port, 1_000_000, 3, Direction::Up, Fate::Cut);
     let (_one, from) = store();
     let through = format!("127.0.0.1:{}/app:1", cutter.port);
     let pushed = image(&from, &through, &[("big", 6_000_000), ("small", 10)]);

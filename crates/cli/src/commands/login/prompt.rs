@@ -16,9 +16,10 @@ pub(super) fn ask(prompt: &str) -> anyhow::Result<String> {
 
 /// Asks without showing what is typed.
 pub(super) fn ask_secret(prompt: &str) -> anyhow::Result<String> {
-    begin(prompt)?;
-    // Raw, not only without echo: Ctrl-C must not leave a terminal behind that shows nothing.
+    // Raw, not only without echo: Ctrl-C must not leave a terminal behind that shows nothing. Before the prompt, for who
+    // waits for it types at once.
     let raw = RawMode::enter()?;
+    begin(prompt)?;
     let typed = read_hidden(&mut std::io::stdin().lock());
     drop(raw);
     note("");
