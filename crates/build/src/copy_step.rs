@@ -11,8 +11,10 @@ use crate::copy::{Style, Target, Writer};
 use crate::event::Event;
 use crate::executor::{Builder, Stage, Step, invalid};
 use crate::fetch::{self, Fetched};
+use crate::git::Repository;
 use crate::glob::{DoubleStar, Glob};
 use crate::plan;
+use crate::remote::{self, GitFolder};
 use crate::request::NamedContext;
 use crate::select::{self, Selected};
 use crate::sources::{Access, Origin, SourceRoot, mount};
@@ -31,6 +33,11 @@ enum Item {
         name: String,
         url: String,
         fetched: Fetched,
+    },
+    Repository {
+        repository: Repository,
+        commit: String,
+        git_folder: GitFolder,
     },
 }
 
@@ -134,6 +141,10 @@ impl Builder<'_> {
         let style = Style { owner, mode: how.mode };
         let mut writer = Writer::new(&root, style, self.cancel);
         for item in items {
+            if let Item::Repository { repository, commit, git_folder } = &item {
+                self.put_repository((repository, commit, *git_folder), &mut writer, how, step)?;
+                continue;
+            }
             item.write(&mut writer, &root, &how.target, (style, self.cancel), (how.parents, step.line))?;
         }
         Ok(staging)
@@ -211,12 +222,11 @@ impl Builder<'_> {
                     continue;
                 }
             };
-            if keyword == "ADD" && fetch::is_git(&text) {
-                return Err(invalid(
-                    step.line,
-                    "ADD",
-                    format!("{text}: git repositories are not supported; clone in a RUN"),
-                ));
+            if keyword == "ADD"
+                && let Some(repository) = Repository::parse(&text)
+            {
+                items.push(self.repository(&text, repository, copy, step)?);
+                continue;
             }
             if keyword == "ADD" && fetch::is_url(&text) {
                 items.push(self.fetch(&text, copy, step)?);
@@ -233,6 +243,39 @@ impl Builder<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// The commit of a repository; it is fetched only if there is no earlier result for it.
+    fn repository(
+        &self,
+        url: &str,
+        repository: Repository,
+        copy: &AddCopy,
+        step: Step,
+    ) -> Result<Item, Error> {
+        let commit = repository.commit(step.line, self.cancel)?;
+        if let Some(expected) = &copy.checksum
+            && !(expected.len() >= 7 && commit.starts_with(expected.as_str()))
+        {
+            let (url, expected) = (url.to_owned(), expected.clone());
+            return Err(Error::Checksum { line: step.line, url, expected, found: commit });
+        }
+        let git_folder = if copy.keep_git_dir { GitFolder::Kept } else { GitFolder::Removed };
+        Ok(Item::Repository { repository, commit, git_folder })
+    }
+
+    /// Copies what a repository holds.
+    fn put_repository(
+        &self,
+        (repository, commit, git_folder): (&Repository, &str, GitFolder),
+        writer: &mut Writer<'_>,
+        how: &How,
+        step: Step,
+    ) -> Result<(), Error> {
+        let checkout =
+            remote::check_out(self.request, repository, (commit, step.line), git_folder, self.cancel)?;
+        let root = SourceRoot::host(checkout.path(), crate::ignore::Ignore::default())?;
+        select::select(&root, ".", &[])?.iter().try_for_each(|all| writer.copy(all, &how.target))
     }
 
     fn fetch(&self, url: &str, copy: &AddCopy, step: Step) -> Result<Item, Error> {
@@ -316,6 +359,9 @@ impl Item {
             Self::Fetched { name, fetched, .. } => {
                 key.field("url").field(name).digest(&fetched.digest);
             }
+            Self::Repository { repository, commit, git_folder } => {
+                key.field("git").field(format!("{repository:?} {git_folder:?}")).field(commit);
+            }
         }
     }
 
@@ -335,6 +381,8 @@ impl Item {
                 let name = if name.is_empty() { url } else { name };
                 writer.fetched(&name, &mut fetched.file, fetched.mtime, target)
             }
+            // It needs the builder.
+            Self::Repository { .. } => Ok(()),
             Self::Archive(one) => {
                 let archive = one.source.to_string_lossy().into_owned();
                 writer.make_folder(&target.path)?;

@@ -156,13 +156,23 @@ pub enum Error {
         id: String,
     },
     /// `ADD` could not fetch a file.
-    #[error("line {line}: cannot fetch {url}: {reason}")]
+    #[error("{}cannot fetch {url}: {reason}", place(*line))]
     Fetch {
-        /// Line.
+        /// Line; 0 for the build's context.
         line: u32,
         /// The file.
         url: String,
         /// Why.
+        reason: String,
+    },
+    /// A repository could not be fetched.
+    #[error("{}cannot fetch {url}: {reason}", place(*line))]
+    Git {
+        /// Line; 0 for the build's context.
+        line: u32,
+        /// The repository.
+        url: String,
+        /// What git says.
         reason: String,
     },
     /// What `ADD` fetched has another checksum.
@@ -178,7 +188,7 @@ pub enum Error {
         found: String,
     },
     /// An archive is damaged or hostile.
-    #[error("line {line}: archive {archive}: {entry:?}")]
+    #[error("{}archive {archive}: {entry:?}", place(*line))]
     Archive {
         /// Line; 0 for the build's context.
         line: u32,
@@ -243,6 +253,11 @@ pub struct Excluded {
     pub pattern: String,
 }
 
+/// How a message begins.
+fn place(line: u32) -> String {
+    if line == 0 { String::new() } else { format!("line {line}: ") }
+}
+
 impl Error {
     /// The line of the Dockerfile that it is about.
     #[must_use]
@@ -261,6 +276,7 @@ impl Error {
             | Self::UnknownUser { line, .. }
             | Self::SecretMissing { line, .. }
             | Self::Fetch { line, .. }
+            | Self::Git { line, .. }
             | Self::Checksum { line, .. }
             | Self::Archive { line, .. } => Some(*line).filter(|line| *line > 0),
             Self::NoSuchTarget { .. }

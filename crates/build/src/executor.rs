@@ -88,7 +88,7 @@ pub(crate) fn build(
             stages: file.stages.iter().map(stage_name).collect(),
         })?,
     };
-    crate::leftovers::sweep(&request.run_root);
+    crate::leftovers::sweep(&request.run_root, &request.cache_root);
     let folder = ContextFolder::open(&mut request.context, &request.cache_root, &request.run_root, cancel)?;
     let host = Platform::host();
     let platform = request.platform.clone().unwrap_or_else(|| host.clone());

@@ -53,17 +53,32 @@ pub(crate) fn is_archive(path: &Path) -> io::Result<bool> {
     Ok(start.get(257..262) == Some(b"ustar"))
 }
 
-fn decompress(stream: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+/// What an xz archive may have the unpacker allocate, in KiB: the densest preset needs half of it, a header can ask for
+/// gigabytes.
+const XZ_MEMORY: u32 = 128 << 10;
+/// The same for zstd, as a power of two of bytes: that of `zstd --ultra`.
+const ZSTD_WINDOW: u32 = 27;
+
+/// Reads through gzip, zstd or xz, whichever the stream begins with; anything else as it is.
+///
+/// # Errors
+/// Those of reading the first bytes; `Unsupported` for bzip2.
+pub fn decompress(stream: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let mut stream = BufReader::with_capacity(64 << 10, stream);
-    let unsupported = |what: &str| {
-        let text = format!("{what} compression is not supported: use gzip or zstd");
-        Err(io::Error::new(io::ErrorKind::Unsupported, text))
-    };
     match stream.fill_buf()? {
         [0x1f, 0x8b, ..] => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(stream))),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Box::new(zstd::stream::read::Decoder::with_buffer(stream)?)),
-        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', ..] => unsupported("bzip2"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => unsupported("xz"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(stream)?;
+            decoder.window_log_max(ZSTD_WINDOW)?;
+            Ok(Box::new(decoder))
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            Ok(Box::new(lzma_rust2::XzReader::new_mem_limit(stream, true, XZ_MEMORY)))
+        }
+        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', ..] => {
+            let text = "bzip2 compression is not supported: use gzip, xz or zstd";
+            Err(io::Error::new(io::ErrorKind::Unsupported, text))
+        }
         _ => Ok(Box::new(stream)),
     }
 }
@@ -193,6 +208,8 @@ fn remove(parent: &rustix::fd::OwnedFd, name: &std::ffi::OsStr) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn archive(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
@@ -241,6 +258,50 @@ mod tests {
         assert!(!dir.path().join("escaped").exists() && !dir.path().join("dots").exists());
         assert!(inside.join("escaped").exists() && inside.join("dots").exists());
         assert_eq!(std::fs::read_to_string(inside.join("d/hard")).unwrap(), "text");
+    }
+
+    #[test]
+    fn reads_what_docker_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = archive(&[(EntryType::Regular, "a", "text")]);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain).unwrap();
+        let options = lzma_rust2::XzOptions::with_preset(6);
+        let mut xz = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        xz.write_all(&plain).unwrap();
+        let xz = xz.finish().unwrap();
+        let packed = [gzip.finish().unwrap(), zstd::encode_all(&plain[..], 1).unwrap(), xz.clone(), plain];
+        for (number, bytes) in packed.into_iter().enumerate() {
+            let file = dir.path().join("f");
+            std::fs::write(&file, &bytes).unwrap();
+            assert!(is_archive(&file).unwrap(), "{number}");
+            let inside = dir.path().join(number.to_string());
+            std::fs::create_dir(&inside).unwrap();
+            let root = RootDir::open_host(&inside).unwrap();
+            let options = Options::context(&Cancel::default());
+            unpack(Box::new(io::Cursor::new(bytes)), &root, Path::new("/"), &options).unwrap();
+            assert_eq!(std::fs::read_to_string(inside.join("a")).unwrap(), "text");
+        }
+        // Cut short, and with a byte changed.
+        let mut damaged = xz.clone();
+        damaged[40] ^= 0x55;
+        for bytes in [xz[..xz.len() / 2].to_vec(), damaged] {
+            let root = RootDir::open_host(dir.path()).unwrap();
+            let options = Options::context(&Cancel::default());
+            let failed = unpack(Box::new(io::Cursor::new(bytes)), &root, Path::new("/"), &options);
+            assert!(matches!(failed, Err(Error::Archive { .. })));
+        }
+    }
+
+    #[test]
+    fn an_archive_may_not_ask_for_memory_without_bound() {
+        let mut options = lzma_rust2::XzOptions::with_preset(0);
+        options.lzma_options.dict_size = 256 << 20;
+        let mut xz = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        xz.write_all(&archive(&[(EntryType::Regular, "a", "text")])).unwrap();
+        let mut stream = decompress(Box::new(io::Cursor::new(xz.finish().unwrap()))).unwrap();
+        let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("memory"), "{error}");
     }
 
     #[test]

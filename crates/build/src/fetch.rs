@@ -24,12 +24,6 @@ pub(crate) fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }
 
-/// Whether a source is a git repository, which is not supported.
-pub(crate) fn is_git(source: &str) -> bool {
-    let path = source.split(['#', '?']).next().unwrap_or_default();
-    source.starts_with("git@") || source.starts_with("git://") || (is_url(source) && path.ends_with(".git"))
-}
-
 /// The name of the file that a URL leads to; empty if it ends in a slash.
 pub(crate) fn file_name(url: &str) -> &str {
     let path = url.split(['#', '?']).next().unwrap_or_default();
@@ -89,6 +83,5 @@ mod tests {
         assert_eq!(file_name("https://example.test/a/wait-for-it.sh?x=/y#z"), "wait-for-it.sh");
         assert_eq!(file_name("https://example.test"), "");
         assert_eq!(file_name("https://example.test/a/"), "");
-        assert!(is_git("https://example.test/r.git#main") && !is_git("https://example.test/r.github"));
     }
 }

@@ -7,11 +7,15 @@ use tare_runtime::cgroup::Manager;
 
 /// The folders that builds make under the run root.
 const FOLDERS: [&str; 2] = ["build", "contexts"];
+/// Those under the cache root that do not outlive a build.
+const TEMPORARY: [&str; 2] = ["contexts", "downloads"];
 
 /// Removes what belongs to processes that are gone. Nothing of it is needed, so failing to is no reason not to build.
-pub(crate) fn sweep(run_root: &Path) {
-    for folder in FOLDERS {
-        for entry in std::fs::read_dir(run_root.join(folder)).into_iter().flatten().flatten() {
+pub(crate) fn sweep(run_root: &Path, cache_root: &Path) {
+    let here = FOLDERS.map(|name| run_root.join(name));
+    let there = TEMPORARY.map(|name| cache_root.join(name));
+    for folder in here.iter().chain(&there) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if is_dead(&entry.file_name().to_string_lossy()) {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
@@ -44,7 +48,7 @@ mod tests {
         for name in ["4194304999-0", &mine, "notes"] {
             std::fs::create_dir_all(root.path().join("build").join(name)).unwrap();
         }
-        sweep(root.path());
+        sweep(root.path(), root.path());
         assert!(!root.path().join("build/4194304999-0").exists());
         assert!(root.path().join("build").join(&mine).exists());
         assert!(root.path().join("build/notes").exists());

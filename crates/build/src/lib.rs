@@ -20,6 +20,7 @@ mod event;
 mod executor;
 mod extract;
 mod fetch;
+mod git;
 mod glob;
 mod ignore;
 mod instructions;
@@ -30,6 +31,7 @@ mod leftovers;
 mod mounts;
 mod plan;
 mod program;
+mod remote;
 mod request;
 mod run_mounts;
 mod run_step;
@@ -41,6 +43,8 @@ mod users;
 
 pub use error::{Error, Excluded, NearStage};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
+pub use extract::decompress;
+pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
     Secret, SecretSource,

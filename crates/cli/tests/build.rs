@@ -233,3 +233,113 @@ fn failures_show_where() {
     let missing = fails("FROM base\nCOPY nothing /\n", &["-f", "Dockerfile"]);
     assert!(missing.contains("   2 | >>> COPY nothing /\n"), "{missing}");
 }
+
+/// Runs a command in a folder; what it wrote.
+fn shell(folder: &std::path::Path, script: &str) -> String {
+    let output = Command::new("sh").args(["-ec", script]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Serves the files of a folder over http on loopback, as long as the test program runs.
+fn serve(folder: PathBuf) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = String::new();
+            let mut lines = BufReader::new(client.try_clone().unwrap());
+            lines.read_line(&mut request).unwrap();
+            let mut header = String::from("-");
+            while !header.trim().is_empty() {
+                header.clear();
+                lines.read_line(&mut header).unwrap();
+            }
+            let path = request.split(' ').nth(1).unwrap().split('?').next().unwrap().to_owned();
+            let (status, body) = match std::fs::read(folder.join(path.trim_start_matches('/'))) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn contexts_from_repositories() {
+    let world = World::new();
+    let source = world.folder.join("source");
+    std::fs::create_dir_all(source.join("app")).unwrap();
+    std::fs::write(source.join("app/Dockerfile"), "FROM base\nCOPY . /c\nRUN cat /c/f; test ! -e /c/.git\n")
+        .unwrap();
+    std::fs::write(source.join("app/f"), "one\n").unwrap();
+    std::os::unix::fs::symlink("/etc", source.join("out")).unwrap();
+    let git = "git -c user.name=t -c user.email=t@t.test";
+    shell(
+        &source,
+        &format!("git init -q -b main . && git add . && {git} commit -qm 1 && {git} tag -a v1 -m v1"),
+    );
+    let first = shell(&source, "git rev-parse HEAD");
+    std::fs::write(source.join("app/f"), "two\n").unwrap();
+    shell(
+        &source,
+        &format!(
+            "{git} commit -qam 2 && git clone -q --bare . ../web/r.git && cd ../web/r.git && git update-server-info"
+        ),
+    );
+    let url = format!("{}/r.git", serve(world.folder.join("web")));
+
+    assert!(world.ok(&["build", &format!("{url}#:app")]).contains(" two\n"));
+    assert!(world.ok(&["build", &format!("{url}#v1:app")]).contains(" one\n"), "a tag");
+    assert!(world.ok(&["build", &format!("{url}#{first}:app"), "-f", "Dockerfile"]).contains("CACHED"));
+    for (part, said) in
+        [("#nope", "there is no branch, tag or whole commit \"nope\""), ("#:out", "is no folder in it")]
+    {
+        let refused = world.run(&["build", &format!("{url}{part}")]);
+        assert!(!refused.status.success() && text(&refused).contains(said), "{}", text(&refused));
+    }
+    world.write(
+        "Dockerfile",
+        &format!("FROM base\nADD --keep-git-dir {url}#v1 /r\nRUN cat /r/app/f /r/.git/HEAD\n"),
+    );
+    assert!(world.ok(&["build", "."]).contains(&first));
+    assert_eq!(world.ok(&["build", "."]).matches("CACHED").count(), 2);
+    world.write("compose.yaml", &format!("name: far\nservices: {{a: {{build: '{url}#main:app'}}}}\n"));
+    assert!(world.ok(&["compose", "build"]).contains("RUN cat /c/f"));
+    assert!(world.is_empty("root/build/contexts"), "checkouts are removed");
+}
+
+#[test]
+fn contexts_by_url_and_from_stdin() {
+    let world = World::new();
+    let web = world.folder.join("web");
+    std::fs::create_dir(&web).unwrap();
+    world.write("Dockerfile", "FROM base\nCOPY f /\nRUN cat /f\n");
+    world.write("Other", "FROM base\nCOPY f /g\nRUN echo other; cat /g\n");
+    world.write("f", "text\n");
+    for flag in ["", "z", "J"] {
+        shell(&world.context(), &format!("tar -c{flag}f ../web/c{flag}.tar ."));
+    }
+    let archive = |flag: &str| std::fs::read(web.join(format!("c{flag}.tar"))).unwrap();
+    for flag in ["", "z", "J"] {
+        let built = world.feed(&["build", "--no-cache", "-"], &archive(flag));
+        assert!(built.status.success() && text(&built).contains(" text\n"), "{flag}: {}", text(&built));
+    }
+    let other = world.feed(&["build", "-f", "Other", "-"], &archive("z"));
+    assert!(text(&other).contains(" other\n"), "{}", text(&other));
+    let plain = world.feed(&["build", "-"], b"FROM base\nRUN echo alone\n");
+    assert!(text(&plain).contains(" alone\n"), "{}", text(&plain));
+    let url = serve(web.clone());
+    assert!(world.ok(&["build", "--no-cache", &format!("{url}/cz.tar")]).contains(" text\n"));
+    std::fs::write(web.join("Dockerfile"), "FROM base\nRUN echo by URL\n").unwrap();
+    assert!(world.ok(&["build", &format!("{url}/Dockerfile")]).contains(" by URL\n"));
+    let from_both =
+        world.feed(&["build", "-f", "-", &format!("{url}/c.tar")], b"FROM base\nCOPY f /\nRUN echo both\n");
+    assert!(text(&from_both).contains(" both\n"), "{}", text(&from_both));
+    let missing = world.run(&["build", &format!("{url}/nothing.tar")]);
+    assert!(text(&missing).contains("Error: cannot fetch"), "{}", text(&missing));
+}

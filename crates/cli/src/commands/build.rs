@@ -1,9 +1,9 @@
-//! `docker build`: flags to a [`Request`], and the Dockerfile from the context, a file or stdin.
+//! `docker build`: flags to a [`Request`].
 
+mod context;
 pub(crate) mod progress;
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use rustix::fd::AsFd as _;
@@ -95,7 +95,7 @@ struct Line {
     sbom: Option<String>,
     #[arg(long, hide = true)]
     builder: Option<String>,
-    /// Folder, tar archive on stdin (-)
+    /// Folder, git repository, archive or Dockerfile by URL or on stdin (-)
     #[arg(value_name = "PATH | URL | -")]
     context: String,
 }
@@ -104,9 +104,11 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("build"), args)?;
     let engine = session.engine()?;
-    let mut request = request(engine, &line)?;
     let mode = Mode::choose(&line.progress, line.quiet)?;
+    let mut request = request(engine, &line)?;
+    let checkout = context::fill(&mut request, &line.context, line.file.as_deref(), mode)?;
     let id = run(engine, &mut request, mode)?;
+    drop(checkout);
     if let Some(file) = &line.iidfile {
         std::fs::write(file, &id).with_context(|| format!("cannot write {file}"))?;
     }
@@ -121,18 +123,12 @@ pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow:
     // A build that was killed leaves its layer behind; nothing but the space is lost if that cannot be removed.
     let _ = engine.images()?.sweep();
     let printer = Printer::new(mode);
-    let interrupts =
-        Interrupts::watch(&[Signal::INT, Signal::TERM, Signal::HUP]).context("cannot watch for signals")?;
-    let watched = interrupts.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")?;
-    let outcome = tare_build::build(engine.images()?, request, &printer, &Cancel::watching(watched));
+    let interruption = Interruption::watch()?;
+    let outcome = tare_build::build(engine.images()?, request, &printer, &interruption.cancel);
     printer.finish(request, &outcome);
     match outcome {
         Ok(outcome) => Ok(outcome.image_id.to_string()),
-        Err(error @ tare_build::Error::Cancelled) => {
-            let signal = interrupts.take().ok().flatten().unwrap_or(Signal::INT);
-            let code = u8::try_from(128 + signal.number()).unwrap_or(130);
-            Err(Failure::new(error.to_string()).with_code(code).into())
-        }
+        Err(error @ tare_build::Error::Cancelled) => Err(interruption.failure(&error)),
         Err(error) => {
             let (name, text) = (&request.dockerfile_name, &request.dockerfile);
             if let Some(excerpt) = error.line().and_then(|line| tare_dockerfile::excerpt(name, text, line)) {
@@ -140,6 +136,28 @@ pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow:
             }
             Err(error.into())
         }
+    }
+}
+
+/// From now on, and as long as it lives, the first Ctrl-C asks the build to end.
+struct Interruption {
+    interrupts: Interrupts,
+    cancel: Cancel,
+}
+
+impl Interruption {
+    fn watch() -> anyhow::Result<Interruption> {
+        let signals = [Signal::INT, Signal::TERM, Signal::HUP];
+        let interrupts = Interrupts::watch(&signals).context("cannot watch for signals")?;
+        let watched = interrupts.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")?;
+        Ok(Interruption { interrupts, cancel: Cancel::watching(watched) })
+    }
+
+    /// «build cancelled», with the exit code of the signal.
+    fn failure(&self, error: &tare_build::Error) -> anyhow::Error {
+        let signal = self.interrupts.take().ok().flatten().unwrap_or(Signal::INT);
+        let code = u8::try_from(128 + signal.number()).unwrap_or(130);
+        Failure::new(error.to_string()).with_code(code).into()
     }
 }
 
@@ -154,9 +172,7 @@ pub(crate) fn base_request(engine: &Engine, dockerfile: String, context: Context
 }
 
 fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
-    let (dockerfile, name, context) = sources(line)?;
-    let mut request = base_request(engine, dockerfile, context)?;
-    request.dockerfile_name = name;
+    let mut request = base_request(engine, String::new(), Context::Empty)?;
     request.tags = line.tag.iter().map(|tag| super::tag::reference(tag)).collect::<Result<_, _>>()?;
     request.target.clone_from(&line.target);
     for text in &line.build_arg {
@@ -202,94 +218,6 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         request.entitlements = Entitlements::Insecure;
     }
     Ok(request)
-}
-
-/// The Dockerfile's text, its name relative to the context, and the context.
-fn sources(line: &Line) -> anyhow::Result<(String, String, Context)> {
-    let from_stdin = || -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read stdin")?;
-        Ok(bytes)
-    };
-    if line.context == "-" {
-        let bytes = from_stdin()?;
-        if is_archive(&bytes) {
-            let name = line.file.clone().unwrap_or_else(|| "Dockerfile".to_owned());
-            let text = file_in_archive(&bytes, &name)?;
-            return Ok((text, name, Context::Tar(Box::new(std::io::Cursor::new(bytes)))));
-        }
-        return Ok((text(bytes, "-")?, "Dockerfile".to_owned(), Context::Empty));
-    }
-    for scheme in ["http://", "https://", "git://", "git@"] {
-        if line.context.starts_with(scheme) {
-            return Err(Failure::new(format!("a context at {} is not supported", line.context))
-                .with_hint("clone or download it first, then build the folder")
-                .into());
-        }
-    }
-    let folder = std::path::absolute(&line.context)?;
-    if !folder.is_dir() {
-        return Err(
-            Failure::new(format!("unable to prepare context: path {:?} not found", line.context)).into()
-        );
-    }
-    if line.file.as_deref() == Some("-") {
-        return Ok((text(from_stdin()?, "-")?, "Dockerfile".to_owned(), Context::Dir(folder)));
-    }
-    let path = match &line.file {
-        Some(file) => std::path::absolute(file)?,
-        None => folder.join("Dockerfile"),
-    };
-    let bytes = std::fs::read(&path).map_err(|error| {
-        let failure = Failure::new(format!("failed to read dockerfile: open {}: {error}", path.display()));
-        match near(&folder) {
-            Some(other) if error.kind() == std::io::ErrorKind::NotFound => {
-                failure.with_hint(format!("there is a {other}: name it with -f"))
-            }
-            _ => failure,
-        }
-    })?;
-    let name = path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().into_owned();
-    Ok((text(bytes, &name)?, name, Context::Dir(folder)))
-}
-
-fn text(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
-    String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name} is not UTF-8 text")).into())
-}
-
-/// Another file in the folder that looks like a Dockerfile.
-fn near(folder: &Path) -> Option<String> {
-    let names = std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.to_ascii_lowercase().contains("dockerfile") && name != "Dockerfile").min()
-}
-
-/// A tar archive has its magic in the first header; a compressed one begins with its compressor's.
-fn is_archive(bytes: &[u8]) -> bool {
-    bytes.get(257..262) == Some(b"ustar")
-        || bytes.starts_with(&[0x1f, 0x8b])
-        || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-}
-
-fn file_in_archive(bytes: &[u8], name: &str) -> anyhow::Result<String> {
-    if bytes.get(257..262) != Some(b"ustar") {
-        return Err(Failure::new("a compressed context on stdin is not supported")
-            .with_hint("decompress it on the way: zcat context.tar.gz | docker build -")
-            .into());
-    }
-    let mut archive = tar::Archive::new(bytes);
-    for entry in archive.entries().context("cannot read the context on stdin")? {
-        let mut entry = entry.context("cannot read the context on stdin")?;
-        let path = entry.path()?.into_owned();
-        if path.strip_prefix(".").unwrap_or(&path) == Path::new(name) {
-            let mut text = String::new();
-            entry.read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
-            return Ok(text);
-        }
-    }
-    Err(Failure::new(format!("failed to read dockerfile: {name} is not in the context on stdin")).into())
 }
 
 /// `id=x,src=file`, `id=x,env=NAME`, `id=NAME`.
@@ -348,18 +276,5 @@ mod tests {
         assert!(matches!(secret("id=x,env=PATH").unwrap().source, SecretSource::Value(_)));
         assert!(secret("id=x,src=/nonexistent").is_err());
         assert!(secret("src=/etc/passwd").is_err());
-    }
-
-    #[test]
-    fn archives_are_told_from_dockerfiles() {
-        let mut builder = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_ustar();
-        header.set_size(7);
-        builder.append_data(&mut header, "./Dockerfile", &b"FROM a\n"[..]).unwrap();
-        let bytes = builder.into_inner().unwrap();
-        assert!(is_archive(&bytes));
-        assert_eq!(file_in_archive(&bytes, "Dockerfile").unwrap(), "FROM a\n");
-        assert!(file_in_archive(&bytes, "Other").is_err());
-        assert!(!is_archive(b"FROM scratch\n"));
     }
 }
