@@ -7,6 +7,8 @@
 #   make bench      time tare, and whatever else is on PATH, side by side
 
 PREFIX ?= /usr/local
+# Where systemd looks for units that were not packaged.
+UNITS ?= $(PREFIX)/lib/systemd/system
 CARGO ?= cargo
 TARE := $(CURDIR)/target/release/tare
 export TARE
@@ -81,12 +83,17 @@ install: build
 	        echo "$$there stays as it is: call tare by its own name"; \
 	    fi; \
 	done
+	@if [ -d $(DESTDIR)/usr/lib/systemd/system ] || [ -d $(DESTDIR)/lib/systemd/system ]; then \
+	    install -d $(DESTDIR)$(UNITS) && \
+	    sed 's|@BIN@|$(PREFIX)/bin|' systemd/tare.service >$(DESTDIR)$(UNITS)/tare.service && \
+	    echo "systemctl enable tare    starts containers with a restart policy when the machine does"; \
+	fi
 
 uninstall:
 	@for name in docker docker-compose; do \
 	    if [ "$$(readlink $(DESTDIR)$(PREFIX)/bin/$$name)" = tare ]; then rm $(DESTDIR)$(PREFIX)/bin/$$name; fi; \
 	done
-	rm -f $(DESTDIR)$(PREFIX)/bin/tare
+	rm -f $(DESTDIR)$(PREFIX)/bin/tare $(DESTDIR)$(UNITS)/tare.service
 
 bench: build
 	images/make.sh busybox

@@ -11,6 +11,7 @@ use crate::Engine;
 use crate::container::Exit;
 use crate::control::{Control, connect_anywhere};
 use crate::error::{Error, Result};
+use crate::event::Action;
 
 /// What an attaching client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,7 @@ impl Engine {
         let path = self.run_folder(&container.id).join("attach.sock");
         let stream = connect_anywhere(&path).map_err(Error::io("connect to", &path))?;
         options.announce(&stream).map_err(Error::io("write to", &path))?;
+        self.emit_container(Action::Attach, &self.record(&container.id)?, &[]);
         Ok(Attachment::new(stream, control, container.id, container.config.tty))
     }
 

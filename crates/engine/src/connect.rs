@@ -6,8 +6,7 @@ use crate::Engine;
 use crate::config::{EndpointConfig, NetworkMode};
 use crate::container::Record;
 use crate::error::{Error, Result};
-use crate::event::{Action, Kind};
-use crate::networks::{DEFAULT, Network};
+use crate::networks::DEFAULT;
 
 impl Engine {
     /// Puts a container on a further network; a running one gets the interface at once.
@@ -46,7 +45,7 @@ impl Engine {
             let request = Request::Connect { attachment: Box::new(attachment) };
             self.control(&record.id, &record.name)?.ask(&request)?;
         }
-        self.keep(&record, &network, Action::Connect)
+        self.keep(&record)
     }
 
     /// Takes a container off a network.
@@ -71,13 +70,11 @@ impl Engine {
             self.control(&record.id, &record.name)?.ask(&request)?;
         }
         self.store.write(|tx| tx.release(&record.id, Some(&network.id)))?;
-        self.keep(&record, &network, Action::Disconnect)
+        self.keep(&record)
     }
 
-    fn keep(&self, record: &Record, network: &Network, action: Action) -> Result<()> {
-        self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, record))?;
-        self.emit(Kind::Network, action, &network.id, &[("container", &record.id), ("name", &network.name)]);
-        Ok(())
+    fn keep(&self, record: &Record) -> Result<()> {
+        self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, record))
     }
 }
 

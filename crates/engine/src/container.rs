@@ -5,13 +5,18 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tare_monitor::status::{self, BoundPort, Health, Note, Status};
+use tare_monitor::status::{self, BoundPort, EndCause, Health, Note, Status};
 
 use crate::Engine;
 use crate::config::ContainerConfig;
 use crate::error::{Error, Result};
 use crate::store;
 use crate::user_ids::UserIds;
+
+/// The exit code of a container whose monitor was killed: SIGKILL took it along.
+pub(crate) const KILLED: i32 = 137;
+/// Docker's exit code of a container that ran when the machine went down.
+pub(crate) const LOST: i32 = 255;
 
 /// What the database keeps of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,6 +176,8 @@ pub struct Exit {
     pub oom_killed: bool,
     /// The whole grace time passed before it was killed.
     pub grace_exhausted: bool,
+    /// Who wanted it.
+    pub cause: EndCause,
     /// When the run began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -246,10 +253,20 @@ impl Engine {
 
     /// The last status, of this boot or an earlier one.
     pub(crate) fn status(&self, id: &str) -> Result<Option<Status>> {
-        match Status::read(&self.run_folder(id).join("status.json"))? {
+        match self.live_status(id)? {
             Some(status) => Ok(Some(status)),
-            None => Ok(Status::read(&self.folder(id).join("final.json"))?),
+            None => Ok(self.kept_status(id)?.map(went_down)),
         }
+    }
+
+    /// What a monitor of this boot wrote last.
+    pub(crate) fn live_status(&self, id: &str) -> Result<Option<Status>> {
+        Ok(Status::read(&self.run_folder(id).join("status.json"))?)
+    }
+
+    /// What outlived a reboot, as it was written.
+    pub(crate) fn kept_status(&self, id: &str) -> Result<Option<Status>> {
+        Ok(Status::read(&self.folder(id).join("final.json"))?)
     }
 
     pub(crate) fn is_active(&self, id: &str) -> bool {
@@ -296,6 +313,7 @@ pub(crate) fn state(status: &Status) -> State {
         failure: exit.error.clone(),
         oom_killed: exit.oom_killed,
         grace_exhausted: exit.grace_exhausted,
+        cause: exit.cause,
         started_at: status.started_at,
         finished_at: exit.finished_at,
     };
@@ -303,7 +321,7 @@ pub(crate) fn state(status: &Status) -> State {
         return State::Exited(exit(end));
     }
     if !status.monitor_alive() {
-        return State::Exited(killed(status));
+        return State::Exited(exit(&unseen(KILLED)));
     }
     match &status.state {
         status::State::Starting => State::Created,
@@ -319,14 +337,23 @@ pub(crate) fn state(status: &Status) -> State {
     }
 }
 
-/// The end of a container whose monitor was killed: SIGKILL took it along.
-fn killed(status: &Status) -> Exit {
-    Exit {
-        code: 137,
-        failure: None,
+/// The last status of an earlier boot: a container that ran then ended with the machine.
+fn went_down(mut status: Status) -> Status {
+    if !matches!(status.state, status::State::Exited(_)) {
+        status.state = status::State::Exited(unseen(LOST));
+        status.ready = false;
+    }
+    status
+}
+
+/// The end of a run that nobody saw.
+pub(crate) fn unseen(code: i32) -> status::Exit {
+    status::Exit {
+        code,
         oom_killed: false,
+        finished_at: Timestamp::now(),
+        error: None,
         grace_exhausted: false,
-        started_at: status.started_at,
-        finished_at: status.started_at.unwrap_or_else(Timestamp::now),
+        cause: EndCause::Interrupted,
     }
 }

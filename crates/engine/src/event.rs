@@ -1,144 +1,24 @@
-//! Events: one JSON line each in `events.jsonl` of the runtime dir, appended by whoever did the thing.
-//!
-//! There is no daemon to broadcast them, so readers follow the file. Appends of one line are atomic (O_APPEND, under
-//! 4 KiB or not: one write call); at 8 MiB the file is renamed to `events.jsonl.1`.
+//! Events, from the engine's side: telling of what it did itself, and reading what everybody told. The file and its lines
+//! are [`tare_monitor::event`]'s.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+pub use tare_monitor::event::{Action, Event, Kind};
 
 use crate::Engine;
 use crate::error::{Error, Result};
 
-const LIMIT: u64 = 8 << 20;
-const FILE: &str = "events.jsonl";
-
-/// What kind of object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A container.
-    Container,
-    /// An image.
-    Image,
-    /// A volume.
-    Volume,
-    /// A network.
-    Network,
-}
-
-/// What happened, in Docker's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "Docker's event names, as they stand in its API documentation")]
-pub enum Action {
-    Create,
-    Start,
-    Die,
-    Kill,
-    Stop,
-    Restart,
-    Pause,
-    Unpause,
-    Rename,
-    Destroy,
-    Attach,
-    Resize,
-    Update,
-    Commit,
-    Oom,
-    #[serde(rename = "health_status: healthy")]
-    Healthy,
-    #[serde(rename = "health_status: unhealthy")]
-    Unhealthy,
-    #[serde(rename = "exec_start")]
-    ExecStart,
-    #[serde(rename = "exec_die")]
-    ExecDie,
-    Mount,
-    Unmount,
-    Connect,
-    Disconnect,
-    Remove,
-    Pull,
-    Push,
-    Tag,
-    Untag,
-    Delete,
-    Import,
-    Load,
-    Save,
-    Prune,
-}
-
-/// One event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    /// Nanoseconds since 1970.
-    pub time_nano: i64,
-    /// Kind of object.
-    pub kind: Kind,
-    /// What happened to it.
-    pub action: Action,
-    /// Id (containers, networks), name (volumes, images).
-    pub id: String,
-    /// Name, image, labels, exit code…
-    pub attributes: BTreeMap<String, String>,
-}
-
-impl Event {
-    /// The end of a container, as its monitor tells it: it knows no more of the container than this.
-    #[must_use]
-    pub fn died(id: &str, name: &str, code: i32) -> Self {
-        let attributes = [("exitCode".to_owned(), code.to_string()), ("name".to_owned(), name.to_owned())];
-        Self {
-            time_nano: now(),
-            kind: Kind::Container,
-            action: Action::Die,
-            id: id.into(),
-            attributes: attributes.into(),
-        }
-    }
-
-    /// Appends the event to those of a runtime dir. Events are a convenience: failing to write one fails nothing else.
-    pub fn record(&self, run: &Path) {
-        let _ = append(&run.join(FILE), self);
-    }
-}
-
-fn now() -> i64 {
-    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
-}
-
-fn append(path: &Path, event: &Event) -> std::io::Result<()> {
-    let mut bytes = serde_json::to_vec(event)?;
-    bytes.push(b'\n');
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-    if file.metadata()?.len() > LIMIT {
-        std::fs::rename(path, path.with_extension("jsonl.1"))?;
-        file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-    }
-    file.write_all(&bytes)
-}
-
 impl Engine {
-    fn events_path(&self) -> PathBuf {
-        self.paths().run.join(FILE)
+    /// The file that all events go to.
+    pub(crate) fn events_path(&self) -> PathBuf {
+        self.paths().run.join(tare_monitor::event::FILE)
     }
 
     /// Notes that something happened. Events are a convenience: failing to write one fails nothing else.
     pub fn emit(&self, kind: Kind, action: Action, id: &str, attributes: &[(&str, &str)]) {
-        let event = Event {
-            time_nano: now(),
-            kind,
-            action,
-            id: id.into(),
-            attributes: attributes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-        };
-        event.record(&self.paths().run);
+        let attributes = attributes.iter().map(|(key, text)| ((*key).into(), (*text).into())).collect();
+        Event::now(kind, action, id, attributes).record(&self.events_path());
     }
 
     /// The events so far, from `since` on (nanoseconds), and a reader for those to come.

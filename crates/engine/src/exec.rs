@@ -7,10 +7,13 @@ use std::os::fd::OwnedFd;
 
 use tare_runtime::{ExecSpec, Running, Stdio};
 
-use crate::Engine;
 use crate::config::ContainerConfig;
 use crate::error::{Error, Result};
 use crate::event::Action;
+use crate::{Engine, ids};
+
+/// The attribute of `exec_create` and `exec_start` that Docker writes into their names.
+pub const COMMAND: &str = "execCommand";
 
 /// What to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,24 +35,20 @@ pub struct ExecConfig {
 /// A process in a container. It is a child of this process.
 #[derive(Debug)]
 pub struct Executing {
+    /// Names this execution in events: 64 hex digits.
+    pub id: String,
     /// PID as this process sees it.
     pub pid: i32,
     /// For polling.
     pub pidfd: OwnedFd,
     /// The terminal's master side.
     pub terminal: Option<OwnedFd>,
-}
-
-impl From<Running> for Executing {
-    fn from(running: Running) -> Self {
-        Self { pid: running.pid, pidfd: running.pidfd, terminal: running.pty_master }
-    }
+    container: String,
 }
 
 impl Executing {
     /// Waits for the end; returns the exit code, 128+n after signal n.
-    #[must_use]
-    pub fn wait(&self) -> i32 {
+    fn wait(&self) -> i32 {
         use rustix::process::{Pid, WaitOptions, waitpid};
         loop {
             match waitpid(Pid::from_raw(self.pid), WaitOptions::empty()) {
@@ -102,9 +101,25 @@ impl Engine {
             pdeathsig: bond == Bond::Tied,
             process,
         };
-        let executing = tare_runtime::exec(&spec, stdio)?;
-        self.emit_container(Action::ExecStart, &record, &[("execCommand", &exec.argv.join(" "))]);
-        Ok(executing.into())
+        let id = ids::random_hex(32);
+        let command = exec.argv.join(" ");
+        let told = [(COMMAND, command.as_str()), ("execID", &id)];
+        self.emit_container(Action::ExecCreate, &record, &told);
+        let Running { pid, pidfd, pty_master: terminal, .. } = tare_runtime::exec(&spec, stdio)?;
+        self.emit_container(Action::ExecStart, &record, &told);
+        Ok(Executing { id, pid, pidfd, terminal, container: record.id })
+    }
+
+    /// Waits for the end of a process; returns the exit code, 128+n after signal n.
+    #[must_use]
+    pub fn wait_exec(&self, executing: &Executing) -> i32 {
+        let code = executing.wait();
+        // A container with --rm is gone with its first process, and its name with it.
+        if let Ok(record) = self.record(&executing.container) {
+            let told = [("execID", executing.id.as_str()), ("exitCode", &code.to_string())];
+            self.emit_container(Action::ExecDie, &record, &told);
+        }
+        code
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod archive;
 pub mod attach;
+mod boot;
 pub mod commit;
 pub mod config;
 mod connect;
@@ -40,6 +41,7 @@ mod wait;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+pub use boot::Booted;
 pub use container::{Container, State};
 pub use create::{Created, Warning};
 pub use error::{Error, Result};

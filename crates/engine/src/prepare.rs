@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tare_monitor::event::{MountedVolume, Telling};
 use tare_monitor::log::LogPolicy;
 use tare_monitor::spec::{self, Attachment, Bridged, HealthCheck, MonitorSpec, Stdin};
 use tare_network::forward::{self, PortMapping};
@@ -69,9 +70,21 @@ impl Engine {
             network: self.network_plan(record, networks),
             ports: ports(config, record)?,
             ready_ports: record.ready_ports.clone(),
+            telling: self.telling(record),
             notes: Vec::new(),
             runtime,
         })
+    }
+
+    /// What the monitor tells of the container's runs.
+    fn telling(&self, record: &Record) -> Telling {
+        let mut attributes = record.config.labels.clone();
+        attributes.insert("image".into(), record.image_ref.clone());
+        let volumes = record.config.mounts.iter().filter_map(|mount| {
+            let name = crate::volumes::volume_name(&mount.source)?.to_owned();
+            Some(MountedVolume { name, destination: mount.target.clone(), writable: !mount.readonly })
+        });
+        Telling { file: self.events_path(), attributes, volumes: volumes.collect() }
     }
 
     fn log_policy(&self, record: &Record) -> Result<LogPolicy> {

@@ -3,11 +3,13 @@
 //! What can be left is little, by design (ARCHITECTURE.md): a control group folder without processes, endpoint files of
 //! dead monitors, the veth of a namespace that is going anyway, and `--rm` containers that nobody removed.
 
-use tare_monitor::status::State as Phase;
+use tare_monitor::status::{Exit, State as Phase, Status};
 use tare_runtime::cgroup::Manager;
 
 use crate::Engine;
+use crate::container::{KILLED, LOST, Record, unseen};
 use crate::error::Result;
+use crate::event::Action;
 
 impl Engine {
     /// [`Engine::reconcile`], once in this engine's life: before the first list or creation.
@@ -25,17 +27,10 @@ impl Engine {
     pub fn reconcile(&self) -> Result<usize> {
         let mut tidied = 0;
         for record in self.records()? {
+            tidied += usize::from(self.note_end(&record)?);
             let Some(status) = self.status(&record.id)? else { continue };
             let ended = matches!(status.state, Phase::Exited(_));
-            if !ended && status.monitor_alive() {
-                continue;
-            }
-            if !ended {
-                self.sweep_kernel(&record.id)?;
-                self.note_killed(&record.id, status)?;
-                tidied += 1;
-            }
-            if record.config.auto_remove && !self.monitor_lives(&record.id) {
+            if ended && record.config.auto_remove && !self.monitor_lives(&record.id) {
                 self.auto_remove(&record.id)?;
                 tidied += 1;
             }
@@ -43,24 +38,43 @@ impl Engine {
         Ok(tidied)
     }
 
+    /// Writes the end that nobody could write: the monitor was killed, or the machine went down. Returns whether it did.
+    fn note_end(&self, record: &Record) -> Result<bool> {
+        if self.unseen_end(&record.id)?.is_none() {
+            return Ok(false);
+        }
+        // Somebody may be starting it just now, and what is swept must not be that run's.
+        let Some(_lock) = self.monitor_lock(&record.id)? else { return Ok(false) };
+        let Some((status, exit)) = self.unseen_end(&record.id)? else { return Ok(false) };
+        self.sweep_kernel(&record.id)?;
+        let code = exit.code.to_string();
+        let status = Status { state: Phase::Exited(exit), ready: false, ..status };
+        status.write(&self.folder(&record.id).join("final.json"))?;
+        let live = self.run_folder(&record.id).join("status.json");
+        if live.exists() {
+            status.write(&live)?;
+        }
+        self.emit_container(Action::Die, record, &[("exitCode", &code)]);
+        Ok(true)
+    }
+
+    /// The last status of a run that ended without a word, and the end that it came to.
+    fn unseen_end(&self, id: &str) -> Result<Option<(Status, Exit)>> {
+        let over = |status: &Status| matches!(status.state, Phase::Exited(_));
+        let (status, code) = match self.live_status(id)? {
+            Some(live) if over(&live) || live.monitor_alive() => return Ok(None),
+            Some(live) => (live, KILLED),
+            None => match self.kept_status(id)? {
+                Some(kept) if !over(&kept) => (kept, LOST),
+                _ => return Ok(None),
+            },
+        };
+        Ok(Some((status, unseen(code))))
+    }
+
     /// Whether the process that wrote the last status still runs (it may be removing the container just now).
     fn monitor_lives(&self, id: &str) -> bool {
         self.status(id).is_ok_and(|s| s.is_some_and(|s| s.monitor_alive()))
-    }
-
-    /// Writes the end that a killed monitor could not write.
-    fn note_killed(&self, id: &str, mut status: tare_monitor::status::Status) -> Result<()> {
-        status.state = Phase::Exited(tare_monitor::status::Exit {
-            code: 137,
-            oom_killed: false,
-            finished_at: jiff::Timestamp::now(),
-            error: None,
-            grace_exhausted: false,
-        });
-        status.ready = false;
-        status.write(&self.folder(id).join("final.json"))?;
-        let live = self.run_folder(id).join("status.json");
-        if live.exists() { Ok(status.write(&live)?) } else { Ok(()) }
     }
 
     /// Kills what is left in a container's control group and removes the group.

@@ -45,6 +45,7 @@ impl Engine {
         options.announce(&ours).map_err(Error::io("write to", "the attach socket"))?;
         let terminal = record.config.tty;
         let id = record.id.clone();
+        self.emit_container(Action::Attach, &record, &[]);
         let control = self.launch(record, Some(theirs))?;
         Ok(Attachment::new(ours, control, id, terminal))
     }
@@ -91,7 +92,6 @@ impl Engine {
         {
             return Err(Error::StartFailed(failure.clone()));
         }
-        self.emit_container(Action::Start, record, &[]);
         Ok(())
     }
 

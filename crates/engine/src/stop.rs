@@ -39,7 +39,6 @@ pub enum StopOutcome {
 /// A stop that was begun; see [`Engine::begin_stop`].
 #[derive(Debug)]
 pub struct PendingStop {
-    container: Container,
     control: crate::control::Control,
     begun: Instant,
 }
@@ -69,7 +68,7 @@ impl Engine {
         let grace_ms = options.timeout.map(|seconds| seconds.saturating_mul(1000));
         let Ok(mut control) = self.subscribe(&container.id, &container.name) else { return Ok(None) };
         control.send(&Request::Stop { signal, grace_ms })?;
-        Ok(Some(PendingStop { container, control, begun: Instant::now() }))
+        Ok(Some(PendingStop { control, begun: Instant::now() }))
     }
 
     /// Waits for the end of a stop.
@@ -81,10 +80,6 @@ impl Engine {
         let status = pending.control.wait_for(None, ended)?;
         // The monitor's last act after this message is to close the connection.
         while pending.control.next(Some(Duration::from_secs(5)))?.is_some() {}
-        let record = self.record(&pending.container.id);
-        if let Ok(record) = &record {
-            self.emit_container(Action::Stop, record, &[]);
-        }
         let killed = matches!(status.map(|s| s.state), Some(Phase::Exited(e)) if e.grace_exhausted);
         Ok(if killed { StopOutcome::Killed { after: pending.begun.elapsed() } } else { StopOutcome::Stopped })
     }
@@ -108,7 +103,6 @@ impl Engine {
         } else {
             control.ask(&Request::Kill { signal: number })?;
         }
-        self.emit_container(Action::Kill, &record, &[("signal", &number.to_string())]);
         Ok(())
     }
 
@@ -189,7 +183,11 @@ impl Engine {
         let mut record = self.record(name)?;
         let old = std::mem::replace(&mut record.name, ids::check_name("container", new)?.to_owned());
         self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record))?;
-        self.emit_container(Action::Rename, &record, &[("oldName", &old)]);
+        // One that has ended meanwhile needs no news of its name.
+        if let Ok(mut control) = self.control(&record.id, &record.name) {
+            control.ask(&Request::Rename { name: record.name.clone() })?;
+        }
+        self.emit_container(Action::Rename, &record, &[("oldName", &format!("/{old}"))]);
         Ok(())
     }
 

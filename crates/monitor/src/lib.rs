@@ -12,6 +12,7 @@
 pub mod attach;
 mod client;
 mod error;
+pub mod event;
 mod health;
 mod io;
 pub mod log;

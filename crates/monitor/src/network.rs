@@ -66,15 +66,15 @@ pub(crate) fn connect(
     publish(spec)
 }
 
-/// Takes an endpoint of a running container away.
+/// Takes an endpoint of a running container away, and returns it.
 pub(crate) fn disconnect(
     spec: &mut MonitorSpec,
     network_id: &str,
     dns: Option<&mut dns::Server>,
-) -> Result<(), Error> {
-    let Network::Bridged(bridged) = &mut spec.network else { return Ok(()) };
+) -> Result<Option<Attachment>, Error> {
+    let Network::Bridged(bridged) = &mut spec.network else { return Ok(None) };
     let Some(at) = bridged.attachments.iter().position(|a| a.endpoint.network_id == network_id) else {
-        return Ok(());
+        return Ok(None);
     };
     let attachment = bridged.attachments.remove(at);
     record::withdraw(&attachment.records, &spec.id)?;
@@ -82,11 +82,11 @@ pub(crate) fn disconnect(
     if let Some(dns) = dns {
         dns.set_config(&dns_config(bridged));
     }
-    Ok(())
+    Ok(Some(attachment))
 }
 
 /// Makes the container's names known to its networks.
-fn publish(spec: &MonitorSpec) -> Result<(), Error> {
+pub(crate) fn publish(spec: &MonitorSpec) -> Result<(), Error> {
     let Network::Bridged(bridged) = &spec.network else { return Ok(()) };
     let Some(monitor) = MonitorIdentity::current() else { return Ok(()) };
     for attachment in &bridged.attachments {

@@ -46,6 +46,11 @@ pub enum Request {
         /// Columns.
         cols: u16,
     },
+    /// The container has another name.
+    Rename {
+        /// The new one.
+        name: String,
+    },
     /// Add an endpoint.
     Connect {
         /// The endpoint, its bridge, its names.

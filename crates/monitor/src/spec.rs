@@ -8,6 +8,7 @@ use tare_network::forward::PortMapping;
 use tare_network::{Bridge, Endpoint};
 
 use crate::Error;
+use crate::event::Telling;
 use crate::log::LogPolicy;
 
 /// The format's version.
@@ -46,6 +47,8 @@ pub struct MonitorSpec {
     pub ports: Vec<PortMapping>,
     /// TCP ports whose LISTEN state makes the container ready; none: ready at once.
     pub ready_ports: Vec<u16>,
+    /// What is told of it to those who follow events.
+    pub telling: Telling,
     /// Remarks of the engine, carried into the status.
     pub notes: Vec<crate::status::Note>,
 }

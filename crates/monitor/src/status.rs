@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! /run/tare/containers/<id>/status.json     while the monitor lives (and until the container is started again)
-//! /var/lib/tare/containers/<id>/final.json  a copy at the container's end, which outlives a reboot
+//! /var/lib/tare/containers/<id>/final.json  a copy at each start and at the end, which outlives a reboot
 //! ```
+//! A copy that claims a running container where there is no `status.json` tells of a machine that went down meanwhile.
 //! A status that claims a running container counts only while its monitor lives: see [`Status::monitor_alive`].
 
 use std::io::Write;
@@ -77,6 +78,22 @@ pub struct Exit {
     /// The stop signal was ignored for the whole grace time.
     #[serde(default)]
     pub grace_exhausted: bool,
+    /// Who wanted it.
+    #[serde(default)]
+    pub cause: EndCause,
+}
+
+/// Who ended a run: a boot of the machine starts again what a user did not stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndCause {
+    /// The container itself.
+    #[default]
+    Own,
+    /// A user, with `stop` or `kill`.
+    Requested,
+    /// The machine: its monitor was told to end, or killed.
+    Interrupted,
 }
 
 /// A failure to start, typed so that the CLI can choose exit code and hint.

@@ -25,13 +25,14 @@ use crate::protocol::Message;
 use crate::restart::Backoff;
 use crate::run::{self, Run};
 use crate::spec::MonitorSpec;
-use crate::status::{BoundPort, HealthStatus, Note, State, Status};
+use crate::status::{BoundPort, EndCause, HealthStatus, Note, State, Status};
 use crate::{Error, network};
 
 mod deaf;
 mod ending;
 mod requests;
 mod streams;
+mod telling;
 
 /// How long after a start the monitor gives back the memory that starting took.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -58,22 +59,30 @@ pub enum Witness {
 ///
 /// # Errors
 /// Only what keeps the monitor itself from working: its specification, sockets, or `poll(2)`.
-pub fn supervise(spec_path: &Path, handover: Handover) -> Result<(MonitorSpec, Status, Witness), Error> {
+pub fn supervise(spec_path: &Path, handover: Handover) -> Result<(MonitorSpec, Witness), Error> {
     let spec = MonitorSpec::read(spec_path)?;
     let mut supervisor = Supervisor::new(spec, handover)?;
     supervisor.work()?;
     let witness = supervisor.finish();
-    Ok((supervisor.spec, supervisor.status, witness))
+    Ok((supervisor.spec, witness))
 }
 
 /// A stop under way.
 #[derive(Debug)]
 struct Stopping {
     then: AfterStop,
+    signal: Signal,
     grace: Duration,
     kill_at: Option<Instant>,
     killed: bool,
     deaf: Option<deaf::Deaf>,
+}
+
+impl Stopping {
+    /// No time for the container to end by itself: what `rm -f` asks for.
+    fn is_kill(&self) -> bool {
+        self.signal == Signal::KILL && self.grace.is_zero()
+    }
 }
 
 struct Supervisor {
@@ -93,6 +102,7 @@ struct Supervisor {
     restart_at: Option<Instant>,
     settled_at: Option<Instant>,
     stopping: Option<Stopping>,
+    end_cause: EndCause,
     handed_over: bool,
     early: EarlyInput,
     buffer: Vec<u8>,
@@ -117,6 +127,8 @@ enum Freezing {
 enum AfterStop {
     /// Nothing.
     End,
+    /// Nothing, but the next boot of the machine may start it.
+    EndForNow,
     /// Another run.
     StartAgain,
 }
@@ -169,6 +181,7 @@ impl Supervisor {
             restart_at: None,
             settled_at: None,
             stopping: None,
+            end_cause: EndCause::Own,
             handed_over,
             early: EarlyInput::default(),
             buffer: vec![0; 32 * 1024],
@@ -176,6 +189,8 @@ impl Supervisor {
     }
 
     fn work(&mut self) -> Result<(), Error> {
+        // A hierarchy that cannot be written to is no reason not to run: without a service manager nobody looks at it.
+        let _ = self.cgroups.leave_session();
         self.status.write(&self.status_path)?;
         // A foreground client's opening line is there before the container can print anything.
         for index in (0..self.attached.len()).rev() {
@@ -226,6 +241,8 @@ impl Supervisor {
         self.status.health = run.health.as_ref().map(|h| h.health.clone());
         self.status.state = State::Running { pid: run.pid, paused: false };
         self.run = Some(run);
+        self.tell_start();
+        self.status.write(&self.spec.final_status)?;
         self.settled_at = Some(Instant::now() + SETTLED);
         self.deliver_early_input();
         self.publish()
@@ -360,7 +377,7 @@ impl Supervisor {
     fn signalled(&mut self) {
         while let Ok(Some(info)) = self.signals.read() {
             if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&info.signal) {
-                self.stop(None, None, AfterStop::End);
+                self.stop(None, None, AfterStop::EndForNow);
             }
         }
     }
@@ -400,8 +417,12 @@ impl Supervisor {
             stopping.kill_at = None;
             stopping.deaf = None;
             stopping.killed = true;
+            let told = stopping.is_kill();
             let _ = run.group.thaw();
             let _ = tare_sys::signal::pidfd_send(&run.pidfd, Signal::KILL);
+            if !told {
+                self.tell_signal(Signal::KILL.number());
+            }
         }
     }
 
@@ -413,7 +434,8 @@ impl Supervisor {
             return;
         }
         self.status.ready = checker.health.status == HealthStatus::Healthy;
-        self.status.health = Some(checker.health.clone());
+        let before = self.status.health.replace(checker.health.clone());
+        self.tell_health(before.as_ref());
         let _ = self.publish();
     }
 

@@ -12,6 +12,9 @@ use tare_sys::clone::{CloneFlags, clone3};
 use tare_sys::root::RootDir;
 use tare_sys::{ns, prctl, process, pty, userns};
 
+/// What a copy of the caller is called until it becomes the program.
+const NAME: &std::ffi::CStr = c"tare-exec";
+
 pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
     let gone = |_| Error::NotRunning { pid: spec.pid };
     let target = process::pidfd_open(spec.pid).map_err(gone)?;
@@ -98,6 +101,10 @@ fn different(pid: i32) -> Result<CloneFlags> {
 }
 
 fn enter_and_run(target: &OwnedFd, spaces: CloneFlags, launch: &Launch<'_>, entry: &Entry) -> Error {
+    // In the container's sight from its first moment on, so neither the name nor the command line may tell of the host.
+    // Best effort, as a name is nothing to fail for; and at once, while `/proc` is still the host's.
+    let _ = prctl::set_name(NAME);
+    let _ = prctl::set_command_line(NAME);
     let settle = || {
         entry.join()?;
         let is_other_user_space = spaces.contains(CloneFlags::NEWUSER);

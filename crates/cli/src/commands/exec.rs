@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use anyhow::Context as _;
 use rustix::fd::{AsFd as _, OwnedFd};
+use tare_engine::Engine;
 use tare_engine::exec::{Bond, ExecConfig, Executing};
 use tare_runtime::Stdio;
 use tare_sys::exec::ExecArgs;
@@ -105,11 +106,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     if !config.tty {
         let executing = engine.exec(name, &config, own_streams(line.interactive)?, Bond::Tied)?;
-        return Ok(exit_code(executing.wait()));
+        return Ok(exit_code(engine.wait_exec(&executing)));
     }
     let signals = attach::signals(true, false)?;
     let executing = engine.exec(name, &config, Stdio::Terminal, Bond::Tied)?;
-    on_terminal(&executing, line.interactive, DetachKeys::parse(&line.detach_keys)?, &signals)
+    on_terminal(engine, &executing, line.interactive, DetachKeys::parse(&line.detach_keys)?, &signals)
 }
 
 fn env(line: &Line) -> anyhow::Result<Vec<String>> {
@@ -161,6 +162,7 @@ impl Peer for Terminal<'_> {
 }
 
 fn on_terminal(
+    engine: &Engine,
     executing: &Executing,
     interactive: bool,
     keys: DetachKeys,
@@ -181,7 +183,7 @@ fn on_terminal(
     let ended = attach::run(channel, settings, signals, &Terminal(master));
     drop(raw);
     match ended? {
-        Ended::Closed => Ok(exit_code(executing.wait())),
+        Ended::Closed => Ok(exit_code(engine.wait_exec(executing))),
         Ended::Detached => Ok(0),
         Ended::Signalled(signal) => Ok(exit_code(128 + signal.number())),
     }

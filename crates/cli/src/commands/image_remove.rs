@@ -34,18 +34,29 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     let mut code = 0;
     for name in &line.names {
+        let image = engine.images()?.find(name)?.map(|image| image.id.to_string());
         match engine.images()?.remove(name, &RemoveOptions { force: line.force, in_use: &in_use }) {
             Ok(removed) => {
                 for gone in &removed {
                     print_line(&text(gone))?;
+                    tell(engine, image.as_deref().unwrap_or(name), gone);
                 }
-                engine.emit(Kind::Image, Action::Delete, name, &[("name", name)]);
             }
             Err(tare_image::Error::NoSuchImage(_)) if line.force => {}
             Err(error) => code = report(&error.into()),
         }
     }
     Ok(code)
+}
+
+/// Tells of what became of an image; of its layers nothing is told.
+fn tell(engine: &Engine, image: &str, removed: &Removed) {
+    let action = match removed {
+        Removed::Untagged(_) => Action::Untag,
+        Removed::Deleted(id) if id.to_string() == image => Action::Delete,
+        Removed::Deleted(_) => return,
+    };
+    engine.emit(Kind::Image, action, image, &[("name", image)]);
 }
 
 /// Which containers use which images: (image ID, user).

@@ -36,7 +36,8 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     let engine = session.engine()?;
     for name in engine.images()?.load(&mut input, &Silent)? {
-        engine.emit(Kind::Image, Action::Load, &name, &[("name", &name)]);
+        let id = engine.images()?.find(&name)?.map_or_else(|| name.clone(), |image| image.id.to_string());
+        engine.emit(Kind::Image, Action::Load, &id, &[("name", &id)]);
         let what = if name.starts_with("sha256:") { "Loaded image ID" } else { "Loaded image" };
         print_line(&format!("{what}: {name}"))?;
     }

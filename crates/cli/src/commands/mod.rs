@@ -168,6 +168,11 @@ pub(crate) static TABLE: &[Command] = &[
     command(&["network connect"], "Connect a container to a network", network_connect::connect),
     command(&["network disconnect"], "Disconnect a container from a network", network_connect::disconnect),
     command(&["system df"], "Show disk usage", system::disk_usage),
+    command(
+        &["system boot"],
+        "Start the containers that start with the machine by their restart policy",
+        system::boot,
+    ),
     command(&["system prune"], "Remove unused data", prune::system),
     command(&["builder prune", "buildx prune"], "Remove build cache", builder::prune),
     command(&["buildx version"], "Show the builder's version", builder::version),

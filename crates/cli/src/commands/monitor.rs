@@ -8,11 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use tare_engine::event::Event;
-use tare_monitor::status::State;
 use tare_monitor::{Handover, Witness};
 
-use crate::session::{self, Session};
+use crate::session::Session;
 
 /// Runs the monitor; what goes wrong is written to `monitor.log` in the container's folder.
 #[expect(clippy::print_stderr, reason = "descriptor 2 is the monitor's log")]
@@ -38,10 +36,7 @@ fn run(args: &[OsString]) -> Result<()> {
         std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     rustix::stdio::dup2_stdin(&null).context("dup2")?;
     rustix::stdio::dup2_stdout(&null).context("dup2")?;
-    let (spec, status, witness) = tare_monitor::supervise(&folder.join("monitor.json"), handover)?;
-    if let State::Exited(exit) = &status.state {
-        Event::died(&spec.id, &spec.name, exit.code).record(&session::paths()?.run);
-    }
+    let (spec, witness) = tare_monitor::supervise(&folder.join("monitor.json"), handover)?;
     // `--rm`: whoever waits in the foreground removes the container; without one it falls to us.
     if witness == Witness::Gone && spec.runtime.root.volatile {
         Session::new("tare").engine()?.auto_remove(&spec.id)?;

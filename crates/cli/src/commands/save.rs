@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
+use tare_engine::event::{Action, Kind};
 
 use crate::error::Failure;
 use crate::session::Session;
@@ -23,9 +24,16 @@ struct Line {
 /// `docker save`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("save"), args)?;
-    let store = session.engine()?.images()?;
+    let engine = session.engine()?;
+    let store = engine.images()?;
     let names: Vec<&str> = line.names.iter().map(String::as_str).collect();
     write_to(line.output.as_deref(), |out| Ok(store.save(&names, out)?))?;
+    for name in names {
+        if let Some(image) = store.find(name)? {
+            let id = image.id.to_string();
+            engine.emit(Kind::Image, Action::Save, &id, &[("name", &id)]);
+        }
+    }
     Ok(0)
 }
 

@@ -1,9 +1,10 @@
-//! `docker system df`.
+//! `docker system df`, and `system boot`.
 
 use tare_engine::volumes::folder_size;
 
+use crate::error::report;
 use crate::output::view::{Row, Shape, View};
-use crate::output::{human, print};
+use crate::output::{human, print, print_line};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -75,6 +76,26 @@ pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u
     let rows: Vec<Row> = rows.iter().map(|(kind, usage)| usage.row(kind)).collect();
     print(&VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: false })?)?;
     Ok(0)
+}
+
+#[derive(clap::Parser)]
+struct BootLine {}
+
+/// `tare system boot`: what Docker's daemon does when the machine starts.
+pub(crate) fn boot(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let _: BootLine = crate::flags::parse(&session.path("system boot"), args)?;
+    let mut code = 0;
+    for booted in session.engine()?.boot()? {
+        match booted.outcome {
+            Ok(()) => print_line(&booted.name)?,
+            Err(error) => {
+                let error = anyhow::Error::from(error).context(format!("container {}", booted.name));
+                report(&error);
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
 }
 
 impl Usage {

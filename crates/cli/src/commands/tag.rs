@@ -22,7 +22,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let target: Reference = reference(&line.target)?;
     let engine = session.engine()?;
     engine.images()?.tag(&line.source, &target)?;
-    engine.emit(Kind::Image, Action::Tag, &line.source, &[("name", &target.familiar())]);
+    if let Some(image) = engine.images()?.find(&target.familiar())? {
+        engine.emit(Kind::Image, Action::Tag, &image.id.to_string(), &[("name", &target.familiar())]);
+    }
     Ok(0)
 }
 

@@ -23,9 +23,11 @@ impl Supervisor {
             error: None,
             // `-t 0` leaves no time that could be used up.
             grace_exhausted: self.stopping.as_ref().is_some_and(|s| s.killed && !s.grace.is_zero()),
+            cause: self.end_cause,
         };
         let ran = run.began.elapsed();
         self.clean_up(run);
+        self.tell_end(&exit, ran);
         self.conclude(Ok((exit, ran)));
     }
 
@@ -61,7 +63,7 @@ impl Supervisor {
     /// How long to wait before another run; `None`: there is none.
     fn pause_before_next(&mut self, exit: &Exit, ran: Duration) -> Option<Duration> {
         match self.stopping.as_ref().map(|s| s.then) {
-            Some(AfterStop::End) => return None,
+            Some(AfterStop::End | AfterStop::EndForNow) => return None,
             Some(AfterStop::StartAgain) => return Some(Duration::ZERO),
             None => {}
         }
@@ -84,6 +86,7 @@ impl Supervisor {
             finished_at: Timestamp::now(),
             error: Some(failure),
             grace_exhausted: false,
+            cause: self.end_cause,
         }
     }
 

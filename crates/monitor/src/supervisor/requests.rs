@@ -10,9 +10,10 @@ use super::deaf::Deaf;
 use super::{AfterStop, Freezing, Stopping, Supervisor};
 use crate::attach::Attached;
 use crate::client::{Client, Incoming};
+use crate::event::Action;
 use crate::protocol::{Message, Request};
 use crate::spec::{Attachment, RestartPolicy};
-use crate::status::State;
+use crate::status::{EndCause, Exit, State};
 use crate::{Error, network, run};
 
 impl Supervisor {
@@ -76,6 +77,7 @@ impl Supervisor {
             Request::Resize { rows, cols } => {
                 self.run.as_ref().map_or(Ok(()), |r| r.io.resize(rows, cols)).map_err(|e| e.to_string())
             }
+            Request::Rename { name } => self.rename(name).map_err(|e| e.to_string()),
             Request::Connect { attachment } => self.connect(*attachment).map_err(|e| e.to_string()),
             Request::Disconnect { network_id } => self.disconnect(&network_id).map_err(|e| e.to_string()),
             Request::Update { resources, restart } => self.update(resources.as_deref(), restart),
@@ -84,12 +86,23 @@ impl Supervisor {
 
     fn connect(&mut self, attachment: Attachment) -> Result<(), Error> {
         let Some(run) = &mut self.run else { return Ok(()) };
-        network::connect(&mut self.spec, attachment, run.netns.as_fd(), run.dns.as_mut())
+        network::connect(&mut self.spec, attachment.clone(), run.netns.as_fd(), run.dns.as_mut())?;
+        self.tell_network(Action::Connect, &attachment);
+        Ok(())
     }
 
     fn disconnect(&mut self, network_id: &str) -> Result<(), Error> {
         let dns = self.run.as_mut().and_then(|r| r.dns.as_mut());
-        network::disconnect(&mut self.spec, network_id, dns)
+        if let Some(attachment) = network::disconnect(&mut self.spec, network_id, dns)? {
+            self.tell_network(Action::Disconnect, &attachment);
+        }
+        Ok(())
+    }
+
+    /// Events and the network's names have the new one from now on.
+    fn rename(&mut self, name: String) -> Result<(), Error> {
+        self.spec.name = name;
+        if self.run.is_some() { network::publish(&self.spec) } else { Ok(()) }
     }
 
     fn update(
@@ -102,13 +115,22 @@ impl Supervisor {
         }
         if let Some(resources) = resources {
             self.cgroups.group(&run::cgroup_path(&self.spec)).update(resources).map_err(|e| e.to_string())?;
+            // For the next run; devices cannot be changed.
+            let devices = self.spec.runtime.cgroup.resources.devices.take();
+            self.spec.runtime.cgroup.resources =
+                tare_runtime::cgroup::Resources { devices, ..resources.clone() };
         }
         Ok(())
     }
 
     /// Begins a stop. During a restart's pause there is nothing to stop: the container has ended.
     pub(super) fn stop(&mut self, signal: Option<i32>, grace_ms: Option<i64>, then: AfterStop) {
-        if then == AfterStop::End {
+        match then {
+            AfterStop::End => self.end_cause = EndCause::Requested,
+            AfterStop::EndForNow => self.end_cause = EndCause::Interrupted,
+            AfterStop::StartAgain => {}
+        }
+        if then != AfterStop::StartAgain {
             self.spec.restart = RestartPolicy::No;
         }
         if then == AfterStop::StartAgain && self.restart_at.is_some() {
@@ -117,7 +139,7 @@ impl Supervisor {
         }
         if self.restart_at.take().is_some() {
             if let State::Restarting { last } = &self.status.state {
-                self.status.state = State::Exited(last.clone());
+                self.status.state = State::Exited(Exit { cause: self.end_cause, ..last.clone() });
             }
             return;
         }
@@ -133,17 +155,20 @@ impl Supervisor {
         let kill_at = grace.map(|grace| Instant::now() + grace);
         // Who waits for ever wants it to end by itself.
         let deaf = deaf.filter(|_| kill_at.is_some());
-        self.stopping =
-            Some(Stopping { then, grace: grace.unwrap_or(Duration::MAX), kill_at, killed: false, deaf });
+        let grace = grace.unwrap_or(Duration::MAX);
+        self.tell_signal(signal.number());
+        self.stopping = Some(Stopping { then, signal, grace, kill_at, killed: false, deaf });
     }
 
     fn kill(&mut self, number: i32) -> Result<(), String> {
         let Some(run) = &self.run else { return Err("the container is not running".into()) };
         let signal = Signal::from_number(number).ok_or_else(|| format!("{number} is not a signal"))?;
         tare_sys::signal::pidfd_send(&run.pidfd, signal).map_err(|e| e.to_string())?;
+        self.tell_signal(number);
         if signal == Signal::KILL {
             let _ = run.group.thaw();
             self.spec.restart = RestartPolicy::No;
+            self.end_cause = EndCause::Requested;
         }
         Ok(())
     }
