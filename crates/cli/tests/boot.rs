@@ -61,8 +61,15 @@ impl<'a> Machine<'a> {
         self.gone();
     }
 
-    /// The init system ends everything in order.
-    fn shut_down(self) {
+    /// What the unit of systemd does; then everything else is gone.
+    fn shut_down(self) -> String {
+        let said = self.ok(&["system", "shutdown"]);
+        self.gone();
+        said
+    }
+
+    /// Another init system: every process is told to end.
+    fn end_all(self) {
         for pid in monitors(self.lab) {
             let pid = rustix::process::Pid::from_raw(pid).unwrap();
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -177,13 +184,22 @@ fn an_orderly_shutdown_is_no_stop_by_the_user() {
     machine.ok(&service("job", "on-failure", &[]));
     machine.ok(&service("killed", "unless-stopped", &[]));
     machine.ok(&["kill", "killed"]);
-    machine.shut_down();
+    let link = ["--link", "web"];
+    machine.ok(&service("front", "always", &link));
+    let said = machine.shut_down();
+    assert!(said.find("front") < said.find("web"), "what depends on others ends first: {said}");
+    check_orderly(&lab, &["front", "job", "web"]).end_all();
+    let machine = check_orderly(&lab, &["front", "job", "web"]);
+    machine.ok(&["rm", "-f", "front", "web", "job", "killed"]);
+}
 
-    let machine = Machine::boot(&lab);
+/// The next boot: what it starts.
+fn check_orderly<'a>(lab: &'a Lab, expected: &[&str]) -> Machine<'a> {
+    let machine = Machine::boot(lab);
     let said = machine.ok(&["system", "boot"]);
     let mut started: Vec<&str> = said.lines().collect();
     started.sort_unstable();
-    assert_eq!(started, ["job", "web"], "143 is a failure");
+    assert_eq!(started, expected, "143 is a failure");
     assert!(answers(&machine, "web"));
-    machine.ok(&["rm", "-f", "web", "job", "killed"]);
+    machine
 }

@@ -1,12 +1,13 @@
-//! `system boot`: what a daemon would start when the machine does.
+//! `system boot` and `system shutdown`: what a daemon would start when the machine does, and stop before it goes down.
 //!
-//! Nothing of tare runs by itself, so something has to call this at boot; `make install` brings a unit for systemd.
+//! Nothing of tare runs by itself, so something has to call these; `make install` brings a unit for systemd.
 //! Bridges and firewall rules need no care of their own: every monitor makes those of its container's networks.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tare_monitor::status::EndCause;
+use tare_monitor::protocol::Request;
+use tare_monitor::status::{EndCause, State as Phase};
 
 use crate::Engine;
 use crate::config::{ContainerConfig, NamespaceMode, NetworkMode, RestartPolicy};
@@ -21,12 +22,12 @@ const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 
-/// One container that was to be started.
+/// One container that was to be started or stopped.
 #[derive(Debug)]
-pub struct Booted {
+pub struct Moved {
     /// Its name.
     pub name: String,
-    /// Whether it runs.
+    /// Whether it was.
     pub outcome: Result<()>,
 }
 
@@ -34,32 +35,54 @@ impl Engine {
     /// Starts the containers that their restart policy starts with the machine, those that others depend on first.
     ///
     /// # Errors
-    /// Those of looking at the containers; one that cannot be started is told in its [`Booted`], and the others go on.
-    pub fn boot(&self) -> Result<Vec<Booted>> {
+    /// Those of looking at the containers; one that cannot be started is told in its [`Moved`], and the others go on.
+    pub fn boot(&self) -> Result<Vec<Moved>> {
         let all = self.containers()?;
         let due: Vec<&Container> = all.iter().filter(|container| is_due(container)).collect();
-        let mut booted = Vec::new();
-        for wave in waves(&due) {
-            let started: Vec<Booted> = std::thread::scope(|scope| {
-                let starts: Vec<_> =
-                    wave.iter().map(|container| scope.spawn(|| self.boot_one(container, &due))).collect();
-                starts.into_iter().filter_map(|start| start.join().ok()).collect()
-            });
-            booted.extend(started);
-        }
-        Ok(booted)
+        Ok(each(waves(&due), |container| self.boot_one(container, &due)))
+    }
+
+    /// Stops every container because the machine goes down, dependents first: the next boot may start them again.
+    ///
+    /// # Errors
+    /// Those of looking at the containers; one that cannot be stopped is told in its [`Moved`], and the others go on.
+    pub fn shut_down(&self) -> Result<Vec<Moved>> {
+        let all = self.containers()?;
+        let running: Vec<&Container> = all.iter().filter(|container| container.state.is_active()).collect();
+        let mut waves = waves(&running);
+        waves.reverse();
+        Ok(each(waves, |container| self.shut_down_one(container)))
+    }
+
+    fn shut_down_one(&self, container: &Container) -> Result<()> {
+        // One that has ended by itself meanwhile is as it should be.
+        let Ok(mut control) = self.subscribe(&container.id, &container.name) else { return Ok(()) };
+        control.send(&Request::ShutDown)?;
+        control.wait_for(None, |status| matches!(status.state, Phase::Exited(_)))?;
+        Ok(())
     }
 
     /// Starts one, and waits for it if others depend on it: the next wave begins when this one has come to its end.
-    fn boot_one(&self, container: &Container, due: &[&Container]) -> Booted {
-        let outcome = self.start(&container.id).and_then(|()| {
-            if due.iter().any(|other| depends(other, container)) {
-                self.wait_ready(&container.id, PATIENCE)?;
-            }
-            Ok(())
-        });
-        Booted { name: container.name.clone(), outcome }
+    fn boot_one(&self, container: &Container, due: &[&Container]) -> Result<()> {
+        self.start(&container.id)?;
+        if due.iter().any(|other| depends(other, container)) {
+            self.wait_ready(&container.id, PATIENCE)?;
+        }
+        Ok(())
     }
+}
+
+/// Does the same to all containers: those of one wave at once, wave after wave.
+fn each(waves: Vec<Vec<&Container>>, act: impl Fn(&Container) -> Result<()> + Sync) -> Vec<Moved> {
+    let act = |container: &Container| Moved { name: container.name.clone(), outcome: act(container) };
+    let mut moved = Vec::new();
+    for wave in waves {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = wave.iter().map(|container| scope.spawn(|| act(container))).collect();
+            moved.extend(threads.into_iter().filter_map(|thread| thread.join().ok()));
+        });
+    }
+    moved
 }
 
 /// Docker's rules for the start of its daemon.

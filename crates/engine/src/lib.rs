@@ -41,7 +41,7 @@ mod wait;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-pub use boot::Booted;
+pub use boot::Moved;
 pub use container::{Container, State};
 pub use create::{Created, Warning};
 pub use error::{Error, Result};

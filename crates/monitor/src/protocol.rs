@@ -30,6 +30,9 @@ pub enum Request {
         /// Milliseconds; `None` takes the container's.
         grace_ms: Option<i64>,
     },
+    /// The same as a stop with the container's own signal and grace time, because the machine goes down: its next boot may
+    /// start the container again.
+    ShutDown,
     /// Send one signal; no restart follows if it ends the container.
     Kill {
         /// Signal number.

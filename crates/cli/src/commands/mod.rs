@@ -173,6 +173,11 @@ pub(crate) static TABLE: &[Command] = &[
         "Start the containers that start with the machine by their restart policy",
         system::boot,
     ),
+    command(
+        &["system shutdown"],
+        "Stop all containers in order, to be started again by `system boot`",
+        system::shutdown,
+    ),
     command(&["system prune"], "Remove unused data", prune::system),
     command(&["builder prune", "buildx prune"], "Remove build cache", builder::prune),
     command(&["buildx version"], "Show the builder's version", builder::version),

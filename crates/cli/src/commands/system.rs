@@ -1,5 +1,6 @@
-//! `docker system df`, and `system boot`.
+//! `docker system df`, `system boot` and `system shutdown`.
 
+use tare_engine::Moved;
 use tare_engine::volumes::folder_size;
 
 use crate::error::report;
@@ -84,13 +85,22 @@ struct BootLine {}
 /// `tare system boot`: what Docker's daemon does when the machine starts.
 pub(crate) fn boot(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let _: BootLine = crate::flags::parse(&session.path("system boot"), args)?;
+    told(session.engine()?.boot()?)
+}
+
+/// `tare system shutdown`: what Docker's daemon does when the machine goes down.
+pub(crate) fn shutdown(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let _: BootLine = crate::flags::parse(&session.path("system shutdown"), args)?;
+    told(session.engine()?.shut_down()?)
+}
+
+fn told(moved: Vec<Moved>) -> anyhow::Result<u8> {
     let mut code = 0;
-    for booted in session.engine()?.boot()? {
-        match booted.outcome {
-            Ok(()) => print_line(&booted.name)?,
+    for Moved { name, outcome } in moved {
+        match outcome {
+            Ok(()) => print_line(&name)?,
             Err(error) => {
-                let error = anyhow::Error::from(error).context(format!("container {}", booted.name));
-                report(&error);
+                report(&anyhow::Error::from(error).context(format!("container {name}")));
                 code = 1;
             }
         }

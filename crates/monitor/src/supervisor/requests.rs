@@ -71,6 +71,10 @@ impl Supervisor {
                 self.stop(signal, grace_ms, AfterStop::StartAgain);
                 Ok(())
             }
+            Request::ShutDown => {
+                self.stop(None, None, AfterStop::EndForNow);
+                Ok(())
+            }
             Request::Kill { signal } => self.kill(signal),
             Request::Pause => self.freeze(Freezing::Freeze),
             Request::Unpause => self.freeze(Freezing::Thaw),
