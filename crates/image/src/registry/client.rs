@@ -15,6 +15,7 @@ use crate::error::{RegistryError, Result};
 
 /// Tries of one request, the first included.
 pub(super) const TRIES: u32 = 5;
+const TRIES_TO_CONNECT: u32 = 3;
 /// What registries may ask to wait in all (`Retry-After`): longer, and it is for the person to decide.
 const PATIENCE: u64 = 60;
 
@@ -151,7 +152,7 @@ impl Remote {
             }
             let response = match request.send().await {
                 Ok(response) => response,
-                Err(e) if tries < ask.tries && !is_certificate(&e) => {
+                Err(e) if tries < ask.tries.min(tries_after(&e)) => {
                     back_off(tries).await;
                     continue;
                 }
@@ -205,6 +206,15 @@ impl Patience {
         self.0 += seconds;
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         true
+    }
+}
+
+/// Tries that make sense after an error: a host that is not there, or does not listen, seldom is a moment later.
+pub(super) fn tries_after(error: &reqwest::Error) -> u32 {
+    match error {
+        e if is_certificate(e) => 1,
+        e if e.is_connect() => TRIES_TO_CONNECT,
+        _ => TRIES,
     }
 }
 

@@ -12,8 +12,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::challenge::Challenge;
-use super::client::{Patience, TRIES, back_off};
-use super::reach::is_certificate;
+use super::client::{Patience, TRIES, back_off, tries_after};
 use super::target::{Subject, Target, retry_after};
 use crate::auth::Login;
 use crate::error::RegistryError;
@@ -144,7 +143,7 @@ impl Access {
             tries += 1;
             let response = match self.request(realm.clone(), service, scopes, purpose).send().await {
                 Ok(response) => response,
-                Err(e) if tries < TRIES && !is_certificate(&e) => {
+                Err(e) if tries < tries_after(&e) => {
                     back_off(tries).await;
                     continue;
                 }

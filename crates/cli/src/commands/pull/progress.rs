@@ -49,7 +49,7 @@ impl TransferProgress {
     pub(crate) fn finish(&self) {
         let Ok(layers) = self.layers.lock() else { return };
         for layer in layers.values() {
-            if let Some(bar) = &layer.bar {
+            if let Some(bar) = layer.bar.as_ref().filter(|bar| !bar.is_finished()) {
                 bar.abandon();
             }
         }
@@ -104,8 +104,18 @@ impl PullProgress for TransferProgress {
         bar.tick();
     }
 
+    /// Before the layers or after them, never between.
     fn message(&self, text: &str) {
-        self.line(text);
+        let after = self.layers.lock().is_ok_and(|layers| !layers.is_empty());
+        if self.bars.is_none() || !after {
+            return self.line(text);
+        }
+        // Lines that the bars know of are drawn above them.
+        self.finish();
+        match self.sink {
+            Sink::Stdout => drop(print_line(text)),
+            Sink::Stderr => note(text),
+        }
     }
 }
 
@@ -117,7 +127,7 @@ fn bar(id: &str) -> ProgressBar {
 
 fn style(counted: bool) -> ProgressStyle {
     let template =
-        if counted { "{prefix}: {msg} [{bar:40.=> }] {bytes}/{total_bytes}" } else { "{prefix}: {msg}" };
+        if counted { "{prefix}: {msg} [{bar:40.=> }] {decimal_bytes}/{decimal_total_bytes}" } else { "{prefix}: {msg}" };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
