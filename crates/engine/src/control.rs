@@ -22,6 +22,15 @@ pub struct Control {
     line: Vec<u8>,
 }
 
+/// What came of waiting for a message.
+enum Heard {
+    Message(Box<Message>),
+    /// The stream's end.
+    End,
+    /// The time is over, or nearly so.
+    Nothing,
+}
+
 impl Control {
     pub(crate) fn new(id: &str, stream: UnixStream) -> Self {
         Self { id: id.into(), reader: BufReader::new(stream), line: Vec::new() }
@@ -62,23 +71,31 @@ impl Control {
 
     /// The next message; `None` at the end of the stream.
     pub(crate) fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Message>> {
+        match self.hear(timeout)? {
+            Heard::Message(message) => Ok(Some(*message)),
+            Heard::End => Ok(None),
+            Heard::Nothing => Err(self.error("did not answer in time")),
+        }
+    }
+
+    fn hear(&mut self, timeout: Option<Duration>) -> Result<Heard> {
         let _ = self.reader.get_ref().set_read_timeout(timeout);
         loop {
             match self.reader.read_until(b'\n', &mut self.line) {
-                Ok(0) => return Ok(None),
+                Ok(0) => return Ok(Heard::End),
                 Ok(_) if self.line.last() == Some(&b'\n') => break,
-                Ok(_) => return Ok(None),
+                Ok(_) => return Ok(Heard::End),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Err(self.error("did not answer in time"));
+                    return Ok(Heard::Nothing);
                 }
-                Err(_) => return Ok(None),
+                Err(_) => return Ok(Heard::End),
             }
         }
         let message =
             serde_json::from_slice(&self.line).map_err(|e| self.error(format!("said nonsense: {e}")));
         self.line.clear();
-        message.map(Some)
+        message.map(|message| Heard::Message(Box::new(message)))
     }
 
     /// Waits for the first status that satisfies `enough`, until `deadline`. `Ok(None)`: the monitor ended or time ran
@@ -96,12 +113,14 @@ impl Control {
                     _ => return Ok(None),
                 },
             };
-            match self.next(timeout) {
-                Ok(Some(Message::Status(status))) if enough(&status) => return Ok(Some(*status)),
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(None),
-                Err(_) if deadline.is_some_and(|at| Instant::now() >= at) => return Ok(None),
-                Err(e) => return Err(e),
+            match self.hear(timeout)? {
+                Heard::Message(message) => match *message {
+                    Message::Status(status) if enough(&status) => return Ok(Some(*status)),
+                    _ => {}
+                },
+                Heard::End => return Ok(None),
+                // The kernel counts in ticks, and may be early by one.
+                Heard::Nothing => {}
             }
         }
     }
@@ -132,5 +151,21 @@ impl Engine {
         let mut control = self.control(id, name)?;
         control.send(&Request::Subscribe)?;
         Ok(control)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_patience_is_no_error() {
+        let (ours, _silent) = UnixStream::pair().unwrap();
+        let mut control = Control::new("5e", ours);
+        for microseconds in (0..20).map(|n| 1000 + n * 137) {
+            let deadline = Instant::now() + Duration::from_micros(microseconds);
+            assert_eq!(control.wait_for(Some(deadline), |_| true).unwrap(), None);
+            assert!(Instant::now() >= deadline);
+        }
     }
 }

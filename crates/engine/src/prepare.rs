@@ -113,6 +113,7 @@ impl Engine {
         spec.hostname = hostname(record);
         spec.domainname.clone_from(&config.domainname);
         spec.namespaces = self.namespaces(config)?;
+        spec.namespaces.user = record.user_ids.map(crate::user_ids::UserIds::namespace);
         spec.cgroup = rt::CgroupSpec { path: String::new(), resources: resources(config)? };
         spec.seccomp = seccomp(config);
         if config.privileged {
@@ -126,7 +127,6 @@ impl Engine {
             spec.shm_size = config.shm_size;
         }
         spec.init = config.init;
-        spec.namespaces.user = record.user_ids.map(crate::user_ids::UserIds::namespace);
         spec.mounts = self.runtime_mounts(record)?;
         spec.mounts.extend(self.provided_files(record, &spec.hostname)?);
         Ok(spec)
@@ -143,12 +143,14 @@ impl Engine {
             NetworkMode::Container(name) => self.namespace_of(name, "net")?,
             NetworkMode::None | NetworkMode::Default | NetworkMode::Networks => rt::Namespace::New,
         };
+        // Docker's rule: where there is one tree, a privileged container has its own part of it, which it can write.
+        let sees_all = config.privileged && cgroup::Manager::detect()?.version() == 1;
         Ok(rt::Namespaces {
             net,
             pid: of(&config.pid_mode, "pid")?,
             ipc: of(&config.ipc_mode, "ipc")?,
             uts: of(&config.uts_mode, "uts")?,
-            cgroup: if config.privileged { rt::Namespace::Host } else { rt::Namespace::New },
+            cgroup: if sees_all { rt::Namespace::Host } else { rt::Namespace::New },
             user: None,
         })
     }
@@ -386,6 +388,20 @@ fn capabilities(config: &ContainerConfig) -> Vec<String> {
     set
 }
 
+/// The user's, and two of Docker's, so that any user of the container may listen on port 80 and `ping`.
+fn sysctls(config: &ContainerConfig, namespaces: &rt::Namespaces) -> BTreeMap<String, String> {
+    let mut all = config.sysctls.clone();
+    if namespaces.net == rt::Namespace::New {
+        let groups = if namespaces.user.is_some() { "0 65535" } else { "0 2147483647" };
+        for (name, value) in
+            [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", groups)]
+        {
+            all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    all
+}
+
 fn rlimit(limit: &crate::config::Ulimit) -> rt::Rlimit {
     let value = |v: i64| u64::try_from(v).unwrap_or(u64::MAX);
     rt::Rlimit { name: limit.name.clone(), soft: value(limit.soft), hard: value(limit.hard) }
@@ -401,20 +417,6 @@ fn device(device: &crate::config::Device) -> rt::Device {
 
 pub(crate) fn resources(config: &ContainerConfig) -> Result<cgroup::Resources> {
     let r = &config.resources;
-/// The user's, and two of Docker's, so that any user of the container may listen on port 80 and `ping`.
-fn sysctls(config: &ContainerConfig, namespaces: &rt::Namespaces) -> BTreeMap<String, String> {
-    let mut all = config.sysctls.clone();
-    if namespaces.net == rt::Namespace::New {
-        let groups = if namespaces.user.is_some() { "0 65535" } else { "0 2147483647" };
-        for (name, value) in
-            [("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", groups)]
-        {
-            all.entry(name.to_owned()).or_insert_with(|| value.to_owned());
-        }
-    }
-    all
-}
-
     let positive = |v: u64| i64::try_from(v).ok().filter(|v| *v > 0);
     let quota = match r.nano_cpus {
         0 => (r.cpu_quota != 0).then_some(r.cpu_quota),
@@ -422,7 +424,11 @@ fn sysctls(config: &ContainerConfig, namespaces: &rt::Namespaces) -> BTreeMap<St
     };
     Ok(cgroup::Resources {
         memory: positive(r.memory),
-        memory_swap: (r.memory_swap != 0).then_some(r.memory_swap),
+        // Swap is as large as memory unless it is said.
+        memory_swap: match r.memory_swap {
+            0 => positive(r.memory).map(|memory| memory.saturating_mul(2)),
+            both => Some(both),
+        },
         memory_reservation: positive(r.memory_reservation),
         cpu_shares: (r.cpu_shares > 0).then_some(r.cpu_shares),
         cpu_quota: quota,

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use tare_monitor::status::{State as Phase, Status};
+use tare_runtime::cgroup::Manager;
 
 use crate::Engine;
 use crate::attach::{AttachOptions, Attachment};
@@ -123,7 +124,9 @@ impl Engine {
             .stdin(Stdio::from(OwnedFd::from(control)))
             .stdout(attached.map_or_else(Stdio::null, |s| Stdio::from(OwnedFd::from(s))))
             .stderr(lock);
-        command.spawn().map_err(Error::io("start the monitor from", binary))?;
+        let child = command.spawn().map_err(Error::io("start the monitor from", binary))?;
+        // Where that is not allowed, the container's own group cannot be made either, and the monitor says so.
+        let _ = Manager::detect().and_then(|cgroups| cgroups.release(child.id()));
         Ok(())
     }
 

@@ -48,6 +48,9 @@ impl Run {
         let created = tare_runtime::create(&spec.runtime, stdio)?;
         let netns = created.netns.try_clone().map_err(Error::system("dup of the network namespace"))?;
         let dns = network::attach(spec, netns.as_fd())?;
+        // Counted before the program runs, which may be killed at once.
+        let group = cgroups.group(&cgroup_path(spec));
+        let oom_kills_before = group.oom_kills().unwrap_or(0);
         let mut running = created.start()?;
         let io = match (running.pty_master.take(), streams) {
             (Some(master), _) => io::terminal(master, spec.stdin)?,
@@ -55,8 +58,6 @@ impl Run {
             (None, None) => unreachable!("a container has a terminal or streams"),
         };
         let now = Instant::now();
-        let group = cgroups.group(&cgroup_path(spec));
-        let oom_kills_before = group.oom_kills().unwrap_or(0);
         Ok(Self {
             pid: running.pid,
             pidfd: running.pidfd,

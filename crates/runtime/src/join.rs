@@ -42,7 +42,7 @@ pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
     }
     let entry = match spec.cgroup.as_str() {
         "" => Entry::Files(Vec::new()),
-        path => Manager::detect()?.group(path).entry()?,
+        path => Manager::detect()?.group(path).entry_beside(spec.pid)?,
     };
     let (pidfd, pid, channel) = spawn(&target, spaces, launch, &entry, spec.pid)?;
     match channel.wait_executed() {

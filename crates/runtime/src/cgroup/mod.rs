@@ -6,6 +6,7 @@
 
 mod devices;
 mod resources;
+mod session;
 mod stats;
 mod v1;
 mod v2;
@@ -116,7 +117,8 @@ fn parse_layout(mountinfo: &str) -> Layout {
         let mut right = right.split(' ');
         let (kind, options) = (right.next().unwrap_or(""), right.nth(1).unwrap_or(""));
         match kind {
-            "cgroup2" => unified = Some(PathBuf::from(point)),
+            // The first, should it be mounted for others too.
+            "cgroup2" => unified = unified.or_else(|| Some(PathBuf::from(point))),
             // One that is mounted in two places (a bind of /sys, say) counts once.
             "cgroup" => hierarchies.extend(
                 v1::Hierarchy::new(point, options)
@@ -178,6 +180,18 @@ impl Group {
         Ok(Entry::Files(files.collect::<Result<_>>()?))
     }
 
+    /// What a process needs to get in beside the container's first one. Under v2 a group that has groups below it and
+    /// hands controllers to them takes no process: a container that manages groups is joined where its first process is.
+    pub(crate) fn entry_beside(&self, first: i32) -> Result<Entry> {
+        if let Layout::V2(root) = &*self.manager.0
+            && let Some(folder) = v2::place_of(root, &self.path, first)
+        {
+            let below = Self { manager: self.manager.clone(), path: folder };
+            return below.entry();
+        }
+        self.entry()
+    }
+
     /// Changes limits of a running container; fields that are `None` stay. Device rules are set by
     /// [`Group::create`] alone.
     ///
@@ -213,9 +227,7 @@ impl Group {
                 Some(folder) => v1::set_frozen(&folder, frozen),
                 None => Ok(()),
             },
-            Layout::V2(root) => {
-                write(&root.join(&self.path).join("cgroup.freeze"), if frozen { "1" } else { "0" })
-            }
+            Layout::V2(root) => v2::set_frozen(&root.join(&self.path), frozen),
             Layout::None => Ok(()),
         }
     }
@@ -226,7 +238,11 @@ impl Group {
     /// [`Error::Cgroup`].
     pub fn kill_all(&self) -> Result<()> {
         if let Layout::V2(root) = &*self.manager.0 {
-            return write(&root.join(&self.path).join("cgroup.kill"), "1");
+            let file = root.join(&self.path).join("cgroup.kill");
+            // Kernels before 5.14 do not have it.
+            if file.exists() {
+                return write(&file, "1");
+            }
         }
         // A process may fork between the reading and the killing, so look again.
         for _ in 0..8 {
@@ -249,8 +265,7 @@ impl Group {
     /// [`Error::Cgroup`].
     pub fn pids(&self) -> Result<Vec<i32>> {
         let Some(folder) = self.folders().into_iter().next() else { return Ok(Vec::new()) };
-        let text = read(&folder.join("cgroup.procs"))?;
-        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+        pids_below(&folder)
     }
 
     /// Removes the folders; no error when there are none.
@@ -316,6 +331,19 @@ impl Group {
         };
         Some(hierarchies.iter().filter_map(view).collect())
     }
+}
+
+/// The processes of a group and of those below it, which a container may have made.
+fn pids_below(folder: &Path) -> Result<Vec<i32>> {
+    let mut pids: Vec<i32> =
+        read(&folder.join("cgroup.procs"))?.lines().filter_map(|line| line.parse().ok()).collect();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // It may be removed this moment.
+            pids.extend(pids_below(&entry.path()).unwrap_or_default());
+        }
+    }
+    Ok(pids)
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {
