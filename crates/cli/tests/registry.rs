@@ -309,6 +309,31 @@ fn the_hubs_names_come_from_a_mirror() {
 }
 
 #[test]
+fn search_asks_the_index() {
+    let port = serve(|head, _| {
+        if !head.starts_with("get /v1/search?q=post&n=25 ") {
+            return reply("200 OK", "", "{}");
+        }
+        let results = json!({"num_results": 2, "results": [
+            {"name": "postgres", "description": "The PostgreSQL object-relational database system provides reliability",
+                "star_count": 12000, "is_official": true, "is_automated": false},
+            {"name": "me/post", "description": "", "star_count": 2, "is_official": false},
+        ]});
+        reply("200 OK", "", &results.to_string())
+    });
+    let lab = Lab::new();
+    let term = format!("127.0.0.1:{port}/post");
+    assert_eq!(
+        lab.ok(&["search", &term]),
+        "NAME       DESCRIPTION                                     STARS     OFFICIAL\n\
+         postgres   The PostgreSQL object-relational database sy…   12000     [OK]\n\
+         me/post                                                    2         \n"
+    );
+    assert_eq!(lab.ok(&["search", "-f", "stars=3", "--format", "{{.Name}}", &term]), "postgres\n");
+    assert!(lab.fails(1, &["search", "127.0.0.1:1/x"]).contains("cannot search for x"));
+}
+
+#[test]
 fn a_pull_that_is_interrupted_goes_on_the_next_time() {
     const SIZE: usize = 8_000_000;
     let noise: Vec<u8> = {

@@ -117,6 +117,7 @@ fn denied(subject: Subject, image: &str, message: &str, registry: &str, status: 
     match subject {
         Subject::Login => format!("login to {registry} as {image:?} was refused: {message} (HTTP {status})"),
         Subject::Upload => format!("push access denied for {image}: {message} ({registry}, HTTP {status})"),
+        Subject::Search => format!("{registry} refuses to search for {image}: {message} (HTTP {status})"),
         Subject::Manifest | Subject::Blob => format!(
             "pull access denied for {image}, repository does not exist or may require 'docker login': {message} ({registry}, HTTP {status})"
         ),

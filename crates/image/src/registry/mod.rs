@@ -13,6 +13,7 @@ mod pull;
 mod push;
 mod query;
 mod reach;
+mod search;
 mod target;
 mod tls;
 mod token;
@@ -22,6 +23,7 @@ pub use error::RegistryError;
 pub use fetch::fetch;
 pub use login::log_in;
 pub use query::{RemoteManifest, manifest, tags};
+pub use search::{SearchResult, search};
 pub use target::Subject;
 
 use tare_oci::Reference;

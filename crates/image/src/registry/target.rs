@@ -17,6 +17,8 @@ pub enum Subject {
     Upload,
     /// Whether user and password are right.
     Login,
+    /// A list of images.
+    Search,
 }
 
 impl Subject {
@@ -26,6 +28,7 @@ impl Subject {
             Self::Blob => "get a layer of",
             Self::Upload => "push",
             Self::Login => "log in as",
+            Self::Search => "search for",
         }
     }
 }
