@@ -117,26 +117,53 @@ impl<'a> Merged<'a> {
     ) -> anyhow::Result<Self> {
         let mut merged = Self { engine, look, sources: Vec::new(), width: 0, not_before: None };
         let mut past: Vec<(usize, LogEntry)> = Vec::new();
-        for container in containers.iter().filter(|container| container.config.log.driver != "none") {
-            let (entries, follower) = engine.logs(&container.id, options)?;
-            let index = merged.sources.len();
-            past.extend(entries.into_iter().map(|entry| (index, entry)));
-            let label = label_of(container);
-            merged.width = merged.width.max(label.len());
-            merged.sources.push(Source {
-                id: container.id.clone(),
-                label,
-                colour: COLOURS[index % COLOURS.len()],
-                follower,
-                partial: HashMap::new(),
-                done: false,
-            });
+        for container in containers {
+            merged.add(container, options, &mut past)?;
         }
         past.sort_by_key(|(_, entry)| entry.time);
         for (index, entry) in past {
             merged.print(index, &entry)?;
         }
         Ok(merged)
+    }
+
+    fn add(
+        &mut self,
+        container: &Container,
+        options: &LogOptions,
+        past: &mut Vec<(usize, LogEntry)>,
+    ) -> anyhow::Result<()> {
+        if container.config.log.driver == "none" {
+            return Ok(());
+        }
+        let (entries, follower) = self.engine.logs(&container.id, options)?;
+        let index = self.sources.len();
+        past.extend(entries.into_iter().map(|entry| (index, entry)));
+        let label = label_of(container);
+        self.width = self.width.max(label.len());
+        // A container that takes another one's place has its colour.
+        let before = self.sources.iter().find(|source| source.label == label);
+        let colour = before.map_or(COLOURS[index % COLOURS.len()], |source| source.colour);
+        let id = container.id.clone();
+        self.sources.push(Source { id, label, colour, follower, partial: HashMap::new(), done: false });
+        Ok(())
+    }
+
+    /// Follows those of `containers` that run and are not followed: started again, or made anew meanwhile.
+    pub(super) fn resume(&mut self, containers: &[Container]) -> anyhow::Result<()> {
+        for container in containers.iter().filter(|container| container.state.is_active()) {
+            match self.sources.iter_mut().find(|source| source.id == container.id) {
+                Some(source) => source.done = false,
+                None => {
+                    let mut past = Vec::new();
+                    self.add(container, &LogOptions { tail: None, since: None, until: None }, &mut past)?;
+                    for (index, entry) in past {
+                        self.print(index, &entry)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether every container has ended.

@@ -31,6 +31,7 @@ mod up;
 mod version;
 mod volumes;
 mod wait;
+mod watch;
 mod work;
 
 use std::path::PathBuf;
@@ -189,6 +190,8 @@ enum Command {
     Volumes(volumes::VolumesArgs),
     /// Block until containers of all (or the given) services stop
     Wait(wait::WaitArgs),
+    /// Watch build context for service and rebuild/refresh containers when files are updated
+    Watch(watch::WatchArgs),
 }
 
 /// Runs what was typed after `compose`.
@@ -267,6 +270,7 @@ fn run(compose: Compose, session: &Session) -> anyhow::Result<u8> {
         Command::Version(args) => version::main(&args),
         Command::Volumes(args) => volumes::main(&context, &args),
         Command::Wait(args) => wait::main(&context, &args),
+        Command::Watch(args) => watch::main(&context, &args),
     }
 }
 

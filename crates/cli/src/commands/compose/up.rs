@@ -4,6 +4,7 @@
 //! the logs run on the terminal; Ctrl-C stops in the reverse order and a second one kills.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tare_compose::plan::{
     self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
 };
 use tare_compose::progress::{Event, Kind, Progress as _, Verb};
+use tare_compose::schedule::Cancel;
 use tare_engine::logs::LogOptions;
 use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
@@ -25,11 +27,12 @@ use super::follow::{Look, Merged, announce, label_of};
 use super::hooks::HookOutput;
 use super::progress::List;
 use super::project::Context;
+use super::watch::{Manner, Watch};
 use super::work::{self, ImagePolicy, Work};
 use crate::output::note;
 
 /// Flags of `up`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct UpArgs {
     /// Detached mode: run containers in the background
     #[arg(short = 'd', long)]
@@ -112,6 +115,9 @@ pub(super) struct UpArgs {
     /// Answer yes to every question
     #[arg(short = 'y', long = "yes")]
     assume_yes: bool,
+    /// Watch source code and rebuild/refresh containers when files are updated
+    #[arg(short = 'w', long, conflicts_with = "detach")]
+    watch: bool,
     /// Accepted and without effect: there is no menu
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
     menu: Option<bool>,
@@ -120,6 +126,11 @@ pub(super) struct UpArgs {
 }
 
 impl UpArgs {
+    /// What `watch` does first: build, and start in the background.
+    pub(super) fn for_watch(services: &[String], quiet_build: bool) -> Self {
+        Self { detach: true, build: true, quiet_build, services: services.to_vec(), ..Self::default() }
+    }
+
     fn is_attached(&self) -> bool {
         !self.detach && !self.no_start && !self.wait
     }
@@ -157,6 +168,11 @@ impl UpArgs {
 
 /// `compose up`.
 pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
+    run(context, args, &Arc::default())
+}
+
+/// `compose up`, with the flag that Ctrl-C sets while it works in the background.
+pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) -> anyhow::Result<u8> {
     let mut project = context.load(&args.services)?;
     if !args.no_deps {
         for inferred in tare_compose::infer::dependencies(&mut project, &args.services) {
@@ -165,6 +181,7 @@ pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
         }
     }
     let mut work = Work::new(context, &project, "Running");
+    work.cancel = Arc::clone(cancel);
     work.stop_timeout = args.timeout;
     work.quiet_pull = args.quiet_pull;
     let build = match (args.build, args.no_build) {
@@ -175,8 +192,13 @@ pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
     let policy =
         ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())?, quiet_build: args.quiet_build };
     work.get_images(&args.services, args.scope(), policy)?;
+    let watching = args.watch.then(|| {
+        let manner = Manner { quiet_build: args.quiet_build, prune: true };
+        Watch::new(context, &project, &args.services, manner)
+    });
+    let watching = watching.transpose()?;
     if args.is_attached() && !context.options.dry_run {
-        return attached(&work, args);
+        return attached(&work, args, watching.as_ref());
     }
     work.cancel_on_signals()?;
     let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
@@ -228,7 +250,7 @@ fn wait(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<()> {
 }
 
 /// Creates with a live list, then starts with the logs on the terminal.
-fn attached(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<u8> {
+fn attached(work: &Work<'_>, args: &UpArgs, watching: Option<&Watch<'_>>) -> anyhow::Result<u8> {
     let context = work.context;
     let since = jiff::Timestamp::now();
     let signals = SignalFd::new(&SignalSet::of(&[Signal::INT, Signal::TERM, Signal::HUP]))
@@ -247,7 +269,8 @@ fn attached(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<u8> {
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
     let log = LogOptions { tail: None, since: Some(since), until: None };
     let merged = Merged::begin(work.engine()?, &followed, &log, look)?.ends_from(since);
-    follow(work, args, &observed, &start, merged, &signals)
+    let following = Following { work, args, watching, signals: &signals };
+    following.follow(&observed, &start, merged)
 }
 
 /// The containers whose logs are shown.
@@ -267,46 +290,105 @@ fn followed(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<Vec<Container>> {
     Ok(all)
 }
 
-/// Starts on another thread while this one prints logs and takes signals.
-fn follow(
-    work: &Work<'_>,
-    args: &UpArgs,
-    observed: &Observed,
-    start: &Plan,
-    mut merged: Merged<'_>,
-    signals: &SignalFd,
-) -> anyhow::Result<u8> {
-    let quiet = Work {
-        list: List::quiet(),
-        cancel: Arc::clone(&work.cancel),
-        stop_timeout: work.stop_timeout,
-        hook_output: hook_output(args),
-        ..Work::new(work.context, work.project, "Running")
-    };
-    let abort = args.abort_on_container_exit || args.exit_code_from.is_some();
-    let ended = quiet.with_executor(observed, |executor| {
-        std::thread::scope(|scope| -> anyhow::Result<End> {
-            let mut starting = Some(scope.spawn(|| executor.run(start)));
-            let end = watch(args, abort, &mut merged, signals, &mut starting);
-            if !matches!(end, Ok(End::Over)) {
-                work.cancel.cancel();
+/// An `up` on the terminal, once its containers are made.
+struct Following<'a> {
+    work: &'a Work<'a>,
+    args: &'a UpArgs,
+    watching: Option<&'a Watch<'a>>,
+    signals: &'a SignalFd,
+}
+
+impl Following<'_> {
+    /// Starts on another thread while this one prints logs and takes signals.
+    fn follow(&self, observed: &Observed, start: &Plan, mut merged: Merged<'_>) -> anyhow::Result<u8> {
+        let Self { work, args, signals, .. } = *self;
+        let quiet = Work {
+            list: List::quiet(),
+            cancel: Arc::clone(&work.cancel),
+            stop_timeout: work.stop_timeout,
+            hook_output: hook_output(args),
+            ..Work::new(work.context, work.project, "Running")
+        };
+        let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let ended = quiet.with_executor(observed, |executor| {
+            std::thread::scope(|scope| -> anyhow::Result<End> {
+                let mut starting = Some(scope.spawn(|| {
+                    let result = executor.run(start);
+                    started.store(true, Ordering::SeqCst);
+                    result
+                }));
+                if let Some(watching) = self.watching {
+                    scope.spawn(|| watch_once_started(watching, &started, &over));
+                }
+                let end = self.look(&mut merged, &mut starting);
+                over.store(true, Ordering::SeqCst);
+                if !matches!(end, Ok(End::Over)) {
+                    work.cancel.cancel();
+                }
+                end
+            })
+        })??;
+        match ended {
+            End::Over => Ok(0),
+            End::Interrupted => {
+                note("Gracefully stopping... (press Ctrl+C again to force)");
+                stop_all(work, args, &mut merged, signals)?;
+                // As Compose 2.40: what was asked for has been done.
+                Ok(0)
             }
-            end
-        })
-    })??;
-    match ended {
-        End::Over => Ok(0),
-        End::Interrupted => {
-            note("Gracefully stopping... (press Ctrl+C again to force)");
-            stop_all(work, args, &mut merged, signals)?;
-            // As Compose 2.40: what was asked for has been done.
-            Ok(0)
+            End::Aborted(code) => {
+                note("Aborting on container exit...");
+                stop_all(work, args, &mut merged, signals)?;
+                Ok(exit_code(work, args, code)?)
+            }
         }
-        End::Aborted(code) => {
-            note("Aborting on container exit...");
-            stop_all(work, args, &mut merged, signals)?;
-            Ok(exit_code(work, args, code)?)
+    }
+
+    /// Prints until the end. Containers that are started again or made anew meanwhile are followed too.
+    fn look(
+        &self,
+        merged: &mut Merged<'_>,
+        starting: &mut Option<ScopedJoinHandle<'_, Result<(), ExecuteError>>>,
+    ) -> anyhow::Result<End> {
+        let args = self.args;
+        let abort = args.abort_on_container_exit || args.exit_code_from.is_some();
+        let (_, mut events) = self.work.engine()?.events(None)?;
+        loop {
+            if let Some(finished) = starting.take_if(|thread| thread.is_finished())
+                && let Ok(Err(error)) = finished.join()
+            {
+                // What runs goes on in the background, as it would after `up -d`.
+                merged.turn(None)?;
+                return Err(work::failure(&error));
+            }
+            let all_started = starting.is_none();
+            for ended in merged.turn(Some(self.signals))? {
+                announce(&ended)?;
+                if abort || (args.abort_on_container_failure && ended.code != 0) {
+                    return Ok(End::Aborted(ended.code));
+                }
+            }
+            if self.signals.read()?.is_some() {
+                return Ok(End::Interrupted);
+            }
+            if all_started && !events.read()?.is_empty() {
+                merged.resume(&followed(self.work, args)?)?;
+            }
+            if all_started && self.watching.is_none() && merged.is_over() {
+                return Ok(End::Over);
+            }
         }
+    }
+}
+
+/// The watch's thread: it begins when the containers run.
+fn watch_once_started(watching: &Watch<'_>, started: &AtomicBool, over: &AtomicBool) {
+    let is_over = || over.load(Ordering::SeqCst);
+    while !started.load(Ordering::SeqCst) && !is_over() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    if let Err(error) = watching.run(&is_over) {
+        crate::error::report(&error);
     }
 }
 
@@ -323,37 +405,6 @@ enum End {
     Interrupted,
     /// By a container's end, with this exit code.
     Aborted(i32),
-}
-
-fn watch(
-    args: &UpArgs,
-    abort: bool,
-    merged: &mut Merged<'_>,
-    signals: &SignalFd,
-    starting: &mut Option<ScopedJoinHandle<'_, Result<(), ExecuteError>>>,
-) -> anyhow::Result<End> {
-    loop {
-        if let Some(finished) = starting.take_if(|thread| thread.is_finished())
-            && let Ok(Err(error)) = finished.join()
-        {
-            // What runs goes on in the background, as it would after `up -d`.
-            merged.turn(None)?;
-            return Err(work::failure(&error));
-        }
-        let all_started = starting.is_none();
-        for ended in merged.turn(Some(signals))? {
-            announce(&ended)?;
-            if abort || (args.abort_on_container_failure && ended.code != 0) {
-                return Ok(End::Aborted(ended.code));
-            }
-        }
-        if signals.read()?.is_some() {
-            return Ok(End::Interrupted);
-        }
-        if all_started && merged.is_over() {
-            return Ok(End::Over);
-        }
-    }
 }
 
 /// Stops everything, logs still shown; another Ctrl-C kills.
