@@ -155,6 +155,18 @@ fn further_processes_join_the_container() {
 }
 
 #[test]
+fn shared_memory_comes_with_the_ipc_namespace_that_is_joined() {
+    let sandbox = Sandbox::new("ipc");
+    let file = std::path::Path::new("/dev/shm").join(format!("tare-test-{}", std::process::id()));
+    std::fs::write(&file, "shared").unwrap();
+    let outcome = sandbox.run_with(["cat", file.to_str().unwrap()], |spec| {
+        spec.namespaces.ipc = Namespace::Path(format!("/proc/{}/ns/ipc", std::process::id()).into());
+    });
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(outcome.stdout, "shared", "{outcome:?}");
+}
+
+#[test]
 fn a_terminal_is_the_controlling_one_and_the_console() {
     let sandbox = Sandbox::new("pty");
     let spec = sandbox.spec(["sh", "-c", "tty; stty size; test -c /dev/console && echo console"]);

@@ -1,6 +1,7 @@
 //! The file-descriptor mount API: fsopen(2), fsmount(2), open_tree(2), mount_setattr(2), move_mount(2).
 
-use crate::check;
+use crate::clone::CloneFlags;
+use crate::{check, ns};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -145,6 +146,19 @@ pub fn pivot_root(root: impl AsFd) -> io::Result<()> {
     rustix::process::fchdir(&old)?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;
     Ok(rustix::process::chdir("/")?)
+}
+
+/// Runs `work` in a thread with a mount namespace of its own, a copy of the caller's, that ends with it: what is mounted
+/// there shows nowhere, and goes whoever is killed. Detached mounts are what can come out of it.
+pub fn apart<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
+            ns::unshare(CloneFlags::NEWNS)?;
+            set_root_propagation(Propagation::Private)?;
+            work()
+        })?;
+        thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+    })
 }
 
 /// umount2(2) with MNT_DETACH.

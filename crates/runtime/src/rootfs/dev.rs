@@ -8,7 +8,9 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
 use rustix::io::Errno;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use tare_sys::clone::CloneFlags;
 use tare_sys::mount::{self, Depth, MountFlags};
+use tare_sys::ns;
 
 const NODES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
@@ -96,12 +98,14 @@ fn mount_ipc(dev: &OwnedFd, spec: &Spec) -> Result<()> {
                 .map_err(mount_error("/dev/shm", "/dev/shm"))?;
         }
         Namespace::Path(ref path) => {
-            // The folder belongs to whoever owns the IPC namespace: /proc/PID/ns/ipc → /proc/PID/root/dev/shm.
-            let shm = path.parent().and_then(Path::parent).map(|process| process.join("root/dev/shm"));
-            if let Some(shm) = shm.filter(|shm| shm.is_dir()) {
-                mount::clone_path(&shm, Depth::One)
-                    .and_then(|tree| mount::attach_at(&tree, dev, "shm"))
-                    .map_err(mount_error(shm, "/dev/shm"))?;
+            // The folder belongs to whoever owns the IPC namespace, /proc/PID/ns/ipc.
+            let process = path.parent().and_then(Path::parent).unwrap_or(path);
+            match shm_of(process) {
+                // It has none.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                found => found
+                    .and_then(|shm| mount::attach_at(&shm, dev, "shm"))
+                    .map_err(mount_error(process.join("root/dev/shm"), "/dev/shm"))?,
             }
         }
     }
@@ -121,6 +125,15 @@ fn mount_ipc(dev: &OwnedFd, spec: &Spec) -> Result<()> {
             .and_then(|queue| mount::attach_at(&queue, dev, "mqueue"))
             .map_err(mount_error("mqueue", "/dev/mqueue")),
     }
+}
+
+/// A process's `/dev/shm`, given its folder in `/proc`. Only who is in a mount's namespace can copy it.
+fn shm_of(process: &Path) -> std::io::Result<OwnedFd> {
+    let space = ns::open_path(&process.join("ns/mnt"))?;
+    mount::apart(|| {
+        ns::join(&space, CloneFlags::NEWNS)?;
+        mount::clone_path(Path::new("/dev/shm"), Depth::One)
+    })
 }
 
 fn create_empty(dir: &OwnedFd, name: &str) -> std::io::Result<OwnedFd> {

@@ -1,8 +1,8 @@
 //! Overlay mounts by mount(2), for kernels before 6.7: their overlayfs has not the newer interface (before 6.5), or
 //! takes all layers in one string of at most 256 bytes.
 //!
-//! mount(2) attaches what it makes. So that this shows nowhere, and goes whoever is killed, it is done in a mount
-//! namespace that lives as long as a thread does; a detached copy of the mount is what stays.
+//! mount(2) attaches what it makes. So it is called in a mount namespace that lives as long as a thread does; a detached
+//! copy of the mount is what stays.
 
 use super::overlay::Options;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -10,9 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
-use tare_sys::clone::CloneFlags;
-use tare_sys::mount::{self, Depth, Propagation};
-use tare_sys::ns;
+use tare_sys::mount::{self, Depth};
 
 /// Whether this kernel is such a one. Nothing tells but its number: to try it out would leave a line in the kernel's log
 /// at every start.
@@ -36,14 +34,9 @@ pub(super) fn mount(
     changes: Option<(&Path, &Path)>,
     options: Options,
 ) -> io::Result<OwnedFd> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
-            ns::unshare(CloneFlags::NEWNS)?;
-            mount::set_root_propagation(Propagation::Private)?;
-            mount_here(lowers, changes, options)?;
-            mount::clone_path(PLACE.as_ref(), Depth::One)
-        })?;
-        thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+    mount::apart(|| {
+        mount_here(lowers, changes, options)?;
+        mount::clone_path(PLACE.as_ref(), Depth::One)
     })
 }
 
