@@ -1,6 +1,6 @@
 //! Credentials for registries, as `docker login` stores them.
 
-mod helper;
+mod keychain;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::error::{At as _, Error, Result};
 
-pub use helper::{Helper, HelperError};
+pub use keychain::{Helper, HelperError};
 
 /// A login at one registry. Debug does not print the secret.
 #[derive(Clone, PartialEq, Eq)]

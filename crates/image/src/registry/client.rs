@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
-use tare_oci::Reference;
+use tare_oci::{Digest, Reference};
 
 use super::outgoing::Outgoing;
 use super::reach::{Host, is_certificate};
@@ -159,7 +159,7 @@ impl Remote {
                 Err(e) => return Err(self.target.unreachable(ask.subject.action(), e)),
             };
             let status = response.status();
-            if status.is_success() || ask.also.contains(&status) {
+            if status.is_success() {
                 return Ok(response);
             }
             if status == StatusCode::UNAUTHORIZED && own.is_none() {
@@ -169,12 +169,26 @@ impl Remote {
                     continue;
                 }
             }
+            if ask.also.contains(&status) {
+                return Ok(response);
+            }
             let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
             if again && tries < ask.tries && patience.wait(tries, retry_after(&response)).await {
                 continue;
             }
             return Err(self.target.refusal(ask.subject, response).await);
         }
+    }
+
+    /// The digest of a manifest, by a HEAD; `None` if the registry does not tell.
+    pub(super) async fn manifest_digest(&self, key: &str) -> Result<Option<Digest>, RegistryError> {
+        let ask = Ask::new(Method::HEAD, self.url(&format!("manifests/{key}"))?, Subject::Manifest);
+        let ask = ask.accept(&tare_oci::media_type::ACCEPTED_MANIFESTS);
+        // Whatever is wrong, the GET that follows has a body to say it in.
+        let also = [401, 403, 404, 405].map(|status| StatusCode::from_u16(status).unwrap_or_default());
+        let response = self.send(ask.or(&also)).await?;
+        let digest = response.headers().get("docker-content-digest").and_then(|v| v.to_str().ok());
+        Ok(digest.filter(|_| response.status().is_success()).and_then(|text| text.parse().ok()))
     }
 
     /// A GET of a manifest: its bytes and its type.

@@ -9,7 +9,7 @@ use super::target::Subject;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// No answer, or the connection broke, after all retries.
-    #[error("{registry}: cannot {action} {image}: {}", said(reason.as_ref()))]
+    #[error("{registry}: cannot {action} {image}: {}{}", said(reason.as_ref()), also(mirrors))]
     Unreachable {
         /// Host and port.
         registry: String,
@@ -19,6 +19,8 @@ pub enum RegistryError {
         image: String,
         /// reqwest's error; no `source`, since the message has said what in it tells something.
         reason: Box<dyn StdError + Send + Sync>,
+        /// What the mirrors that were asked before it had said.
+        mirrors: Vec<String>,
     },
     /// 401 or 403, or a repository that does not exist: registries do not tell these apart.
     #[error("{}", denied(*subject, image, message, registry, *status))]
@@ -122,6 +124,10 @@ fn denied(subject: Subject, image: &str, message: &str, registry: &str, status: 
             "pull access denied for {image}, repository does not exist or may require 'docker login': {message} ({registry}, HTTP {status})"
         ),
     }
+}
+
+fn also(mirrors: &[String]) -> String {
+    if mirrors.is_empty() { String::new() } else { format!("; before that: {}", mirrors.join("; ")) }
 }
 
 fn again(after: Option<u64>) -> String {

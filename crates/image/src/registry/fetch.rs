@@ -21,6 +21,7 @@ pub fn fetch(url: &str, options: &RegistryConfig, file: &mut File) -> Result<Opt
         action: "fetch",
         image: url.to_owned(),
         reason,
+        mirrors: Vec::new(),
     };
     runtime()?.block_on(async {
         let mut answer = client.get(url).send().await.map_err(|e| unreachable(e.into()))?;

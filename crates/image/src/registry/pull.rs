@@ -11,7 +11,7 @@ use super::download::{Wanted, fetch_layers};
 use super::target::Subject;
 use crate::create::{NewImage, parse_config};
 use crate::error::{Error, RegistryError, Result};
-use crate::{LayerStatus, PullOptions, PullOutcome, PullProgress, Store};
+use crate::{Image, LayerStatus, PullOptions, PullOutcome, PullProgress, Store};
 
 /// Times that layers are fetched again because another process removed one meanwhile.
 const ROUNDS: u32 = 3;
@@ -25,8 +25,16 @@ pub(super) fn pull(
 ) -> Result<PullOutcome> {
     let key = name.manifest_key();
     progress.message(&format!("{key}: Pulling from {}", name.path()));
-    let (remote, found) = runtime.block_on(find(name, options))?;
-    let before = store.find(&name.canonical())?.map(|i| i.id);
+    let before = store.find(&name.canonical())?;
+    let known = before.as_ref().filter(|image| suits(image, options)).map(|image| known_digests(name, image));
+    let (remote, found) = match runtime.block_on(find(name, options, &known.unwrap_or_default()))? {
+        (remote, Answer::New(found)) => (remote, found),
+        (_, Answer::Known(digest)) => {
+            let image = before.ok_or_else(|| Error::NoSuchImage(name.canonical()))?;
+            return Ok(finish(name, PullOutcome { image, digest, up_to_date: true }, progress));
+        }
+    };
+    let before = before.map(|image| image.id);
     let up_to_date = before == Some(found.manifest.config.digest);
     let config_json = match store.get(&found.manifest.config.digest)? {
         Some(image) => store.config_json(&image.id)?,
@@ -55,10 +63,34 @@ pub(super) fn pull(
             other => break other?,
         }
     };
-    progress.message(&format!("Digest: {}", found.top));
-    let status = if up_to_date { "Image is up to date" } else { "Downloaded newer image" };
+    Ok(finish(name, PullOutcome { image, digest: found.top, up_to_date }, progress))
+}
+
+/// The last lines.
+fn finish(name: &Reference, outcome: PullOutcome, progress: &dyn PullProgress) -> PullOutcome {
+    progress.message(&format!("Digest: {}", outcome.digest));
+    let status = if outcome.up_to_date { "Image is up to date" } else { "Downloaded newer image" };
     progress.message(&format!("Status: {status} for {}", name.familiar()));
-    Ok(PullOutcome { image, digest: found.top, up_to_date })
+    outcome
+}
+
+/// Whether an image is for the platform that is wanted.
+fn suits(image: &Image, options: &PullOptions) -> bool {
+    let wanted = options.platform.clone().unwrap_or_else(Platform::host);
+    image.config.platform().score_on(&wanted).is_some()
+}
+
+/// The digests by which an image was pulled from the repository of `name`.
+fn known_digests(name: &Reference, image: &Image) -> Vec<Digest> {
+    let names = image.repo_digests.iter().filter_map(|text| text.parse::<Reference>().ok());
+    names.filter(|other| other.repository() == name.repository()).filter_map(|other| other.digest()).collect()
+}
+
+/// What a name stands for on a registry.
+enum Answer {
+    /// What it stood for when it was pulled last.
+    Known(Digest),
+    New(Box<Found>),
 }
 
 struct Found {
@@ -70,19 +102,46 @@ struct Found {
 }
 
 /// Asks the mirrors, then the registry itself.
-async fn find(name: &Reference, options: &PullOptions) -> Result<(Remote, Found)> {
+async fn find(name: &Reference, options: &PullOptions, known: &[Digest]) -> Result<(Remote, Answer)> {
     let mirrors = if name.domain() == "docker.io" { options.registries.mirrors.as_slice() } else { &[] };
+    let mut passed_over = Vec::new();
     for mirror in mirrors {
         // A mirror that fails in whatever way is passed over, as Docker does: the registry decides.
-        if let Ok(remote) = Remote::connect(name, options, Some(mirror), Subject::Manifest).await
-            && let Ok(found) = resolve(&remote, name, options).await
-        {
-            return Ok((remote, found));
+        match ask(name, options, Some(mirror), known).await {
+            Ok(found) => return Ok(found),
+            Err(error) => passed_over.push(format!("mirror {mirror}: {}", with_cause(&error))),
         }
     }
-    let remote = Remote::connect(name, options, None, Subject::Manifest).await?;
+    match ask(name, options, None, known).await {
+        Err(Error::Registry(RegistryError::Unreachable { registry, action, image, reason, .. })) => {
+            let mirrors = passed_over;
+            Err(RegistryError::Unreachable { registry, action, image, reason, mirrors }.into())
+        }
+        other => other,
+    }
+}
+
+async fn ask(
+    name: &Reference,
+    options: &PullOptions,
+    mirror: Option<&str>,
+    known: &[Digest],
+) -> Result<(Remote, Answer)> {
+    let remote = Remote::connect(name, options, mirror, Subject::Manifest).await?;
+    // A question of its own only when it may spare the others: the Hub counts manifests, not their heads.
+    if !known.is_empty()
+        && let Some(digest) = remote.manifest_digest(&name.manifest_key()).await?
+        && known.contains(&digest)
+    {
+        return Ok((remote, Answer::Known(digest)));
+    }
     let found = resolve(&remote, name, options).await?;
-    Ok((remote, found))
+    Ok((remote, Answer::New(Box::new(found))))
+}
+
+fn with_cause(error: &Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 async fn resolve(remote: &Remote, name: &Reference, options: &PullOptions) -> Result<Found> {

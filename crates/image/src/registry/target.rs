@@ -58,6 +58,7 @@ impl Target {
             action,
             image: self.image.clone(),
             reason: Box::new(source.without_url()),
+            mirrors: Vec::new(),
         }
     }
 

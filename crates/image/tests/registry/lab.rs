@@ -285,3 +285,38 @@ fn lead(mut client: TcpStream, target: u16, tunnels: &AtomicUsize, plain: &Atomi
         let _ = client2.shutdown(Shutdown::Both);
     });
 }
+
+/// Serves the files of a folder, as a registry's object storage does.
+pub(crate) struct FileServer {
+    pub(crate) port: u16,
+    /// What was asked, in small letters.
+    pub(crate) heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl FileServer {
+    pub(crate) fn start(folder: std::path::PathBuf) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&heads);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let mut client = client.unwrap();
+                let (mut head, mut byte) = (Vec::new(), [0u8; 1]);
+                while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n == 1) {
+                    head.push(byte[0]);
+                }
+                let head = String::from_utf8_lossy(&head).to_lowercase();
+                let path = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+                log.lock().unwrap().push(head);
+                let bytes = std::fs::read(folder.join(path)).unwrap_or_default();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    bytes.len()
+                );
+                let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&bytes));
+            }
+        });
+        Self { port, heads }
+    }
+}

@@ -1,11 +1,13 @@
 //! Images come in: whole, resumed, shared, refused when corrupt.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use tare_image::auth::Login;
 use tare_image::{Error, LayerStatus, PullOptions, RegistryConfig, Silent};
 
-use crate::lab::{Cutter, Recorder, Registry, reply, serve};
+use crate::lab::{Cutter, FileServer, Recorder, Registry, reply, serve};
 use crate::support::{self, image, name, names, store};
 
 #[test]
@@ -260,4 +262,88 @@ fn tags_are_listed_over_all_pages() {
     });
     let paged = name(&format!("127.0.0.1:{port}/app"));
     assert_eq!(tare_image::registry::tags(&paged, &options).unwrap(), ["x", "y", "z"]);
+}
+
+#[test]
+fn what_has_not_changed_is_not_asked_for_again() {
+    let registry = Registry::start("");
+    let own = tare_oci::Platform::host().to_string();
+    let kind = "application/vnd.oci.image.layer.v1.tar";
+    let index = |note: &str| {
+        serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [put_image(&registry, &own, &tar("own"), kind)],
+            "annotations": {"note": note.repeat(50_000)},
+        })
+    };
+    registry.put_manifest("multi", "1", &index("a"));
+    let counting = Cutter::start(registry.port, usize::MAX, 0);
+    let tag = name(&format!("127.0.0.1:{}/multi:1", counting.port));
+    let (_tmp, store) = store();
+    let mut bytes = 0;
+    let mut pull = |platform: Option<&str>| {
+        let platform = platform.map(|p| p.parse().unwrap());
+        let recorder = Recorder::default();
+        let outcome = store.pull(&tag, &PullOptions { platform, ..PullOptions::default() }, &recorder);
+        let now = counting.bytes.load(Ordering::Relaxed);
+        (outcome, recorder.messages.into_inner().unwrap(), now - std::mem::replace(&mut bytes, now))
+    };
+    let (first, _, came) = pull(None);
+    assert!(!first.as_ref().unwrap().up_to_date && came > 50_000);
+    let (again, lines, came) = pull(None);
+    assert!(again.as_ref().unwrap().up_to_date && came < 5_000, "{came} bytes");
+    assert_eq!(again.unwrap().digest, first.unwrap().digest);
+    assert!(lines[1].starts_with("Digest: sha256:") && lines[2].starts_with("Status: Image is up to date"));
+    // Another platform than the one that is here is a question to the registry.
+    assert!(matches!(pull(Some("linux/s390x")).0, Err(Error::NoPlatform { .. })));
+    registry.put_manifest("multi", "1", &index("b"));
+    let (changed, _, came) = pull(None);
+    assert!(
+        changed.unwrap().digest == tare_oci::Digest::of(index("b").to_string().as_bytes()) && came > 50_000
+    );
+}
+
+#[test]
+fn blobs_may_lie_elsewhere_and_logins_stay_here() {
+    let tmp = tempfile::tempdir().unwrap();
+    // «secret:word», hashed with bcrypt.
+    let line = "user:$2y$05$abcdefghijklmnopqrstuuCFAENiKBlCyBuDPzJAoyIPDH7szvmzC\n";
+    std::fs::write(tmp.path().join("htpasswd"), line).unwrap();
+    let elsewhere = FileServer::start(tmp.path().join("data"));
+    let registry = Registry::start_in(
+        tmp,
+        &format!(
+            "auth:\n  htpasswd:\n    realm: test\n    path: ROOT/htpasswd\nmiddleware:\n  storage:\n    - name: redirect\n      \
+             options:\n        baseurl: http://127.0.0.1:{}/\n",
+            elsewhere.port
+        ),
+    );
+    let mut options = PullOptions::default();
+    let login = Login { user: "user".into(), password: "secret:word".into(), identity_token: None };
+    options.credentials.insert(&format!("127.0.0.1:{}", registry.port), login);
+    let tag = name(&registry.image("app:1"));
+    let (_one, from) = store();
+    let pushed = image(&from, &registry.image("app:1"), &[("f", 100_000)]);
+    from.push(&tag, &options, &Silent).unwrap();
+    let (_two, to) = store();
+    assert_eq!(to.pull(&tag, &options, &Silent).unwrap().image.id, pushed.id);
+    let heads = elsewhere.heads.lock().unwrap();
+    assert!(heads.iter().any(|head| head.starts_with("get /docker/registry/v2/blobs/")), "{heads:?}");
+    assert!(!heads.iter().any(|head| head.contains("authorization")), "{heads:?}");
+}
+
+#[test]
+fn mirrors_that_failed_are_told_of_when_the_registry_fails_too() {
+    let closed = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let (mirror, proxy) = (format!("http://{}", closed()), format!("http://{}", closed()));
+    let registries =
+        RegistryConfig { mirrors: vec![mirror.clone()], https_proxy: Some(proxy), ..Default::default() };
+    let (_tmp, store) = store();
+    let error = store
+        .pull(&name("thing:1"), &PullOptions { registries, ..PullOptions::default() }, &Silent)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("registry-1.docker.io: "), "{error}");
+    assert!(error.contains(&format!("before that: mirror {mirror}: ")), "{error}");
 }

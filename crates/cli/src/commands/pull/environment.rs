@@ -79,8 +79,7 @@ pub(crate) fn proxies() -> Vec<(String, String)> {
 /// `registry-mirrors` from Docker's daemon.json and, as comma-separated lists, from `TARE_INSECURE_REGISTRIES` and
 /// `TARE_REGISTRY_MIRRORS`.
 pub(crate) fn registries() -> RegistryConfig {
-    let daemon = std::fs::read(DAEMON_JSON).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let daemon: serde_json::Value = daemon.unwrap_or_default();
+    let daemon = daemon_settings();
     RegistryConfig {
         insecure: list(&daemon, "insecure-registries", "TARE_INSECURE_REGISTRIES"),
         mirrors: list(&daemon, "registry-mirrors", "TARE_REGISTRY_MIRRORS"),
@@ -94,6 +93,19 @@ pub(crate) fn registries() -> RegistryConfig {
 
 /// Docker's daemon settings: people who move to tare have their mirrors there.
 const DAEMON_JSON: &str = "/etc/docker/daemon.json";
+
+/// What `daemon.json` says; nothing, with a warning, if it cannot be read.
+fn daemon_settings() -> serde_json::Value {
+    let read = match std::fs::read(DAEMON_JSON) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(serde_json::Value::Null),
+        Err(error) => Err(error.to_string()),
+    };
+    read.unwrap_or_else(|problem| {
+        warn(&format!("{DAEMON_JSON} is not used: {problem}"), None);
+        serde_json::Value::Null
+    })
+}
 
 fn list(daemon: &serde_json::Value, key: &str, name: &str) -> Vec<String> {
     let value = variable(name).unwrap_or_default();
