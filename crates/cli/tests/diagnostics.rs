@@ -132,6 +132,72 @@ fn a_missing_bind_source_belongs_to_the_owner_of_the_folder_around_it() {
 }
 
 #[test]
+fn a_file_on_a_folder_and_a_folder_on_a_file_are_told_apart() {
+    let lab = Lab::new();
+    let home = lab.folder("home");
+    std::fs::write(home.join("file"), "").unwrap();
+    let with = |source: &str, target: &str| {
+        let bind = mount(&home.join(source), target);
+        lab.fails(125, &["run", "--rm", "--network", "none", "-v", &bind, "busybox", "true"])
+    };
+    let said = with("file", "/bin");
+    let names = format!("mounting {} at /bin: Not a directory", home.join("file").display());
+    assert!(
+        said.contains(&names) && said.contains("mount a directory onto a file (or vice-versa)?"),
+        "{said}"
+    );
+    assert!(said.contains("/file is a file, and /bin a folder of the image"), "{said}");
+    // A source that was not there was made as a folder, as Docker does.
+    let said = with("conf", "/bin/busybox");
+    assert!(said.contains("mount a directory onto a file (or vice-versa)?"), "{said}");
+    assert!(
+        said.contains(&format!("`rmdir {}`, and put the file there", home.join("conf").display())),
+        "{said}"
+    );
+}
+
+#[test]
+fn requests_that_cannot_be_met_are_refused_in_dockers_words() {
+    let lab = Lab::new();
+    let refused = |code: i32, more: &[&str], words: &str| {
+        let said = lab.fails(code, &[&["run", "--rm", "--network", "none"][..], more].concat());
+        assert!(said.contains(words), "{words}: {said}");
+    };
+    refused(125, &["--cpus", "9999", "busybox", "true"], "range of CPUs is from 0.01 to ");
+    refused(
+        125,
+        &["-u", "eve", "busybox", "true"],
+        "unable to find user eve: no matching entries in passwd file",
+    );
+    refused(
+        125,
+        &["-u", "0:eve", "busybox", "true"],
+        "unable to find group eve: no matching entries in group file",
+    );
+    refused(
+        125,
+        &["-w", "app", "busybox", "true"],
+        "the working directory 'app' is invalid, it needs to be an absolute path",
+    );
+    refused(
+        125,
+        &["--log-driver", "nosuch", "busybox", "true"],
+        r#"error looking up logging plugin nosuch: plugin "nosuch" not found"#,
+    );
+    refused(
+        125,
+        &["--log-opt", "nope=1", "busybox", "true"],
+        "unknown log opt 'nope' for json-file log driver",
+    );
+    refused(126, &["busybox", "/bin"], r#"cannot execute "/bin": Is a directory"#);
+    let said = lab.ok(&["run", "--rm", "--network", "host", "-p", "80:80", "busybox", "true"]);
+    assert!(said.contains("Published ports are discarded when using host network mode"), "{said}");
+    let said = lab.fails(1, &["ps", "--format", "{{.Nope}}"]);
+    assert!(said.contains("Nope") && said.contains("hint: fields: ID, Names, "), "{said}");
+    assert_eq!(lab.ok(&["ps", "-aq"]), "");
+}
+
+#[test]
 fn a_stop_that_took_the_whole_grace_time_hints_at_an_init() {
     let lab = Lab::new();
     let deaf = "trap '' TERM; while :; do sleep 1; done";

@@ -11,7 +11,7 @@ use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMo
 use crate::container::Record;
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
-use crate::{Engine, ids, volumes};
+use crate::{Engine, check, ids, volumes};
 
 /// A container that was created.
 #[derive(Debug, Clone)]
@@ -43,9 +43,10 @@ impl Engine {
         let image =
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
         check_platform(&config, &image.config)?;
+        check::request(&config)?;
         let warnings = self.warnings(&config, &image);
         merge_image(&mut config, &image.config.config);
-        check(&config)?;
+        check::merged(&config)?;
         let userns = self.settle_userns(&config)?;
         self.check_name(&config)?;
         self.check_references(&config)?;
@@ -189,6 +190,11 @@ impl Engine {
                 hint: Some("you probably mean PYTHONUNBUFFERED=1".into()),
             });
         }
+        if config.network == NetworkMode::Host && (config.publish_all || !config.ports.is_empty()) {
+            let message = "Published ports are discarded when using host network mode".into();
+            let hint = Some("what listens in the container listens on the host as it is".into());
+            warnings.push(Warning { message, hint });
+        }
         warnings
     }
 }
@@ -221,7 +227,7 @@ fn resembles(a: &str, b: &str) -> bool {
     common >= 2 && !a.is_empty() && !b.is_empty()
 }
 
-fn same_path(a: &str, b: &str) -> bool {
+pub(crate) fn same_path(a: &str, b: &str) -> bool {
     a.trim_end_matches('/') == b.trim_end_matches('/')
 }
 
@@ -232,7 +238,10 @@ fn settle_bind(path: &Path, create: CreateSource) -> Result<()> {
     match create {
         CreateSource::AsParentOwner => volumes::make_bind_source(path),
         CreateSource::Refuse => Err(Error::Invalid {
-            message: format!("bind source path does not exist: {}", path.display()),
+            message: format!(
+                "invalid mount config for type \"bind\": bind source path does not exist: {}",
+                path.display()
+            ),
             hint: Some(format!("`mkdir -p {}`, or use -v, which makes it", path.display())),
         }),
     }
@@ -305,32 +314,6 @@ fn check_platform(config: &ContainerConfig, image: &tare_oci::ImageConfig) -> Re
         message: format!("image {} is for {have}, not for {}", config.image, config.platform),
         hint: Some(format!("`tare pull --platform {} {}` gets the other one", config.platform, config.image)),
     })
-}
-
-/// What no image can mend.
-fn check(config: &ContainerConfig) -> Result<()> {
-    let words = config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten());
-    if words.count() == 0 {
-        return Err(Error::Invalid {
-            message: format!("no command specified for image {}", config.image),
-            hint: Some("the image names none; give one after the image's name".into()),
-        });
-    }
-    if config.auto_remove && config.restart != crate::config::RestartPolicy::No {
-        return Err(Error::invalid("conflicting options: cannot specify both --restart and --rm"));
-    }
-    if let Some(mount) = config.mounts.iter().find(|m| !m.target.starts_with('/')) {
-        return Err(Error::invalid(format!(
-            "invalid mount path: {:?} mount path must be absolute",
-            mount.target
-        )));
-    }
-    for (n, mount) in config.mounts.iter().enumerate() {
-        if config.mounts[..n].iter().any(|m| same_path(&m.target, &mount.target)) {
-            return Err(Error::invalid(format!("Duplicate mount point: {}", mount.target)));
-        }
-    }
-    Ok(())
 }
 
 /// Ports that tell readiness: the published ones, else those that the image or `--expose` names.

@@ -11,7 +11,7 @@ pub enum Error {
     #[error("No such container: {0}")]
     NoSuchContainer(String),
     /// No volume of that name.
-    #[error("no such volume: {0}")]
+    #[error("get {0}: no such volume")]
     NoSuchVolume(String),
     /// No network of that name or id.
     #[error("network {0} not found")]

@@ -97,7 +97,8 @@ impl Engine {
     pub fn network_create(&self, config: NetworkConfig) -> Result<Network> {
         ids::check_name("network", &config.name)?;
         if [DEFAULT, "host", "none"].contains(&config.name.as_str()) {
-            return Err(Error::Exists { what: "network", name: config.name });
+            let message = format!("operation is not permitted on predefined {} network", config.name);
+            return Err(Error::invalid(message));
         }
         if !["", "bridge"].contains(&config.driver.as_str()) {
             return Err(Error::Invalid {

@@ -206,6 +206,7 @@ impl Engine {
         if let Some(policy) = policy {
             record.config.restart = policy;
         }
+        crate::check::limits(&record.config.resources)?;
         if matches!(self.state_of(&record)?, State::Running(_)) {
             let mut limits = crate::prepare::resources(&record.config)?;
             limits.devices = Some(Vec::new());

@@ -142,9 +142,16 @@ pub(crate) fn failure(error: &Error) -> Failure {
             "this is one word with blanks in it; as a list it is {:?}",
             program.split_whitespace().collect::<Vec<_>>()
         )),
-        Error::Runtime(R::PermissionDenied { program, .. }) => Some(format!(
-            "`chmod +x` the file that is {program} in the container, or run it by its interpreter"
-        )),
+        Error::Runtime(R::Mount { source_path, target, source }) if is_mismatch(source) => {
+            Some(mismatch_hint(source_path, target))
+        }
+        Error::Runtime(R::PermissionDenied { program, source })
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Some(format!(
+                "`chmod +x` the file that is {program} in the container, or run it by its interpreter"
+            ))
+        }
         Error::Network(N::PortInUse { next_free: Some(free), .. }) => {
             let stop =
                 other.as_ref().map_or("stop that process".into(), |name| format!("`tare stop {name}`"));
@@ -153,12 +160,35 @@ pub(crate) fn failure(error: &Error) -> Failure {
         _ => None,
     };
     let message = match (error, &other) {
+        // Docker's question, which people search for.
+        (Error::Runtime(R::Mount { source, .. }), _) if is_mismatch(source) => {
+            format!("{}: Are you trying to mount a directory onto a file (or vice-versa)?", chain(error))
+        }
         (Error::Network(N::PortInUse { ip, port, protocol, .. }), Some(name)) => {
             format!("port {port}/{protocol} on {ip} is already in use by container {name}")
         }
         _ => chain(error),
     };
     Failure { kind, message, hint }
+}
+
+/// A folder was to be mounted on a file, or a file on a folder.
+fn is_mismatch(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotADirectory
+}
+
+fn mismatch_hint(source: &Path, target: &Path) -> String {
+    let (source_name, target_name) = (source.display(), target.display());
+    if source.is_dir() {
+        format!(
+            "{source_name} is a folder, and {target_name} a file of the image; a folder that was made because the file was \
+             missing: `rmdir {source_name}`, and put the file there"
+        )
+    } else {
+        format!(
+            "{source_name} is a file, and {target_name} a folder of the image: name a file in that folder"
+        )
+    }
 }
 
 /// The container whose monitor has the port that was asked for.

@@ -86,13 +86,13 @@ pub enum Error {
         interpreter: String,
     },
     /// The user is not in the container's `/etc/passwd`.
-    #[error("no user {name:?} in the container's /etc/passwd")]
+    #[error("unable to find user {name}: no matching entries in passwd file")]
     UserNotFound {
         /// As it was given.
         name: String,
     },
     /// The group is not in the container's `/etc/group`.
-    #[error("no group {name:?} in the container's /etc/group")]
+    #[error("unable to find group {name}: no matching entries in group file")]
     GroupNotFound {
         /// As it was given.
         name: String,

@@ -54,6 +54,8 @@ impl Program {
                 }
                 _ => {
                     let program = candidate.to_string_lossy().into_owned();
+                    let is_folder = std::fs::metadata(&program).is_ok_and(|meta| meta.is_dir());
+                    let error = if is_folder { io::Error::from_raw_os_error(libc::EISDIR) } else { error };
                     refused.get_or_insert(Error::PermissionDenied { program, source: error });
                 }
             }

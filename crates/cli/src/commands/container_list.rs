@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::filters::Filters;
 use crate::output::ports::{self, Port};
 use crate::output::view::{Row, Shape, View};
-use crate::output::{human, print};
+use crate::output::{human, note, print};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -104,8 +104,12 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     let size = line.size || line.format.as_deref().is_some_and(|format| format.contains(".Size"));
     let rows: Vec<Row> = matching.iter().map(|container| row(container, line.no_trunc, size)).collect();
+    if line.quiet && line.format.as_deref().is_some_and(|format| !format.is_empty()) {
+        note("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    }
     let view = if line.size { &WITH_SIZE } else { &VIEW };
-    print(&view.render(&rows, Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
+    let format = line.format.as_deref().filter(|_| !line.quiet);
+    print(&view.render(&rows, Shape { format, quiet: line.quiet })?)?;
     Ok(0)
 }
 

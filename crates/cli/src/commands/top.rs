@@ -25,7 +25,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
             text.push_str(&row);
         }
     }
-    print(&table::align(&text))?;
+    print(&table::align_wide(&text, 20))?;
     Ok(0)
 }
 

@@ -7,6 +7,11 @@ const PADDING: usize = 3;
 
 /// Aligns lines of tab-separated cells; the last cell of a line is not padded.
 pub(crate) fn align(text: &str) -> String {
+    align_wide(text, MINIMUM)
+}
+
+/// The same with columns of at least so many cells.
+pub(crate) fn align_wide(text: &str, minimum: usize) -> String {
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
@@ -17,7 +22,7 @@ pub(crate) fn align(text: &str) -> String {
                 .map(|cells| cells[column].width() + PADDING)
                 .max()
                 .unwrap_or(0)
-                .max(MINIMUM)
+                .max(minimum)
         })
         .collect();
     let mut out = String::with_capacity(text.len() * 2);

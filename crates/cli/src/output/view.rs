@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::table;
 use super::template::{Format, LABELS, value};
+use crate::error::Failure;
 
 /// What a list looks like: the header of each field and the table shown by default.
 pub(crate) struct View {
@@ -73,7 +74,9 @@ impl View {
     /// The text of a list.
     pub(crate) fn render(&self, rows: &[Row], shape: Shape<'_>) -> anyhow::Result<String> {
         let format = match shape.format {
-            Some("json") => return Ok(rows.iter().map(|row| format!("{}\n", row.json())).collect()),
+            Some("json") => {
+                return Ok(rows.iter().map(|row| format!("{}\n", row.json())).collect());
+            }
             None | Some("") | Some("table") if shape.quiet => self.quiet,
             None | Some("") | Some("table") => self.default,
             Some(custom) => custom,
@@ -83,16 +86,25 @@ impl View {
             None => (format, false),
         };
         let template = Format::parse(source, MissingKey::Error)?;
+        let header = self.rendered(&template, &self.header())?;
         let mut text = String::new();
         if tabular {
-            text.push_str(&template.render(&value(&self.header()))?);
+            text.push_str(&header);
             text.push('\n');
         }
         for row in rows {
-            text.push_str(&template.render(&value(&row.data()))?);
+            text.push_str(&self.rendered(&template, &row.data())?);
             text.push('\n');
         }
         Ok(if tabular { table::align(&text) } else { text })
+    }
+
+    /// One line; a field that there is none of is told with those that there are.
+    fn rendered(&self, template: &Format, data: &Json) -> anyhow::Result<String> {
+        template.render(&value(data)).map_err(|error| {
+            let fields: Vec<&str> = self.headers.iter().map(|(field, _)| *field).collect();
+            Failure::new(error.to_string()).with_hint(format!("fields: {}", fields.join(", "))).into()
+        })
     }
 
     fn header(&self) -> Json {
@@ -133,6 +145,9 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused() {
-        assert!(VIEW.render(&rows(), Shape { format: Some("{{.Nope}}"), quiet: false }).is_err());
+        for rows in [&rows()[..], &[]] {
+            let error = VIEW.render(rows, Shape { format: Some("{{.Nope}}"), quiet: false }).unwrap_err();
+            assert!(error.to_string().contains("Nope"), "{error}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -57,7 +58,7 @@ pub(super) fn mount_all(
                         &made
                     }
                 };
-                let place = if *is_folder { tree.folder(target)? } else { tree.file(target)? };
+                let place = place_for(tree, source, target, *is_folder)?;
                 mount::attach(bind, &place).map_err(mount_error(source, target))?;
             }
             Mount::Tmpfs { options, .. } => {
@@ -73,6 +74,20 @@ pub(super) fn mount_all(
         }
     }
     Ok(())
+}
+
+/// Where a bind goes: a folder on a folder, a file on a file. Anything else is `ENOTDIR`, whichever is which.
+fn place_for(tree: &Tree, source: &Path, target: &Path, is_folder: bool) -> Result<OwnedFd> {
+    let mismatch = || mount_error(source, target)(Errno::NOTDIR.into());
+    if is_folder {
+        return tree.folder(target).map_err(|error| match error {
+            Error::Path { source, .. } if Errno::from_io_error(&source) == Some(Errno::NOTDIR) => mismatch(),
+            other => other,
+        });
+    }
+    let place = tree.file(target)?;
+    let stat = rustix::fs::fstat(&place).map_err(|e| mount_error(source, target)(e.into()))?;
+    if FileType::from_raw_mode(stat.st_mode).is_dir() { Err(mismatch()) } else { Ok(place) }
 }
 
 fn target(mount: &Mount) -> &Path {

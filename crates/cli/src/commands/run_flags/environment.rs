@@ -8,7 +8,7 @@ use crate::error::Failure;
 /// Adds one `--env`: `KEY=value`, or `KEY`, which takes the host's value and is left out when there is none.
 pub(crate) fn push(env: &mut Vec<String>, text: &str, host: &Host<'_>) -> anyhow::Result<()> {
     if text.is_empty() || text.starts_with('=') {
-        return Err(super::invalid("-e, --env", text, "invalid environment variable"));
+        return Err(super::invalid("-e, --env", text, &format!("invalid environment variable: {text}")));
     }
     if text.contains('=') {
         env.push(text.to_owned());

@@ -54,11 +54,7 @@ pub(crate) struct LifecycleFlags {
 }
 
 impl LifecycleFlags {
-    pub(super) fn apply(
-        &self,
-        config: &mut ContainerConfig,
-        warnings: &mut Vec<String>,
-    ) -> anyhow::Result<()> {
+    pub(super) fn apply(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         config.auto_remove = self.rm;
         if let Some(text) = &self.restart {
             config.restart = restart_policy(text).map_err(|why| invalid("--restart", text, &why))?;
@@ -79,11 +75,7 @@ impl LifecycleFlags {
         }
         config.healthcheck = self.healthcheck()?;
         if let Some(driver) = &self.log_driver {
-            if !matches!(driver.as_str(), "json-file" | "local" | "none") {
-                warnings.push(format!("log driver {driver:?} is not there; logs are kept as json-file"));
-            } else {
-                config.log.driver.clone_from(driver);
-            }
+            config.log.driver.clone_from(driver);
         }
         config.log.options.extend(self.log_opt.iter().map(|text| pair(text)));
         Ok(())
@@ -153,7 +145,7 @@ pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{config, refusal, request};
+    use super::super::testing::{config, refusal};
     use super::*;
 
     #[test]
@@ -181,7 +173,6 @@ mod tests {
         assert_eq!((read.stop_signal.as_str(), read.stop_timeout), ("INT", Some(3)));
         assert_eq!(read.log.options["max-size"], "1m");
         assert!(refusal(&["--stop-signal=NOPE", "img"]).contains("invalid signal"));
-        let warnings = request(&["--log-driver=syslog", "img"]).unwrap().warnings;
-        assert!(warnings[0].contains("syslog"));
+        assert_eq!(config(&["--log-driver=local", "img"]).log.driver, "local");
     }
 }

@@ -89,7 +89,7 @@ impl ContainerFlags {
         let volumes_from = self.storage.apply(&mut config, host)?;
         self.resources.apply(&mut config, &mut warnings)?;
         self.security.apply(&mut config, &mut warnings)?;
-        self.lifecycle.apply(&mut config, &mut warnings)?;
+        self.lifecycle.apply(&mut config)?;
         Ok(Requested { config, volumes_from, warnings })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "bytes")]
     pub(crate) memory_reservation: Option<String>,
     /// Number of CPUs
-    #[arg(long, value_name = "decimal")]
+    #[arg(long, value_name = "decimal", allow_hyphen_values = true)]
     pub(crate) cpus: Option<String>,
     /// CPU shares (relative weight)
     #[arg(short, long, value_name = "int")]
