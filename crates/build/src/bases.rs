@@ -157,7 +157,7 @@ impl Builder<'_> {
         if let Some((_, _, image)) = pulled {
             return Ok(Some(image.clone()));
         }
-        let failed = |source| Error::Image { action: format!("image {name}"), source }.at_line(*line);
+        let failed = |source| Error::image(format!("image {name}"), source).at_line(*line);
         let found = match self.request.pull {
             PullPolicy::Always => None,
             PullPolicy::Missing | PullPolicy::Never => self.store.find(name).map_err(failed)?,
@@ -188,7 +188,7 @@ impl Builder<'_> {
                 News::Layer(layer, status) => self.events.event(Event::PullLayer { layer: &layer, status }),
                 News::Done(number, outcome) => {
                     let Wanted { name, platform, line } = images[number].clone();
-                    let failed = |source| Error::Image { action: format!("image {name}"), source };
+                    let failed = |source| Error::image(format!("image {name}"), source);
                     let outcome = outcome.map_err(|e| self.no_such_source(&name, line, failed(e)))?;
                     pulled.push((name, platform, outcome.image));
                 }

@@ -104,6 +104,9 @@ impl Builder<'_> {
             };
             let items = self.items(stage, keyword, copy, root, step)?;
             for item in &items {
+                if let (Item::Selected(one), true) = (item, copy.parents) {
+                    key.field(one.source.to_string_lossy().as_bytes());
+                }
                 item.add_to_key(&mut key, root);
             }
             (items, root.origin.clone())
@@ -232,7 +235,11 @@ impl Builder<'_> {
                 items.push(self.fetch(&text, copy, step)?);
                 continue;
             }
-            let mut selected = select::select(root, &text, &exclude)?;
+            let mut selected = if copy.parents {
+                select::select_with_parents(root, &text, &exclude)?
+            } else {
+                select::select(root, &text, &exclude)?
+            };
             if selected.is_empty() {
                 return Err(select::explain_missing(root, &text, step.line));
             }

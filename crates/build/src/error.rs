@@ -97,14 +97,8 @@ pub enum Error {
         source: tare_runtime::Error,
     },
     /// The image store failed, or a pull did.
-    #[error("{action}")]
-    Image {
-        /// What was being done.
-        action: String,
-        /// Why.
-        #[source]
-        source: tare_image::Error,
-    },
+    #[error(transparent)]
+    Image(Box<StoreFailure>),
     /// The name in `FROM` or `from=` is that of no stage, and no image can be had by it.
     #[error("line {line}: there is no stage {name:?}, nor an image of that name")]
     NoSuchSource {
@@ -154,6 +148,20 @@ pub enum Error {
         line: u32,
         /// The secret.
         id: String,
+    },
+    /// An SSH agent that a step requires was not given.
+    #[error("line {line}: the build was not given the SSH agent {id:?}")]
+    AgentMissing {
+        /// Line.
+        line: u32,
+        /// The agent.
+        id: String,
+    },
+    /// The Dockerfile asks by `# check=error=true` that warnings are errors.
+    #[error("{count} warnings, and the Dockerfile has check=error=true")]
+    Warned {
+        /// How many.
+        count: usize,
     },
     /// `ADD` could not fetch a file.
     #[error("{}cannot fetch {url}: {reason}", place(*line))]
@@ -230,6 +238,14 @@ pub enum Error {
     Cancelled,
 }
 
+/// What was being done with the image store, and why it failed.
+#[derive(Debug, Error)]
+#[error("{action}")]
+pub struct StoreFailure {
+    action: String,
+    source: tare_image::Error,
+}
+
 /// A stage whose name is like one that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NearStage {
@@ -275,17 +291,23 @@ impl Error {
             | Self::NotPulled { line, .. }
             | Self::UnknownUser { line, .. }
             | Self::SecretMissing { line, .. }
+            | Self::AgentMissing { line, .. }
             | Self::Fetch { line, .. }
             | Self::Git { line, .. }
             | Self::Checksum { line, .. }
             | Self::Archive { line, .. } => Some(*line).filter(|line| *line > 0),
             Self::NoSuchTarget { .. }
-            | Self::Image { .. }
+            | Self::Image(_)
             | Self::Io { .. }
             | Self::Cache { .. }
             | Self::Config(_)
+            | Self::Warned { .. }
             | Self::Cancelled => None,
         }
+    }
+
+    pub(crate) fn image(action: impl Into<String>, source: tare_image::Error) -> Self {
+        Self::Image(Box::new(StoreFailure { action: action.into(), source }))
     }
 
     /// Adds the line, if it is not known already.
@@ -318,6 +340,10 @@ impl Error {
                 Some(format!("did you mean {}?", near.join(" or ")))
             }
             Self::SecretMissing { id, .. } => Some(format!("give it with --secret id={id},src=FILE")),
+            Self::AgentMissing { id, .. } if id == "default" => {
+                Some("give it with --ssh default; SSH_AUTH_SOCK names the agent of this shell".to_owned())
+            }
+            Self::AgentMissing { id, .. } => Some(format!("give it with --ssh {id}=SOCKET")),
             Self::UnknownUser { .. } => Some("add it in a RUN before, or give its number".to_owned()),
             _ => None,
         }

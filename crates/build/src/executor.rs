@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use indexmap::IndexMap;
-use tare_dockerfile::Dockerfile;
+use tare_dockerfile::{Checks, Dockerfile};
 use tare_image::{Image, LayerStaging, Store};
 use tare_oci::{Digest, ImageConfig, Platform};
 
@@ -33,6 +33,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) generated: Generated,
     pub(crate) stages: Vec<Option<Stage>>,
     pub(crate) platform: Platform,
+    pub(crate) checks: Checks,
     /// Images that this build has pulled, by name and platform.
     pub(crate) pulled: Vec<(String, Platform, Image)>,
     /// Keys of the steps whose programs run.
@@ -77,9 +78,15 @@ pub(crate) fn build(
     let name = request.dockerfile_name.clone();
     let file = tare_dockerfile::parse(&request.dockerfile)
         .map_err(|source| Error::Parse { name: name.clone(), source })?;
-    for warning in &file.warnings {
+    let checks = checks(request, &file);
+    let mut count = 0;
+    for warning in file.warnings.iter().filter(|warning| !checks.skips(warning.lint)) {
         let hint = warning.hint.as_deref();
         events.event(Event::Warning { line: warning.line, text: &warning.message, hint });
+        count += 1;
+    }
+    if checks.is_error && count > 0 {
+        return Err(Error::Warned { count });
     }
     let target = match &request.target {
         None => file.stages.len() - 1,
@@ -115,6 +122,7 @@ pub(crate) fn build(
         file,
         globals,
         platform,
+        checks,
         pulled: Vec::new(),
         in_flight: Vec::new(),
         hashing: None,
@@ -128,6 +136,12 @@ pub(crate) fn build(
     let settled = builder.settle();
     built.and(settled)?;
     builder.export(target)
+}
+
+/// What is to be done with warnings; a build argument counts more than the file.
+fn checks(request: &Request, file: &Dockerfile) -> Checks {
+    let given = request.build_args.get("BUILDKIT_DOCKERFILE_CHECK").cloned().flatten();
+    given.or_else(|| file.directives.check.clone()).map(|text| Checks::parse(&text)).unwrap_or_default()
 }
 
 pub(crate) fn stage_name(stage: &tare_dockerfile::Stage) -> String {
@@ -156,10 +170,10 @@ impl Builder<'_> {
         }
         let Some(result) = self.cache.step(key)? else { return Ok(None) };
         let Some(diff_id) = result.diff_id else { return Ok(Some((None, result.created))) };
-        let layer = self.store.layer(&diff_id).map_err(|source| Error::Image {
-            action: format!("looking up layer {}", diff_id.short()),
-            source,
-        })?;
+        let layer = self
+            .store
+            .layer(&diff_id)
+            .map_err(|source| Error::image(format!("looking up layer {}", diff_id.short()), source))?;
         // A layer that was removed meanwhile is made again.
         Ok(layer.map(|layer| (Some(self.layers.stored(layer)), result.created)))
     }
@@ -243,7 +257,7 @@ impl Builder<'_> {
         let image = self
             .store
             .create_image(&stage.config, &layers, &self.request.tags)
-            .map_err(|source| Error::Image { action: "writing the image".to_owned(), source })?;
+            .map_err(|source| Error::image("writing the image", source))?;
         self.events.event(Event::Exported { image_id: &image.id });
         Ok(Outcome { image_id: image.id, cached: self.cached, steps: self.steps })
     }

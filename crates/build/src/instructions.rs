@@ -1,6 +1,6 @@
 //! What each instruction does to its stage.
 
-use tare_dockerfile::{Arg, Expander, Instruction, Node, Pair};
+use tare_dockerfile::{Arg, Expander, Instruction, Lint, Node, Pair};
 
 use crate::cache::KeyHasher;
 use crate::copy::{Style, Writer, exists};
@@ -38,7 +38,12 @@ impl Builder<'_> {
         let expander = Expander::new(&lookup, self.file.directives.escape);
         let value =
             expander.word(text).map_err(|source| Error::Expand { line: step.line, instruction, source })?;
-        for name in expander.unset() {
+        let unset = if self.checks.skips(Lint::UndefinedVar) {
+            Vec::new()
+        } else {
+            expander.unset().into_iter().collect()
+        };
+        for name in unset {
             let text = format!("{instruction} uses ${name}, which nothing sets here");
             let hint = format!("put ARG {name} or ENV {name}=… before it in this stage");
             self.events.event(Event::Warning { line: step.line, text: &text, hint: Some(&hint) });

@@ -90,7 +90,7 @@ impl Layers {
     /// Moves hashed layers into the store and records them in the cache.
     pub(crate) fn settle(&mut self, store: &Store, cache: &Cache, hashed: Vec<Hashed>) -> Result<(), Error> {
         for (id, outcome) in hashed {
-            let image = |source| Error::Image { action: "committing a layer".to_owned(), source };
+            let image = |source| Error::image("committing a layer", source);
             let (diff_id, size) = outcome.map_err(image)?;
             let Slot::Pending(pending) = &self.slots[id.0] else { continue };
             let layer = store.commit_layer(pending.staging.diff(), diff_id, size).map_err(image)?;

@@ -41,13 +41,13 @@ mod select;
 mod sources;
 mod users;
 
-pub use error::{Error, Excluded, NearStage};
+pub use error::{Error, Excluded, NearStage, StoreFailure};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
 pub use extract::decompress;
 pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
-    Secret, SecretSource,
+    Secret, SecretSource, SshAgent,
 };
 
 use tare_oci::Digest;

@@ -47,6 +47,8 @@ pub struct Request {
     pub ulimits: Vec<Rlimit>,
     /// `--secret`
     pub secrets: Vec<Secret>,
+    /// `--ssh`
+    pub ssh: Vec<SshAgent>,
     /// `--build-context name=…`
     pub contexts: IndexMap<String, NamedContext>,
     /// `RUN --security=insecure` is allowed.
@@ -139,6 +141,15 @@ pub struct HostTrust {
     pub ca_bundle: Option<PathBuf>,
     /// Proxy variables to set.
     pub proxy_env: Vec<(String, String)>,
+}
+
+/// An SSH agent for `RUN --mount=type=ssh`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshAgent {
+    /// What the Dockerfile calls it; `default` if it gives no name.
+    pub id: String,
+    /// The agent's socket.
+    pub socket: PathBuf,
 }
 
 /// A secret for `RUN --mount=type=secret`.
@@ -238,6 +249,7 @@ impl Request {
             shm_size: None,
             ulimits: Vec::new(),
             secrets: Vec::new(),
+            ssh: Vec::new(),
             contexts: IndexMap::new(),
             entitlements: Entitlements::None,
             pull_options: PullOptions::default(),

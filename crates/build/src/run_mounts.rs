@@ -8,7 +8,8 @@ use tare_image::LayerStaging;
 use tare_oci::Digest;
 use tare_runtime::{Mount, TmpfsOptions};
 
-use crate::executor::{Builder, Stage, Step, invalid};
+use crate::copy::{Style, Target, Writer};
+use crate::executor::{Builder, Stage, Step};
 use crate::io_at::At as _;
 use crate::mounts::{self, bind, overlay};
 use crate::plan;
@@ -22,6 +23,8 @@ use crate::{Cancel, Error, config};
 pub(crate) struct Extras {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) env: Vec<(String, String)>,
+    /// SSH agents so far.
+    agents: usize,
     /// Throw-away layers beneath overlay mounts.
     scratch: Vec<LayerStaging>,
 }
@@ -29,6 +32,8 @@ pub(crate) struct Extras {
 /// A cache's folder; others that want it wait, or share it, as long as the value lives.
 pub(crate) struct Cache {
     folder: PathBuf,
+    /// It was made for this step.
+    is_new: bool,
     _lock: File,
 }
 
@@ -115,8 +120,19 @@ impl Builder<'_> {
                     extras.mounts.push(bind(file, target, true));
                 }
             }
-            MountKind::Ssh { .. } => {
-                return Err(invalid(step.line, "RUN", "--mount=type=ssh is not supported: use a secret"));
+            MountKind::Ssh { id, required } => {
+                let id = self.expand_some(stage, id, step)?.unwrap_or_else(|| "default".to_owned());
+                let Some(agent) = self.request.ssh.iter().find(|agent| agent.id == id) else {
+                    let line = step.line;
+                    return if *required { Err(Error::AgentMissing { line, id }) } else { Ok(()) };
+                };
+                let target = target.unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{}", extras.agents));
+                let target = config::workdir(&stage.config.config.working_dir, &target);
+                if extras.agents == 0 {
+                    extras.env.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
+                }
+                extras.agents += 1;
+                extras.mounts.push(bind(agent.socket.clone(), target, true));
             }
         }
         Ok(())
@@ -132,17 +148,56 @@ impl Builder<'_> {
     ) -> Result<Option<Vec<Cache>>, Error> {
         let mut found = Vec::new();
         for mount in &step_run.mounts {
-            let MountKind::Cache { id, sharing, mode, uid, gid, .. } = &mount.kind else { continue };
+            let MountKind::Cache { id, sharing, mode, uid, gid, from, source } = &mount.kind else {
+                continue;
+            };
             let target = self.mount_target(stage, mount, step)?;
             let id = self.expand_some(stage, id, step)?;
             let id = id.unwrap_or_else(|| target.to_string_lossy().into_owned());
             let permissions = (mode.unwrap_or(0o755), uid.unwrap_or(0), gid.unwrap_or(0));
             match cache_folder(&self.request.cache_root.join("mounts"), &id, *sharing, permissions)? {
-                Some(cache) => found.push(cache),
+                Some(cache) => {
+                    if let (Some(from), true) = (from, cache.is_new) {
+                        let source = self.expand_some(stage, source, step)?.unwrap_or_default();
+                        self.fill_cache(stage, &cache.folder, (from, &source), step)?;
+                    }
+                    found.push(cache);
+                }
                 None => return Ok(None),
             }
         }
         Ok(Some(found))
+    }
+
+    /// A new cache begins with what `from=` names.
+    fn fill_cache(
+        &mut self,
+        stage: &Stage,
+        folder: &Path,
+        (from, source): (&str, &str),
+        step: Step,
+    ) -> Result<(), Error> {
+        let root = match self.host_root(Some(from))? {
+            Some(root) => root,
+            None => {
+                let of = self.source_stage(stage.index, from, step.line)?;
+                let place = format!("{from} (from=)");
+                SourceRoot::layers(self.store, self.lowers(&of.layers), place, step.line)?
+            }
+        };
+        let found = select::select(&root, source, &[])?;
+        let Some(selected) = found.first() else {
+            return Err(select::explain_missing(&root, source, step.line));
+        };
+        let inside = tare_sys::root::RootDir::open_host(folder).at("open", folder)?;
+        let target = Target { path: PathBuf::from("/"), is_folder: true };
+        let filled =
+            Writer::new(&inside, Style { owner: None, mode: None }, self.cancel).copy(selected, &target);
+        if filled.is_err() {
+            // Half of it would pass for all of it the next time.
+            std::fs::remove_dir_all(folder).at("remove", folder)?;
+        }
+        filled
     }
 
     /// `--mount=type=bind`: read-only, or with changes that are thrown away.
@@ -204,10 +259,7 @@ impl Builder<'_> {
         if read_only {
             return Ok(None);
         }
-        let staging = self
-            .store
-            .new_layer()
-            .map_err(|source| Error::Image { action: "making a layer".to_owned(), source })?;
+        let staging = self.store.new_layer().map_err(|source| Error::image("making a layer", source))?;
         let folders = (staging.diff().to_owned(), staging.work().to_owned());
         extras.scratch.push(staging);
         Ok(Some(folders))
@@ -221,7 +273,6 @@ fn copy_tree(
     folder: PathBuf,
     (step, cancel): (Step, &Cancel),
 ) -> Result<PathBuf, Error> {
-    use crate::copy::{Style, Target, Writer};
     let found = select::select(root, source, &[])?;
     let Some(selected) = found.first() else { return Err(select::explain_missing(root, source, step.line)) };
     let inside = tare_sys::root::RootDir::open_host(&folder).at("open", &folder)?;
@@ -254,13 +305,14 @@ fn cache_folder(
             (Err(TryLockError::WouldBlock), _) => return Ok(None),
             (Err(TryLockError::Error(error)), _) => return Err(error).at("lock", &lock_path),
         }
-        if !folder.exists() {
+        let is_new = !folder.exists();
+        if is_new {
             std::fs::create_dir(&folder).at("make", &folder)?;
             std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode))
                 .at("set the mode of", &folder)?;
             std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).at("set the owner of", &folder)?;
         }
-        return Ok(Some(Cache { folder, _lock: lock }));
+        return Ok(Some(Cache { folder, is_new, _lock: lock }));
     }
     Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists)).at("make a folder in", caches)
 }

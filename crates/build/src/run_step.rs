@@ -172,10 +172,7 @@ impl Builder<'_> {
     ) -> Result<RunStep, Error> {
         // There must be one thread only, and the folders of layers must stay where they are until they are mounted.
         self.join_hashing()?;
-        let staging = self
-            .store
-            .new_layer()
-            .map_err(|source| Error::Image { action: "making a layer".to_owned(), source })?;
+        let staging = self.store.new_layer().map_err(|source| Error::image("making a layer", source))?;
         let lowers = self.lowers(&stage.layers);
         let root = RootFs {
             lowers: lowers.clone(),
@@ -260,6 +257,7 @@ impl Builder<'_> {
         }
         if step_run.security == RunSecurity::Insecure {
             spec.privileged = true;
+            spec.process.capabilities = tare_sys::caps::CapSet::all().names();
             spec.seccomp = Seccomp::Unconfined;
             spec.masked_paths.clear();
             spec.readonly_paths.clear();

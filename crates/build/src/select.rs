@@ -63,8 +63,29 @@ pub(crate) enum Kind {
 pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &[Glob]) -> Result<Vec<Selected>, Error> {
     let filter = Filter { ignore: &source.ignore, exclude };
     let mut found = Vec::new();
-    for path in matching_paths(source, pattern)? {
+    for path in matching_paths(source, pattern, DoubleStar::Plain)? {
         if let Some(selected) = open_selected(source, &path, &filter)? {
+            found.push(selected);
+        }
+    }
+    Ok(found)
+}
+
+/// Finds what one source of `COPY --parents` names: `**` stands for any folders, and what is before `/./` does not become
+/// part of the target.
+pub(crate) fn select_with_parents(
+    source: &SourceRoot,
+    pattern: &str,
+    exclude: &[Glob],
+) -> Result<Vec<Selected>, Error> {
+    // At the very beginning it only says «here».
+    let (before, _) = pattern.trim_start_matches("./").split_once("/./").unwrap_or_default();
+    let depth = clean(before).components().count();
+    let filter = Filter { ignore: &source.ignore, exclude };
+    let mut found = Vec::new();
+    for path in matching_paths(source, pattern, DoubleStar::Deep)? {
+        if let Some(mut selected) = open_selected(source, &path, &filter)? {
+            selected.source = selected.source.components().skip(depth).collect();
             found.push(selected);
         }
     }
@@ -78,7 +99,12 @@ struct Filter<'a> {
 
 impl Filter<'_> {
     fn keeps(&self, path: &str) -> bool {
-        self.ignore.verdict(path) == Verdict::Included && !self.exclude.iter().any(|glob| glob.matches(path))
+        self.ignore.verdict(path) == Verdict::Included
+    }
+
+    /// Whether `--exclude` keeps it out, by its path in the source's root or in the folder that is copied.
+    fn excludes(&self, path: &str, rel: &str) -> bool {
+        self.exclude.iter().any(|glob| glob.matches(path) || glob.matches(rel))
     }
 }
 
@@ -101,11 +127,17 @@ fn in_root(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-fn matching_paths(source: &SourceRoot, pattern: &str) -> Result<Vec<PathBuf>, Error> {
+fn matching_paths(source: &SourceRoot, pattern: &str, stars: DoubleStar) -> Result<Vec<PathBuf>, Error> {
     let mut paths = vec![PathBuf::new()];
     for part in clean(pattern).components() {
         let part = part.as_os_str();
         let text = part.to_string_lossy();
+        if text == "**" && stars == DoubleStar::Deep {
+            let mut deep = Vec::new();
+            paths.iter().for_each(|path| add_folders(source, path, &mut deep));
+            paths = deep;
+            continue;
+        }
         if !is_pattern(&text) {
             for path in &mut paths {
                 path.push(part);
@@ -126,6 +158,19 @@ fn matching_paths(source: &SourceRoot, pattern: &str) -> Result<Vec<PathBuf>, Er
         paths = next;
     }
     Ok(paths)
+}
+
+/// Adds a folder and all that are beneath it.
+fn add_folders(source: &SourceRoot, path: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(handle) = source.root.locate(in_root(path)) else { return };
+    let Ok(entries) = std::fs::read_dir(handle_path(&handle)) else { return };
+    found.push(path.to_owned());
+    // Links are not followed: they could lead round in a circle.
+    let is_folder = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let mut names: Vec<OsString> =
+        entries.flatten().filter(is_folder).map(|entry| entry.file_name()).collect();
+    names.sort();
+    names.iter().for_each(|name| add_folders(source, &path.join(name), found));
 }
 
 /// A path that leads to an open file.
@@ -155,7 +200,8 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
             return Ok(None);
         }
     } else {
-        if !filter.keeps(&text) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !filter.keeps(&text) || filter.excludes(&text, &name) {
             return Ok(None);
         }
         entries.extend(entry(PathBuf::new(), &metadata, &base)?);
@@ -181,6 +227,9 @@ fn walk(
         let shown = name.to_string_lossy();
         let source = if source.is_empty() { shown.into_owned() } else { format!("{source}/{shown}") };
         let metadata = child.metadata().at("look at", Path::new(&source))?;
+        if filter.excludes(&source, &rel.to_string_lossy()) {
+            continue;
+        }
         let keeps = filter.keeps(&source);
         if !metadata.is_dir() {
             if keeps {

@@ -66,8 +66,7 @@ pub(crate) fn mount(
     access: Access,
     line: u32,
 ) -> Result<(RootDir, LayerStaging), Error> {
-    let staging =
-        store.new_layer().map_err(|source| Error::Image { action: "making a layer".to_owned(), source })?;
+    let staging = store.new_layer().map_err(|source| Error::image("making a layer", source))?;
     let root = RootFs {
         lowers,
         upper: staging.diff().to_owned(),

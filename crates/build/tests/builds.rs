@@ -148,6 +148,14 @@ fn main() {
         ("equal_steps_run_once", equal_steps_run_once),
         ("locked_caches_take_turns", locked_caches_take_turns),
         ("triggers_ask_for_stages", triggers_ask_for_stages),
+        ("mounts_with_all_their_fields", mounts_with_all_their_fields),
+        ("ssh_agents", ssh_agents),
+        ("networks_and_security", networks_and_security),
+        ("heredocs", heredocs),
+        ("directives", directives),
+        ("arguments", arguments),
+        ("copy_flags", copy_flags),
+        ("ignore_files", ignore_files),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for (name, case) in cases {
@@ -346,7 +354,8 @@ fn failures_name_their_place() {
     assert!(matches!(from("some/image"), Error::NotPulled { line: 4, .. }));
     assert_eq!(fails("ARG A=1\nARG B=${A:?}${C:?no}\nFROM base").line(), Some(2));
     assert_eq!(fails("FROM base\nRUN true\nFROM ${C:?no}\n").line(), Some(3));
-    assert!(matches!(fails("FROM base\nRUN --mount=type=ssh true"), Error::Invalid { line: 2, .. }));
+    let agent = fails("FROM base\nRUN --mount=type=ssh,required true");
+    assert!(matches!(agent, Error::AgentMissing { line: 2, .. }), "{agent}");
     assert!(matches!(fails("FROM base\nENV a=${b:?no}"), Error::Expand { line: 2, .. }));
     assert!(matches!(fails("FROM base\nCOPPY a b"), Error::Parse { .. }));
 }
@@ -523,4 +532,176 @@ fn triggers_ask_for_stages() {
     assert_eq!(built.output, "x\n");
     let variable = world.try_build(world.request("FROM base AS a\nFROM base\nARG S=a\nCOPY --from=$S / /\n"));
     assert!(matches!(variable.err().unwrap(), Error::Invalid { line: 4, .. }));
+}
+
+fn mounts_with_all_their_fields() {
+    let world = World::new();
+    world.write("dir/f", "context\n");
+    let other = world.dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("g"), "named\n").unwrap();
+    let text = "FROM base AS seed\nRUN mkdir /s && echo seeded > /s/f\nFROM base\nUSER app\n\
+        RUN --mount=type=cache,target=/c,uid=1000,gid=1001,mode=0700 stat -c '%u %g %a' /c && touch /c/x\n\
+        RUN --mount=type=cache,target=/c,uid=1000,gid=1001,mode=0700,readonly ls /c && ! touch /c/y\n\
+        RUN --mount=type=cache,target=/c ls /c && echo another\n\
+        RUN --mount=type=cache,target=/d,from=seed,source=/s,id=d cat /d/f\n\
+        RUN --mount=type=cache,target=/p,sharing=private,uid=1000 touch /p/z\n\
+        RUN --mount=type=secret,id=t,target=/tmp/t,mode=0440,uid=1000,gid=1001 stat -c '%u %g %a' /tmp/t && cat /tmp/t\n\
+        RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent\n\
+        RUN --mount=type=secret,id=t,env=T,target=/tmp/u,uid=1000 echo $T && cat /tmp/u\n\
+        USER root\n\
+        RUN --mount=type=bind,source=dir,target=/b,rw cat /b/f && echo changed > /b/f && touch /b/new && cat /b/f\n\
+        RUN --mount=target=/all ls /all\n\
+        RUN --mount=from=other,target=/o cat /o/g\n\
+        RUN --mount=from=base,source=/etc/group,target=/g cat /g\n\
+        RUN --mount=type=tmpfs,target=/t,size=1m ! cat /bin/busybox > /t/big && ls /t\n";
+    let mut request = world.request(text);
+    request.secrets = vec![Secret { id: "t".into(), source: SecretSource::Value(b"s3cret\n".to_vec()) }];
+    request.contexts.insert("other".into(), tare_build::NamedContext::Dir(other));
+    let built = world.try_build(request).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let expected = "1000 1001 700\nx\n";
+    assert!(built.output.starts_with(expected), "{}", built.output);
+    for part in [
+        "another\nseeded\n",
+        "1000 1001 440\ns3cret\ns3cret\ns3cret\n",
+        "context\nchanged\n",
+        "dir\nnamed\n",
+        "app:x:1001:\n",
+        "No space left",
+    ] {
+        assert!(built.output.contains(part), "{part:?} in {}", built.output);
+    }
+    assert_eq!(std::fs::read_to_string(world.dir.path().join("context/dir/f")).unwrap(), "context\n");
+    for path in ["c", "d", "p", "b", "all", "o", "g", "t", "run", "tmp/t", "tmp/u"] {
+        assert!(world.find(&built, path).is_none(), "{path} is a trace of a mount");
+    }
+}
+
+fn ssh_agents() {
+    let world = World::new();
+    let socket = world.dir.path().join("agent");
+    // The one program of busybox that speaks through such a socket is logger, by datagrams to /dev/log.
+    let agent = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    let text = "FROM base\nRUN --mount=type=ssh,required test -S $SSH_AUTH_SOCK && echo $SSH_AUTH_SOCK\n\
+                RUN --mount=type=ssh,id=other echo none:$SSH_AUTH_SOCK\n\
+                RUN --mount=type=ssh,target=/dev/log echo $SSH_AUTH_SOCK && busybox logger hello\n";
+    let mut request = world.request(text);
+    request.ssh = vec![tare_build::SshAgent { id: "default".into(), socket }];
+    let built = world.try_build(request).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert_eq!(built.output, "/run/buildkit/ssh_agent.0\nnone:\n/dev/log\n");
+    let mut heard = [0_u8; 200];
+    agent.set_nonblocking(true).unwrap();
+    let length = agent.recv(&mut heard).unwrap();
+    assert!(String::from_utf8_lossy(&heard[..length]).contains("hello"));
+    assert!(world.find(&built, "run").is_none());
+}
+
+fn networks_and_security() {
+    let world = World::new();
+    let of_host = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let of_host = of_host.to_str().unwrap();
+    let text = "FROM base\nRUN --network=none busybox readlink /proc/self/ns/net\nRUN --network=host busybox readlink /proc/self/ns/net\n";
+    let output = world.build(text).output;
+    let seen: Vec<&str> = output.lines().collect();
+    assert!(seen[0] != of_host && seen[1] == of_host, "{output}");
+    let insecure = "FROM base\nRUN --security=insecure busybox grep CapEff /proc/self/status\n";
+    let refused = world.try_build(world.request(insecure)).err().unwrap();
+    assert_eq!(refused.to_string(), "line 2: RUN: --security=insecure needs --allow security.insecure");
+    let capabilities = |text: &str| {
+        let mut request = world.request(text);
+        request.entitlements = tare_build::Entitlements::Insecure;
+        let output = world.try_build(request).unwrap().output;
+        u64::from_str_radix(output.rsplit(['\t', ' ']).next().unwrap().trim(), 16).unwrap()
+    };
+    let sandboxed = insecure.replace("--security=insecure", "--security=sandbox");
+    assert!(capabilities(insecure).count_ones() > capabilities(&sandboxed).count_ones());
+}
+
+fn heredocs() {
+    let world = World::new();
+    let text = "FROM base\nARG A=1\nENV B=2\n\
+        RUN <<EOF\nset -e\necho \"shell $A $B\"\nEOF\n\
+        RUN <<EOF\n#!/bin/cat\nby cat $A\nEOF\n\
+        RUN cat <<ONE - <<TWO\nfirst\nONE\nsecond\nTWO\n\
+        RUN sh -e <<'EOF'\necho \"quoted $B\"\nEOF\n\
+        COPY <<one <<-\"two\" /files/\n$A-${B:-x}-\\$B\none\n\t$A\n\ttwo\n\
+        COPY --chmod=755 <<EOF /run.sh\n#!/bin/sh\necho ran\nEOF\nRUN /run.sh\n";
+    let built = world.build(text);
+    assert_eq!(built.output, "shell 1 2\n#!/bin/cat\nby cat $A\nsecond\nquoted 2\nran\n");
+    let text = |path: &str| std::fs::read_to_string(world.find(&built, path).unwrap()).unwrap();
+    assert_eq!((text("files/one").as_str(), text("files/two").as_str()), ("1-2-$B\n", "$A\n"));
+}
+
+fn directives() {
+    let world = World::new();
+    let text = "# syntax=docker/dockerfile:1\n# escape=`\n\nFROM base\nENV V=C:\\x`$B\nRUN echo one `\n  && echo \"$V\"\n";
+    assert_eq!(world.build(text).output, "one\nC:\\x$B\n");
+    let warned = "FROM base as b\nMAINTAINER me\nLABEL a=$NOPE\n";
+    assert_eq!(world.build(warned).warnings.len(), 3);
+    assert_eq!(world.build(&format!("# check=skip=all\n{warned}")).warnings, [""; 0]);
+    let skipped = world.build(&format!("#check=skip=MaintainerDeprecated, UndefinedVar\n{warned}"));
+    assert_eq!(skipped.warnings.len(), 1);
+    let strict = format!("# check=skip=FromAsCasing;error=true\n{warned}");
+    assert!(matches!(world.try_build(world.request(&strict)), Err(Error::Warned { count: 1 })));
+    let mut request = world.request(&strict);
+    request.build_args.insert("BUILDKIT_DOCKERFILE_CHECK".into(), Some("skip=all".into()));
+    world.try_build(request).unwrap();
+}
+
+fn arguments() {
+    let world = World::new();
+    let host = tare_oci::Platform::host();
+    let text = "ARG NAME=base\nARG TAIL=x\nFROM --platform=$BUILDPLATFORM ${NAME}\nARG TARGETPLATFORM\nARG TARGETARCH TARGETOS BUILDPLATFORM\n\
+        ARG NAME\nARG OWN=own\nENV FILE=a.tar.gz OWN=env\nARG VALUE=${FILE%%.*}-${FILE##*.}\n\
+        RUN echo \"$TARGETPLATFORM $TARGETARCH $TARGETOS $BUILDPLATFORM $NAME [$TAIL] [$TARGETSTAGE] $OWN $VALUE\"\n\
+        ENV A=${NOPE:-d} B=${FILE:+y} C=${FILE#a.} D=${FILE##*.} E=${FILE%.*} F=${FILE%%.*} G=${FILE/tar/zip} H=${FILE//a/b}\n\
+        RUN echo $A $B $C $D $E $F $G $H\n";
+    let platform = format!("{}/{}", host.os, host.architecture);
+    let built = world.build(text);
+    let expected = format!(
+        "{platform} {} {} {platform} base [] [] env a-gz\nd y tar.gz gz a.tar a a.zip.gz b.tbr.gz\n",
+        host.architecture, host.os
+    );
+    assert_eq!(built.output, expected);
+    let mut request =
+        world.request("FROM base\nRUN echo [$HTTP_PROXY$SECRET]\nARG SECRET\nRUN echo $SECRET\n");
+    request.build_args.insert("HTTP_PROXY".into(), Some("http://p".into()));
+    request.build_args.insert("SECRET".into(), Some("given".into()));
+    let built = world.try_build(request).unwrap();
+    assert_eq!(built.output, "[http://p]\ngiven\n");
+    assert!(!format!("{:?}", world.image(&built).config).contains("http://p"));
+}
+
+fn copy_flags() {
+    let world = World::new();
+    for path in ["a/b/one.txt", "a/b/two.md", "a/c/d/three.txt", "a/top.txt"] {
+        world.write(path, path);
+    }
+    let text = "FROM base\nCOPY --parents a/b/one.txt a/c/d/three.txt /plain/\nCOPY --parents ./a/./b/*.txt /pivot/\n\
+        COPY --parents a/**/*.txt /deep/\nCOPY --exclude=**/*.md --exclude=c a /without/\n\
+        COPY --link --chmod=700 --chown=1000:1001 a/top.txt /linked/\nADD --exclude=*.md a/b /added/\n";
+    let built = world.build(text);
+    let there = |path: &str| world.find(&built, path).is_some();
+    assert!(there("plain/a/b/one.txt") && there("plain/a/c/d/three.txt"));
+    assert!(there("pivot/b/one.txt") && !there("pivot/a"));
+    assert!(there("deep/a/top.txt") && there("deep/a/c/d/three.txt") && !there("deep/a/b/two.md"));
+    assert!(there("without/b/one.txt") && !there("without/b/two.md") && !there("without/c"));
+    assert!(there("added/one.txt") && !there("added/two.md"));
+    let linked = world.find(&built, "linked/top.txt").unwrap().metadata().unwrap();
+    assert_eq!((linked.uid(), linked.gid(), linked.mode() & 0o7777), (1000, 1001, 0o700));
+    std::fs::rename(world.dir.path().join("context/a/c/d"), world.dir.path().join("context/a/c/e")).unwrap();
+    let moved = world.build("FROM base\nCOPY --parents a/**/*.txt /deep/\n");
+    assert!(world.find(&moved, "deep/a/c/e/three.txt").is_some(), "the path counts for the cache");
+}
+
+fn ignore_files() {
+    let world = World::new();
+    for path in ["a.log", "keep.log", "deep/b.log", "src/x", "src/y"] {
+        world.write(path, path);
+    }
+    world.write(".dockerignore", "**/*.log\n!keep.log\n# comment\nsrc\n!src/y\n");
+    let text = "FROM base\nCOPY . /c/\nRUN cd /c && echo *.log deep/* src/*\n";
+    assert_eq!(world.build(text).output, "keep.log deep/* src/y\n");
+    world.write("Dockerfile.dockerignore", "*\n!a.log\n");
+    assert_eq!(world.build(text).output, "a.log deep/* src/*\n");
 }

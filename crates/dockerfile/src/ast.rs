@@ -36,7 +36,7 @@ pub struct Directives {
     pub syntax: Option<String>,
     /// `# escape=`: a backslash unless given.
     pub escape: char,
-    /// `# check=`: accepted as text.
+    /// `# check=`: see [`Checks`](crate::Checks).
     pub check: Option<String>,
 }
 

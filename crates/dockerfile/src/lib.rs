@@ -27,7 +27,7 @@ pub use ast::{
 pub use error::{ParseError, ParseErrorKind};
 pub use excerpt::excerpt;
 pub use expand::{ExpandError, Expander};
-pub use lint::{Lint, Warning};
+pub use lint::{Checks, Lint, Warning};
 
 /// Parses a whole Dockerfile.
 ///

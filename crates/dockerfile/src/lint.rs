@@ -45,6 +45,44 @@ pub enum Lint {
     MultipleInstructionsDisallowed,
 }
 
+impl Lint {
+    /// Its name, as `# check=skip=` takes it.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// What a Dockerfile says of its warnings: `skip=NAME,…` or `skip=all`, and `error=true`, with semicolons between.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checks {
+    skipped: Vec<String>,
+    /// Warnings are errors.
+    pub is_error: bool,
+}
+
+impl Checks {
+    /// Reads the value of `# check=`. What Docker does not know either is passed over.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut checks = Self::default();
+        for (key, value) in text.split(';').filter_map(|part| part.trim().split_once('=')) {
+            match key.trim() {
+                "skip" => checks.skipped.extend(value.split(',').map(|name| name.trim().to_lowercase())),
+                "error" => checks.is_error = matches!(value.trim(), "true" | "1"),
+                _ => {}
+            }
+        }
+        checks
+    }
+
+    /// Whether nothing is to be said of this.
+    #[must_use]
+    pub fn skips(&self, lint: Lint) -> bool {
+        self.skipped.iter().any(|name| name == "all" || *name == lint.name().to_lowercase())
+    }
+}
+
 /// Well-known variables, and what others call them by mistake.
 const KNOWN_VARIABLES: &[&str] = &[
     "PYTHONUNBUFFERED",

@@ -3,13 +3,14 @@
 mod context;
 pub(crate) mod progress;
 
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use rustix::fd::AsFd as _;
 use tare_build::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
-    Secret, SecretSource,
+    Secret, SecretSource, SshAgent,
 };
 use tare_engine::Engine;
 use tare_sys::interrupt::Interrupts;
@@ -64,6 +65,9 @@ struct Line {
     /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")
     #[arg(long, value_name = "stringArray")]
     secret: Vec<String>,
+    /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
+    #[arg(long, value_name = "stringArray")]
+    ssh: Vec<String>,
     /// Shared memory size for build containers
     #[arg(long)]
     shm_size: Option<String>,
@@ -208,6 +212,7 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         request.shm_size = Some(size);
     }
     request.secrets = line.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
+    request.ssh = line.ssh.iter().map(|text| ssh_agent(text)).collect::<Result<_, _>>()?;
     for text in &line.build_context {
         let (name, source) = text
             .split_once('=')
@@ -244,6 +249,10 @@ pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
             }
             SecretSource::File(file)
         }
+        // Without either it is the variable of that name, else the file.
+        (None, None) if std::env::var_os(&id).is_none() && Path::new(&id).is_file() => {
+            SecretSource::File(PathBuf::from(&id))
+        }
         (None, name) => {
             let name = name.unwrap_or_else(|| id.clone());
             let value = std::env::var(&name)
@@ -252,6 +261,27 @@ pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
         }
     };
     Ok(Secret { id, source })
+}
+
+/// `default`, `id` or `id=socket`.
+fn ssh_agent(text: &str) -> anyhow::Result<SshAgent> {
+    let (id, socket) = match text.split_once('=') {
+        Some((id, path)) => (id, Some(PathBuf::from(path))),
+        None => (text, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from)),
+    };
+    let Some(socket) = socket.filter(|path| !path.as_os_str().is_empty()) else {
+        let failure = Failure::new(format!("--ssh {text}: no agent: SSH_AUTH_SOCK is not set"));
+        return Err(failure
+            .with_hint("eval $(ssh-agent) && ssh-add; with sudo: sudo --preserve-env=SSH_AUTH_SOCK")
+            .into());
+    };
+    let kind = std::fs::metadata(&socket).with_context(|| format!("--ssh {text}: {}", socket.display()))?;
+    if !kind.file_type().is_socket() {
+        return Err(Failure::new(format!("--ssh {text}: {} is no socket", socket.display()))
+            .with_hint("keys are not read from files: ssh-add them, and give the agent")
+            .into());
+    }
+    Ok(SshAgent { id: id.to_owned(), socket })
 }
 
 /// A folder, or `docker-image://name`.
