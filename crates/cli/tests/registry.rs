@@ -136,6 +136,9 @@ fn a_login_is_asked_of_the_registry_and_kept_beside_what_the_file_has() {
     let mut broken = scene.command(&["pull", &image]);
     let broken = text(&broken.env("DOCKER_AUTH_CONFIG", "{").output().unwrap());
     assert!(broken.contains("DOCKER_AUTH_CONFIG"), "{broken}");
+    scene.write_config(&json!({"auths": {"ghcr.io": {"auth": "%"}}}));
+    let broken = scene.fails(&["pull", &image]);
+    assert!(broken.contains("warning: ") && broken.contains("\"ghcr.io\""), "{broken}");
 }
 
 /// A helper by the protocol: it keeps one login in a file.

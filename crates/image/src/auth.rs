@@ -142,6 +142,10 @@ fn parse(text: &[u8]) -> std::result::Result<Credentials, String> {
         out.helpers.insert(registry_key(&registry), helper);
     }
     for (registry, entry) in config.auths {
+        // Docker's browser login keeps two tokens for itself beside the Hub's entry.
+        if registry.ends_with("/access-token") || registry.ends_with("/refresh-token") {
+            continue;
+        }
         let (user, password) = if entry.auth.is_empty() {
             (entry.username, entry.password)
         } else {
@@ -184,6 +188,7 @@ mod tests {
     #[test]
     fn reads_docker_config() {
         let text = br#"{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6c2VjOnJldA=="},"x.io:5000":{},
+            "https://index.docker.io/v1/access-token":{"auth":"bm90Om1pbmU="},
             "ghcr.io":{"username":"u","password":"p"}},"credHelpers":{"gcr.io":"gcloud"},"HttpHeaders":{}}"#;
         let c = parse(text).unwrap();
         let hub = c.for_registry("docker.io").unwrap();

@@ -165,6 +165,7 @@ impl Error {
             Self::NoPlatform { offered, .. } => {
                 offered.first().map(|platform| format!("take one of these: --platform {platform}"))
             }
+            Self::Corrupt { .. } => Some("nothing of it was kept: pull again; if it stays so, the registry's copy is bad".to_owned()),
             _ if self.is_disk_full() => Some(
                 "make room: `docker system df` shows what tare keeps, `docker system prune` removes what is unused"
                     .to_owned(),

@@ -104,7 +104,7 @@ pub(crate) fn platform_of(text: &str) -> anyhow::Result<Option<Platform>> {
 
 /// How to reach registries, from the environment and Docker's config.json.
 pub(crate) fn pull_options() -> anyhow::Result<PullOptions> {
-    Ok(PullOptions { platform: None, credentials: credentials()?, registries: registries() })
+    Ok(PullOptions { platform: None, credentials: credentials(), registries: registries() })
 }
 
 #[cfg(test)]

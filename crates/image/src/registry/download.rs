@@ -101,7 +101,9 @@ impl Fetch<'_> {
         layer: &'scope Wanted,
     ) -> Result<()> {
         let short = layer.blob.digest.short();
-        let partial = Partial::lock(&self.store.staging_dir(), &layer.blob.digest)?;
+        let partial = Partial::lock(&self.store.staging_dir(), &layer.blob.digest, || {
+            self.progress.layer(&short, LayerStatus::Waiting);
+        })?;
         if self.store.layer(&layer.diff_id)?.is_some() {
             self.progress.layer(&short, LayerStatus::Exists);
             return Ok(());
@@ -258,13 +260,17 @@ struct Partial {
 }
 
 impl Partial {
-    fn lock(staging: &Path, digest: &Digest) -> Result<Self> {
+    /// `held_up` is called when another pull has it.
+    fn lock(staging: &Path, digest: &Digest, held_up: impl Fn()) -> Result<Self> {
         let path = partial_path(staging, digest);
         loop {
             let mut options = OpenOptions::new();
             let file =
                 options.read(true).write(true).create(true).truncate(false).open(&path).at("open", &path)?;
-            rustix::fs::flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                held_up();
+                rustix::fs::flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+            }
             // The one before moved it away when it was done: then this is not the file of that name any more.
             let ours = file.metadata().at("stat", &path)?;
             if path.metadata().is_ok_and(|now| (now.dev(), now.ino()) == (ours.dev(), ours.ino())) {

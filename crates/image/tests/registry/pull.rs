@@ -229,6 +229,12 @@ fn of_an_index_the_platform_is_chosen_and_attestations_are_passed_over() {
     let by_digest = pull(&registry.image(&format!("multi@{digest}")), None).unwrap();
     assert_eq!(names(&by_digest.image.layers[0].path), ["own"]);
 
+    // Pushed on, it is the very manifest, zstd and all.
+    let copy = name(&registry.image("copy:1"));
+    store.tag(&registry.image(&format!("multi@{digest}")), &copy).unwrap();
+    let pushed = store.push(&copy, &PullOptions::default(), &Silent).unwrap().digest;
+    assert_eq!(serde_json::json!(pushed), index["manifests"][2]["digest"]);
+
     let error = pull(&tag, Some("linux/s390x")).unwrap_err();
     let Error::NoPlatform { offered, .. } = &error else { panic!("{error}") };
     assert_eq!(offered, &[other, own]);

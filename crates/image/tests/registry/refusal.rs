@@ -152,6 +152,14 @@ fn names_that_do_not_resolve_and_registries_without_tls() {
         store.pull(&name("no-such-host.invalid/app:1"), &PullOptions::default(), &Silent).unwrap_err();
     assert!(error.hint().unwrap().contains("DNS"), "{error}: {:?}", error.hint());
     assert!(error.to_string().starts_with("no-such-host.invalid: "), "{error}");
+
+    let registry = Registry::start("");
+    let detour = Detour::start(registry.port);
+    let registries = RegistryConfig { https_proxy: Some(detour.url), ..Default::default() };
+    let options = PullOptions { registries, ..PullOptions::default() };
+    let error = store.pull(&name("registry.invalid:5000/app:1"), &options, &Silent).unwrap_err();
+    assert!(error.to_string().contains("it answers in plain text, not in TLS"), "{error}");
+    assert!(error.hint().unwrap().contains("list registry.invalid:5000 in insecure-registries"));
 }
 
 #[test]

@@ -28,19 +28,19 @@ pub(crate) fn config_path() -> Option<PathBuf> {
 const AUTH_VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 
 /// Logins: of Docker's config.json, its helpers and `DOCKER_AUTH_CONFIG`.
-pub(crate) fn credentials() -> anyhow::Result<Credentials> {
-    let mut known = match config_path() {
-        Some(path) => auth::load(&path)?,
-        None => Credentials::new(),
+/// Without those that cannot be read, after a warning, as Docker: most images need none.
+pub(crate) fn credentials() -> Credentials {
+    let or_none = |read: tare_image::Result<Credentials>| {
+        read.unwrap_or_else(|error| {
+            warn(&chain(&error.into()), None);
+            Credentials::new()
+        })
     };
+    let mut known = config_path().map_or_else(Credentials::new, |path| or_none(auth::load(&path)));
     if let Some(text) = variable(AUTH_VARIABLE) {
-        // Docker goes on without it too.
-        match auth::from_variable(AUTH_VARIABLE, &text) {
-            Ok(given) => known.prefer(given),
-            Err(error) => warn(&chain(&error.into()), None),
-        }
+        known.prefer(or_none(auth::from_variable(AUTH_VARIABLE, &text)));
     }
-    Ok(known)
+    known
 }
 
 /// Where registries' own certificates lie: the system's, as Docker and Podman have them, and the user's.

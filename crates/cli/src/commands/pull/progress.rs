@@ -126,8 +126,11 @@ fn bar(id: &str) -> ProgressBar {
 }
 
 fn style(counted: bool) -> ProgressStyle {
-    let template =
-        if counted { "{prefix}: {msg} [{bar:40.=> }] {decimal_bytes}/{decimal_total_bytes}" } else { "{prefix}: {msg}" };
+    let template = if counted {
+        "{prefix}: {msg} [{bar:40.=> }] {decimal_bytes}/{decimal_total_bytes}"
+    } else {
+        "{prefix}: {msg}"
+    };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
