@@ -40,7 +40,17 @@ pub fn config_hash(service: &Service) -> String {
     hash_json(&canonical_json(service))
 }
 
-fn hash_json(json: &str) -> String {
+/// A network or volume as JSON with sorted keys, for the same purpose. Its name and whose it is do not count.
+pub fn resource_json(resource: &impl serde::Serialize) -> String {
+    let mut value = serde_json::to_value(resource).unwrap_or_default();
+    if let Value::Object(map) = &mut value {
+        map.retain(|key, _| !["name", "external"].contains(&key.as_str()) && !key.starts_with("x-"));
+    }
+    sorted(value).to_string()
+}
+
+/// The SHA-256 of such a text, in hexadecimal.
+pub fn hash_json(json: &str) -> String {
     Sha256::digest(json.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -71,10 +81,12 @@ pub fn explain_difference(old_json: &str, new_json: &str) -> Vec<String> {
 }
 
 /// Sections whose entries are named one by one.
-const NAMED_ENTRIES: [&str; 9] = [
+const NAMED_ENTRIES: [&str; 11] = [
     "annotations",
+    "driver_opts",
     "environment",
     "extra_hosts",
+    "ipam",
     "labels",
     "networks",
     "sysctls",

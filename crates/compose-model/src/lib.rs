@@ -46,7 +46,7 @@ pub use discover::{Discovered, Files, discover};
 pub use dotenv::{EnvFileContent, EnvFileFormat, parse_env_file};
 pub use emit::to_yaml;
 pub use error::{Error, Location, Warning};
-pub use fingerprint::{canonical_json, config_hash, explain_difference};
+pub use fingerprint::{canonical_json, config_hash, explain_difference, hash_json, resource_json};
 pub use load::{LoadOptions, Source, load, load_uninterpolated, variables};
 pub use mount::{BindOptions, ImageOptions, Mount, MountKind, TmpfsOptions, VolumeOptions};
 pub use name::{check_project_name, normalize_project_name};

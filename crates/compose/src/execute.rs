@@ -192,10 +192,13 @@ impl Run<'_> {
         let engine = self.executor.engine;
         match &step.action {
             Action::CreateNetwork { key, name } => {
-                self.told(Kind::Network, name, Verb::Create, None, || self.create_network(key))
+                self.told(Kind::Network, name, Verb::Create, changed(&step.cause), || {
+                    self.create_network(key)
+                })
             }
             Action::CreateVolume { key, name } => {
-                self.told(Kind::Volume, name, Verb::Create, None, || self.create_volume(key, name))
+                let why = changed(&step.cause);
+                self.told(Kind::Volume, name, Verb::Create, why, || self.create_volume(key, name))
             }
             Action::BuildImage { service, image } => self.told(Kind::Image, image, Verb::Build, None, || {
                 Ok(self.executor.images.build(service, image)?)
@@ -381,6 +384,11 @@ impl Run<'_> {
         }
         failures
     }
+}
+
+/// What changed in a network or volume that is made anew.
+fn changed(cause: &Cause) -> Option<String> {
+    matches!(cause, Cause::ConfigChanged(_)).then(|| reason(cause))
 }
 
 /// Why a container is made anew, in a few words.

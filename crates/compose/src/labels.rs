@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use tare_compose_model::{Condition, Project, Service, canonical_json, config_hash};
+use tare_compose_model::{
+    Condition, Network, Project, Service, Volume, canonical_json, config_hash, hash_json, resource_json,
+};
 
 /// The project's name.
 pub const PROJECT: &str = "com.docker.compose.project";
@@ -31,7 +33,7 @@ pub const NETWORK: &str = "com.docker.compose.network";
 pub const VOLUME: &str = "com.docker.compose.volume";
 /// The container that this one took the place of.
 pub const REPLACE: &str = "com.docker.compose.replace";
-/// tare's own: the canonical JSON of the service, so that a later `up` can name what changed.
+/// tare's own: the canonical JSON of the service, network or volume, so that a later `up` can name what changed.
 pub const CONFIG_JSON: &str = "tare.compose.config";
 
 /// The labels that make a container one of the project; they win over those in the file. The executor adds [`IMAGE`]
@@ -61,18 +63,25 @@ pub fn container(
 }
 
 /// The labels of a network, besides those in the file.
-pub fn network(project: &Project, key: &str) -> BTreeMap<String, String> {
-    of_resource(project, NETWORK, key)
+pub fn network(project: &Project, key: &str, network: &Network) -> BTreeMap<String, String> {
+    of_resource(project, NETWORK, key, resource_json(network))
 }
 
 /// The labels of a volume, besides those in the file.
-pub fn volume(project: &Project, key: &str) -> BTreeMap<String, String> {
-    of_resource(project, VOLUME, key)
+pub fn volume(project: &Project, key: &str, volume: &Volume) -> BTreeMap<String, String> {
+    of_resource(project, VOLUME, key, resource_json(volume))
 }
 
-fn of_resource(project: &Project, label: &str, key: &str) -> BTreeMap<String, String> {
-    let labels = [(PROJECT, project.name.as_str()), (label, key), (VERSION, env!("CARGO_PKG_VERSION"))];
-    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+fn of_resource(project: &Project, label: &str, key: &str, json: String) -> BTreeMap<String, String> {
+    [
+        (PROJECT, project.name.clone()),
+        (label, key.to_owned()),
+        (CONFIG_HASH, hash_json(&json)),
+        (CONFIG_JSON, json),
+        (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
 }
 
 fn depends_on(service: &Service) -> String {
@@ -114,7 +123,7 @@ mod tests {
         assert_eq!(labels[CONFIG_FILES], "/shop/a.yaml,/shop/b.yaml");
         assert_eq!(labels[DEPENDS_ON], "db:service_started:true,q:service_healthy:false");
         assert_eq!(labels[CONFIG_HASH].len(), 64);
-        assert_eq!(network(&project, "default")[NETWORK], "default");
-        assert_eq!(volume(&project, "data")[VOLUME], "data");
+        assert_eq!(network(&project, "default", &Network::default())[NETWORK], "default");
+        assert_eq!(volume(&project, "data", &Volume::default())[VOLUME], "data");
     }
 }

@@ -105,6 +105,8 @@ pub struct ObservedNetwork {
     pub name: String,
     /// The key in the Compose file, from its label; none for an external network.
     pub key: Option<String>,
+    /// The configuration that it was made from; empty when it is not known.
+    pub config_json: String,
 }
 
 /// A volume that exists.
@@ -114,4 +116,6 @@ pub struct ObservedVolume {
     pub name: String,
     /// The key in the Compose file, from its label; none for an external volume.
     pub key: Option<String>,
+    /// The configuration that it was made from; empty when it is not known.
+    pub config_json: String,
 }

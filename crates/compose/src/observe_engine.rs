@@ -22,7 +22,8 @@ pub fn observe(engine: &Engine, project: &Project) -> Result<Observed, Error> {
         let mine = network.labels.get(labels::PROJECT) == Some(&project.name);
         if mine || wanted.contains(network.name.as_str()) {
             let key = network.labels.get(labels::NETWORK).filter(|_| mine).cloned();
-            observed.networks.push(ObservedNetwork { id: network.id, name: network.name, key });
+            let config_json = network.labels.get(labels::CONFIG_JSON).cloned().unwrap_or_default();
+            observed.networks.push(ObservedNetwork { id: network.id, name: network.name, key, config_json });
         }
     }
     let wanted: BTreeSet<&str> = project.volumes.values().map(|volume| volume.name.as_str()).collect();
@@ -30,7 +31,8 @@ pub fn observe(engine: &Engine, project: &Project) -> Result<Observed, Error> {
         let mine = volume.labels.get(labels::PROJECT) == Some(&project.name);
         if mine || wanted.contains(volume.name.as_str()) {
             let key = volume.labels.get(labels::VOLUME).filter(|_| mine).cloned();
-            observed.volumes.push(ObservedVolume { name: volume.name, key });
+            let config_json = volume.labels.get(labels::CONFIG_JSON).cloned().unwrap_or_default();
+            observed.volumes.push(ObservedVolume { name: volume.name, key, config_json });
         }
     }
     observed.images = images(engine, project)?;

@@ -16,7 +16,9 @@ pub use down::{DownOptions, Images, Orphans, Volumes, down};
 pub use images::{BuildMode, ImageOptions, PullMode, images};
 pub use lifecycle::{RmOptions, StopFirst, restart, rm, start, stop};
 pub use step::{Action, Cause, ContainerRef, Plan, Step, StepId};
-pub use up::{AnonymousVolumes, DependencyScope, Recreate, StartMode, UpOptions, up};
+pub use up::{
+    AnonymousVolumes, ChangedVolume, DependencyScope, Recreate, StartMode, UpOptions, changed_volumes, up,
+};
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -227,7 +227,7 @@ pub fn network_config(
         ipv6: network.enable_ipv6.unwrap_or(false),
         ..NetworkConfig::default()
     };
-    config.labels.extend(labels::network(project, key));
+    config.labels.extend(labels::network(project, key, network));
     for pool in &network.ipam.config {
         pool_of(key, pool, &mut config)?;
     }
@@ -259,7 +259,7 @@ fn pool_of(key: &str, pool: &IpamPool, config: &mut NetworkConfig) -> Result<(),
 #[must_use]
 pub fn volume_labels(project: &Project, key: &str, volume: &Volume) -> BTreeMap<String, String> {
     let mut all = plain(&volume.labels);
-    all.extend(labels::volume(project, key));
+    all.extend(labels::volume(project, key, volume));
     all
 }
 

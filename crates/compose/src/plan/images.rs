@@ -1,8 +1,9 @@
 //! `build`, `pull` and the image part of `up`: which images are built or pulled before containers are looked at.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use tare_compose_model::{Project, Service};
+use tare_compose_model::{Project, Service, Span};
 
 use super::PlanError;
 use super::graph::{Closure, ordered};
@@ -47,6 +48,8 @@ pub struct ImageOptions {
     pub build: BuildMode,
     /// When images are pulled.
     pub pull: PullMode,
+    /// How long ago images were pulled, by name; for `daily`, `weekly` and `every_…`.
+    pub ages: BTreeMap<String, Duration>,
 }
 
 /// Plans what is built and pulled.
@@ -124,11 +127,30 @@ impl<'a> ImagePlanner<'a> {
         let cause = match (self.options.pull, policy) {
             (PullMode::Always, _) => Some(Cause::Requested),
             (PullMode::Never, _) | (PullMode::Policy, Some("never")) => None,
-            (PullMode::Policy, Some("always")) => Some(Cause::PullPolicy("always".to_owned())),
+            (PullMode::Policy, Some(policy)) if self.is_due(policy, image) => {
+                Some(Cause::PullPolicy(policy.to_owned()))
+            }
             _ => missing.then_some(Cause::Missing),
         };
         // An image that only a build makes is not in any registry.
         cause.filter(|_| service.image.is_some()).map(|cause| (cause, false))
+    }
+}
+
+impl ImagePlanner<'_> {
+    /// Whether a policy asks for a pull of an image that is there.
+    fn is_due(&self, policy: &str, image: &str) -> bool {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let bound = match policy {
+            "always" | "refresh" => return true,
+            "daily" => DAY,
+            "weekly" => DAY * 7,
+            other => match other.strip_prefix("every_").and_then(|span| span.parse::<Span>().ok()) {
+                Some(span) => span.0,
+                None => return false,
+            },
+        };
+        self.options.ages.get(image).is_none_or(|age| *age >= bound)
     }
 }
 

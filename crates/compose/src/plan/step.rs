@@ -186,6 +186,8 @@ pub enum Cause {
     Forced,
     /// A service whose namespaces or volumes it uses is recreated, or dependencies are recreated on request.
     DependencyRecreated(String),
+    /// A network or volume that it uses is made anew: this one.
+    ResourceRecreated(String),
     /// It exists and does not run.
     NotRunning,
     /// More containers are asked for.
@@ -212,6 +214,7 @@ impl fmt::Display for Cause {
             Self::ImageChanged => f.write_str("image changed"),
             Self::Forced => f.write_str("recreation forced"),
             Self::DependencyRecreated(service) => write!(f, "service {service} is recreated"),
+            Self::ResourceRecreated(resource) => write!(f, "{resource} is recreated"),
             Self::NotRunning => f.write_str("not running"),
             Self::ScaleUp => f.write_str("scale up"),
             Self::ScaleDown => f.write_str("scale down"),
@@ -243,6 +246,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Names of containers whose service is not in the file and that the plan leaves alone.
     pub orphans: Vec<String>,
+    /// What differs from the file and is left as it is, and why.
+    pub remarks: Vec<String>,
 }
 
 impl Plan {

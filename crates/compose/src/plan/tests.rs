@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tare_compose_model::{Files, LoadOptions, Project, Source, canonical_json, config_hash, load};
+use tare_compose_model::{
+    Files, LoadOptions, Project, Source, canonical_json, config_hash, load, resource_json,
+};
 
 use super::*;
 use crate::observe::{ContainerState, Health, Observed, ObservedContainer, ObservedNetwork, ObservedVolume};
@@ -77,12 +79,17 @@ fn running(project: &Project) -> Observed {
                 id: key.clone(),
                 name: network.name.clone(),
                 key: Some(key.clone()),
+                config_json: resource_json(network),
             })
             .collect(),
         volumes: project
             .volumes
             .iter()
-            .map(|(key, volume)| ObservedVolume { name: volume.name.clone(), key: Some(key.clone()) })
+            .map(|(key, volume)| ObservedVolume {
+                name: volume.name.clone(),
+                key: Some(key.clone()),
+                config_json: resource_json(volume),
+            })
             .collect(),
         images: project.services.iter().map(image).collect(),
     }
@@ -370,4 +377,51 @@ services:
     );
     let never = ImageOptions { pull: PullMode::Never, ..ImageOptions::default() };
     assert!(images(&project, &observed, &never).unwrap().is_empty());
+}
+
+#[test]
+fn a_changed_network_is_made_anew_between_stop_and_start() {
+    let before = project("services: {a: {image: x, networks: [n]}}\nnetworks: {n: {}}");
+    let after = project("services: {a: {image: x, networks: [n]}}\nnetworks: {n: {internal: true}}");
+    let plan = up(&after, &running(&before), &UpOptions::default()).unwrap();
+    assert_eq!(
+        plan.to_string(),
+        "1. stop container shop-a-1 (network shop_n is recreated)
+2. remove network shop_n (internal added) after 1
+3. create network shop_n (internal added) after 2
+4. recreate container shop-a-1 (network shop_n is recreated) after 3
+5. remove container shop-a-1 (replaced) after 4
+6. rename new container to shop-a-1 (replaced) after 5
+7. start container shop-a-1 (network shop_n is recreated) after 6
+"
+    );
+    let yaml = "services: {a: {image: x, networks: [n]}, b: {image: x, networks: [n]}}\nnetworks: {n: {}}";
+    let both = running(&project(yaml));
+    let options = UpOptions { services: vec!["a".to_owned()], ..UpOptions::default() };
+    let plan = up(&project(&yaml.replace("n: {}", "n: {internal: true}")), &both, &options).unwrap();
+    assert!(
+        plan.is_empty() && plan.remarks[0].ends_with("because shop-b-1 uses it"),
+        "{plan} {:?}",
+        plan.remarks
+    );
+}
+
+#[test]
+fn a_changed_volume_goes_only_on_request() {
+    let yaml = "services: {a: {image: x, volumes: ['data:/d']}}\nvolumes: {data: {labels: {l: '1'}}}";
+    let observed = running(&project(yaml));
+    let after = project(&yaml.replace("'1'", "'2'"));
+    assert_eq!(changed_volumes(&after, &observed)[0].changes, ["labels.l changed"]);
+    assert!(up(&after, &observed, &UpOptions::default()).unwrap().is_empty());
+    let options = UpOptions { renew_volumes: vec!["data".to_owned()], ..UpOptions::default() };
+    assert_eq!(
+        up(&after, &observed, &options).unwrap().to_string(),
+        "1. stop container shop-a-1 (volume shop_data is recreated)
+2. remove container shop-a-1 (volume shop_data is recreated) after 1
+3. remove volume shop_data (labels.l changed) after 2
+4. create volume shop_data (labels.l changed) after 3
+5. create container shop-a-1 (replaced) after 4
+6. start container shop-a-1 (replaced) after 5
+"
+    );
 }

@@ -1,5 +1,6 @@
 //! `up`: from what is there to what the file says.
 
+mod resources;
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,8 @@ use super::graph::{Closure, ordered};
 use super::step::{Action, Cause, ContainerRef, Plan, StepId};
 use super::{Orphans, PlanError};
 use crate::observe::{Health, Observed, ObservedContainer};
+use resources::Renewed;
+pub use resources::{ChangedVolume, changed_volumes};
 
 /// Whether services that the named ones depend on come along.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct UpOptions {
     pub start: StartMode,
     /// What happens to anonymous volumes.
     pub anonymous_volumes: AnonymousVolumes,
+    /// Keys of changed volumes that are made anew; their data is lost.
+    pub renew_volumes: Vec<String>,
 }
 
 /// Plans `up`. Images that must be built or pulled although they are present (`--build`, `--pull`) are the caller's
@@ -96,6 +101,7 @@ pub fn up(project: &Project, observed: &Observed, options: &UpOptions) -> Result
         done: BTreeMap::new(),
         waits: BTreeMap::new(),
         images: BTreeMap::new(),
+        renewed: Renewed::default(),
     };
     for name in &order {
         planner.resources(name)?;
@@ -130,41 +136,10 @@ struct Planner<'a> {
     done: BTreeMap<&'a str, Outcome>,
     waits: BTreeMap<(&'a str, Condition), StepId>,
     images: BTreeMap<String, StepId>,
+    renewed: Renewed,
 }
 
 impl<'a> Planner<'a> {
-    /// Networks and volumes that a service uses and that do not exist.
-    fn resources(&mut self, name: &str) -> Result<(), PlanError> {
-        let Some(service) = self.project.services.get(name) else { return Ok(()) };
-        for key in service.networks.keys() {
-            let Some((key, network)) = self.project.networks.get_key_value(key) else { continue };
-            let exists = self.observed.networks.iter().any(|existing| existing.name == network.name);
-            if exists || self.networks.contains_key(key.as_str()) {
-                continue;
-            }
-            if network.external {
-                return Err(PlanError::ExternalNetworkMissing(network.name.clone()));
-            }
-            let action = Action::CreateNetwork { key: key.clone(), name: network.name.clone() };
-            let step = self.plan.add(action, Cause::Missing, []);
-            self.networks.insert(key, step);
-        }
-        for key in named_volumes(service) {
-            let Some((key, volume)) = self.project.volumes.get_key_value(key) else { continue };
-            let exists = self.observed.volumes.iter().any(|existing| existing.name == volume.name);
-            if exists || self.volumes.contains_key(key.as_str()) {
-                continue;
-            }
-            if volume.external {
-                return Err(PlanError::ExternalVolumeMissing(volume.name.clone()));
-            }
-            let action = Action::CreateVolume { key: key.clone(), name: volume.name.clone() };
-            let step = self.plan.add(action, Cause::Missing, []);
-            self.volumes.insert(key, step);
-        }
-        Ok(())
-    }
-
     /// The service's image, when it is not present.
     fn image(&mut self, name: &str) {
         let Some(service) = self.project.services.get(name) else { return };

@@ -48,6 +48,7 @@ pub(super) fn main(context: &Context<'_>, args: &BuildArgs) -> anyhow::Result<u8
         dependencies,
         build: BuildMode::Always,
         pull: PullMode::Never,
+        ..ImageOptions::default()
     };
     let plan = images(&project, &Observed::default(), &options)?;
     if context.options.dry_run {

@@ -23,6 +23,7 @@ mod progress;
 mod project;
 mod ps;
 mod pull;
+mod pulling;
 mod rm;
 mod run;
 mod select;

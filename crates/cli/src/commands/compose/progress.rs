@@ -159,6 +159,13 @@ impl List {
         }
     }
 
+    /// Another word in the row of something that is being done; a live list alone shows it.
+    pub(super) fn working(&self, kind: Kind, name: &str, word: String) {
+        if self.style == Style::Live {
+            self.lock().update(kind, name, Mark::Working, word);
+        }
+    }
+
     fn erase(&self, state: &mut State) {
         if self.style == Style::Live && state.drawn > 0 {
             let _ = write!(std::io::stderr().lock(), "\x1b[{}A\x1b[J", state.drawn);

@@ -4,6 +4,7 @@ use clap::Args;
 use tare_compose::observe_engine;
 
 use super::project::Context;
+use super::pulling::Wanted;
 use super::select;
 use super::work::Work;
 use crate::error::{Failure, report};
@@ -74,33 +75,36 @@ pub(super) fn pull(context: &Context<'_>, args: &PullArgs) -> anyhow::Result<u8>
     let mut work = Work::new(context, &project, "Pulling");
     work.quiet_pull = args.quiet;
     let there = observe_engine::images(context.engine()?, &project)?;
-    let mut images: Vec<String> = Vec::new();
-    let mut failed = 0;
+    let mut wanted: Vec<Wanted> = Vec::new();
     for name in meant(&project, &args.services, args.include_deps) {
         let Some(service) = project.services.get(&name) else { continue };
         let Some(image) = &service.image else { continue };
         let present = args.policy.as_deref() == Some("missing") && there.contains_key(image);
         let never = matches!(service.pull_policy.as_deref(), Some("never" | "build"));
-        if images.contains(image) || present || never || (args.ignore_buildable && service.build.is_some()) {
+        if wanted.iter().any(|known| known.image == *image)
+            || present
+            || never
+            || (args.ignore_buildable && service.build.is_some())
+        {
             continue;
         }
-        images.push(image.clone());
-        if context.options.dry_run {
-            crate::output::print_line(&format!("pull image {image}"))?;
-            continue;
-        }
-        match work.pull(&name, image) {
-            Err(error) if service.build.is_some() || args.ignore_pull_failures => {
-                report(&error);
-            }
-            Err(error) => {
-                report(&error);
-                failed += 1;
-            }
-            Ok(()) => {}
-        }
+        wanted.push(Wanted { service: name.clone(), image: image.clone() });
     }
-    if failed == 0 { Ok(0) } else { Err(Failure::silent(1).into()) }
+    if context.options.dry_run {
+        return wanted
+            .iter()
+            .try_for_each(|wanted| crate::output::print_line(&format!("pull image {}", wanted.image)))
+            .map(|()| 0);
+    }
+    let mut failed = false;
+    for (wanted, result) in wanted.iter().zip(work.pull_all(&wanted)?) {
+        let Err(error) = result else { continue };
+        report(&error);
+        let can_be_built =
+            project.services.get(&wanted.service).is_some_and(|service| service.build.is_some());
+        failed |= !can_be_built && !args.ignore_pull_failures;
+    }
+    if failed { Err(Failure::silent(1).into()) } else { Ok(0) }
 }
 
 /// `compose push`.

@@ -135,13 +135,13 @@ impl UpArgs {
         !self.detach && !self.no_start && !self.wait
     }
 
-    fn plan_options(&self, context: &Context<'_>, start: StartMode) -> anyhow::Result<UpOptions> {
+    fn plan_options(&self, work: &Work<'_>, start: StartMode) -> anyhow::Result<UpOptions> {
         let recreate = match (self.force_recreate, self.no_recreate) {
             (true, _) => Recreate::Force,
             (_, true) => Recreate::Never,
             _ => Recreate::Changed,
         };
-        let remove_orphans = self.remove_orphans || context.flag("COMPOSE_REMOVE_ORPHANS");
+        let remove_orphans = self.remove_orphans || work.context.flag("COMPOSE_REMOVE_ORPHANS");
         Ok(UpOptions {
             services: self.services.clone(),
             dependencies: self.scope(),
@@ -154,6 +154,7 @@ impl UpArgs {
             } else {
                 AnonymousVolumes::Keep
             },
+            renew_volumes: work.renew_volumes.clone(),
         })
     }
 
@@ -198,12 +199,13 @@ pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) ->
     });
     let watching = watching.transpose()?;
     if args.is_attached() && !context.options.dry_run {
-        return attached(&work, args, watching.as_ref());
+        return attached(&mut work, args, watching.as_ref());
     }
     work.cancel_on_signals()?;
     let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
     let observed = work.observe()?;
-    let plan = plan::up(&project, &observed, &args.plan_options(context, start)?)?;
+    work.ask_for_volumes(&observed, args.assume_yes)?;
+    let plan = plan::up(&project, &observed, &args.plan_options(&work, start)?)?;
     name_orphans(context, &plan);
     if plan.is_empty() && !context.options.dry_run {
         say_running(&work, &observed, args);
@@ -221,6 +223,9 @@ pub(super) fn name_orphans(context: &Context<'_>, plan: &Plan) {
         let message =
             format!("containers of services that the file no longer has: {}", plan.orphans.join(", "));
         crate::error::warn(&message, Some("--remove-orphans removes them"));
+    }
+    for remark in &plan.remarks {
+        crate::error::warn(remark, Some("`up` without the names of services brings it up to date"));
     }
 }
 
@@ -250,17 +255,18 @@ fn wait(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<()> {
 }
 
 /// Creates with a live list, then starts with the logs on the terminal.
-fn attached(work: &Work<'_>, args: &UpArgs, watching: Option<&Watch<'_>>) -> anyhow::Result<u8> {
+fn attached(work: &mut Work<'_>, args: &UpArgs, watching: Option<&Watch<'_>>) -> anyhow::Result<u8> {
     let context = work.context;
     let since = jiff::Timestamp::now();
     let signals = SignalFd::new(&SignalSet::of(&[Signal::INT, Signal::TERM, Signal::HUP]))
         .context("cannot open a signalfd")?;
     let observed = work.observe()?;
-    let create = plan::up(work.project, &observed, &args.plan_options(context, StartMode::CreateOnly)?)?;
+    work.ask_for_volumes(&observed, args.assume_yes)?;
+    let create = plan::up(work.project, &observed, &args.plan_options(work, StartMode::CreateOnly)?)?;
     name_orphans(context, &create);
     work.execute(&observed, &create)?;
     let observed = work.observe()?;
-    let mut options = args.plan_options(context, StartMode::Start)?;
+    let mut options = args.plan_options(work, StartMode::Start)?;
     options.recreate = Recreate::Never;
     let start = plan::up(work.project, &observed, &options)?;
     let followed = followed(work, args)?;

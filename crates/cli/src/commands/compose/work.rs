@@ -1,17 +1,20 @@
 //! From a plan to a project that runs: images first, on this thread alone, then the plan on several.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags};
 use tare_compose::execute::{ExecuteError, Executor, ImageError, Images, Settings};
 use tare_compose::observe::Observed;
 use tare_compose::observe_engine::{converge, observe};
-use tare_compose::plan::{Action, BuildMode, Cause, DependencyScope, ImageOptions, Plan, PullMode, images};
+use tare_compose::plan::{
+    self, Action, BuildMode, Cause, ChangedVolume, DependencyScope, ImageOptions, Plan, PullMode, images,
+};
 use tare_compose::progress::{Event, Kind, Progress as _, Verb};
 use tare_compose::schedule::Cancel;
 use tare_compose_model::{Build, Project};
@@ -21,9 +24,10 @@ use tare_sys::signal::{Signal, SignalFd, SignalSet};
 use super::hooks::{HookOutput, Runner};
 use super::progress::List;
 use super::project::Context;
+use super::pulling::{Wanted, age_of};
 use crate::commands;
 use crate::error::Failure;
-use crate::output::print;
+use crate::output::{confirm, print};
 
 /// The work of one command on one project.
 pub(super) struct Work<'a> {
@@ -34,7 +38,9 @@ pub(super) struct Work<'a> {
     pub(super) stop_timeout: Option<i64>,
     pub(super) quiet_pull: bool,
     pub(super) hook_output: HookOutput,
-    pub(super) lock: OnceCell<Option<File>>,
+    /// Keys of changed volumes that shall be made anew.
+    pub(super) renew_volumes: Vec<String>,
+    pub(super) lock: OnceLock<Option<File>>,
 }
 
 /// How images are got.
@@ -56,7 +62,8 @@ impl<'a> Work<'a> {
             stop_timeout: None,
             quiet_pull: false,
             hook_output: HookOutput::Dropped,
-            lock: OnceCell::new(),
+            renew_volumes: Vec::new(),
+            lock: OnceLock::new(),
         }
     }
 
@@ -86,6 +93,23 @@ impl<'a> Work<'a> {
         Ok(self.lock.get_or_init(|| taken.then_some(file)).is_some())
     }
 
+    /// Asks what shall become of volumes that the file wants otherwise. Without an answer they stay as they are.
+    pub(super) fn ask_for_volumes(&mut self, observed: &Observed, assume_yes: bool) -> anyhow::Result<()> {
+        for changed in plan::changed_volumes(self.project, observed) {
+            let ChangedVolume { key, name, changes } = changed;
+            let what = format!("volume {name} exists with another configuration ({})", changes.join(", "));
+            let asked = std::io::stdin().is_terminal() && !self.context.options.dry_run;
+            let renew = assume_yes || asked && confirm(&format!("{what}. Making it anew loses its data."))?;
+            if renew {
+                self.renew_volumes.push(key);
+            } else {
+                let hint = "`up --yes` makes it anew; its data is lost";
+                crate::error::warn(&format!("{what}; it is used as it is"), Some(hint));
+            }
+        }
+        Ok(())
+    }
+
     /// Builds and pulls what the services need. Builds run one after the other, and before any thread is started: a
     /// RUN step begins as a copy of this process.
     pub(super) fn get_images(
@@ -94,8 +118,9 @@ impl<'a> Work<'a> {
         dependencies: DependencyScope,
         policy: ImagePolicy,
     ) -> anyhow::Result<()> {
+        let engine = self.engine()?;
         let observed = Observed {
-            images: tare_compose::observe_engine::images(self.engine()?, self.project)?,
+            images: tare_compose::observe_engine::images(engine, self.project)?,
             ..Observed::default()
         };
         let options = ImageOptions {
@@ -103,6 +128,11 @@ impl<'a> Work<'a> {
             dependencies,
             build: policy.build,
             pull: policy.pull,
+            ages: observed
+                .images
+                .keys()
+                .filter_map(|name| Some((name.clone(), age_of(engine, name)?)))
+                .collect(),
         };
         let plan = images(self.project, &observed, &options)?;
         if self.context.options.dry_run {
@@ -112,40 +142,21 @@ impl<'a> Work<'a> {
                 &told.map(|step| format!("{} ({})\n", step.action, step.cause)).collect::<String>(),
             );
         }
+        // All pulls at once, and their threads are gone before the first build.
+        let mut pulls = Vec::new();
         for step in &plan.steps {
-            match &step.action {
-                Action::BuildImage { service, image } => {
-                    let options = BuildFlags { quiet: policy.quiet_build, ..BuildFlags::default() };
-                    self.build(service, image, &options)?;
-                }
-                Action::PullImage { service, image } => self.pull(service, image)?,
-                _ => {}
+            if let Action::PullImage { service, image } = &step.action {
+                pulls.push(Wanted { service: service.clone(), image: image.clone() });
+            }
+        }
+        self.pull_all(&pulls)?.into_iter().collect::<anyhow::Result<()>>()?;
+        for step in &plan.steps {
+            if let Action::BuildImage { service, image } = &step.action {
+                let options = BuildFlags { quiet: policy.quiet_build, ..BuildFlags::default() };
+                self.build(service, image, &options)?;
             }
         }
         Ok(())
-    }
-
-    /// Pulls a service's image.
-    pub(super) fn pull(&self, service: &str, image: &str) -> anyhow::Result<()> {
-        let platform = self.project.services.get(service).and_then(|service| service.platform.clone());
-        let (kind, verb) = (Kind::Image, Verb::Pull);
-        self.list.event(&Event::Begin { kind, name: image, verb, why: None });
-        // The transfer draws its own bars.
-        self.list.finish();
-        let pulled = commands::pull_image(
-            self.engine()?,
-            image,
-            platform.as_deref().unwrap_or_default(),
-            self.quiet_pull,
-        );
-        match &pulled {
-            Ok(()) => self.list.event(&Event::Done { kind, name: image, verb, why: None }),
-            Err(error) => {
-                self.list.event(&Event::Failed { kind, name: image, verb, error: error.to_string() })
-            }
-        }
-        self.list.finish();
-        pulled.with_context(|| format!("service {service}: cannot pull {image}"))
     }
 
     /// Builds a service's image, as `docker build` does.
@@ -231,7 +242,7 @@ impl<'a> Work<'a> {
         Ok(self.list.ticking(|| work(&executor)))
     }
 
-    fn parallel(&self) -> i64 {
+    pub(super) fn parallel(&self) -> i64 {
         let variable = self.context.process.get("COMPOSE_PARALLEL_LIMIT").and_then(|text| text.parse().ok());
         if self.context.options.parallel > 0 { self.context.options.parallel } else { variable.unwrap_or(-1) }
     }

@@ -13,6 +13,9 @@ impl<'a> Planner<'a> {
         let Some(service) = self.project.services.get(name) else { return };
         let observed = self.observed;
         let mut containers = observed.of_service(name);
+        let before = containers.len();
+        containers.retain(|container| !self.renewed.removed.contains_key(&container.id));
+        let removed = before - containers.len();
         let wanted = usize::try_from(self.wanted(name)).unwrap_or(usize::MAX);
         let missing = wanted.saturating_sub(containers.len());
         let surplus = containers.split_off(containers.len().min(wanted));
@@ -29,7 +32,11 @@ impl<'a> Planner<'a> {
                 None => outcome.last.extend(self.keep(name, service, container)),
             }
         }
-        let cause = if containers.is_empty() { Cause::Missing } else { Cause::ScaleUp };
+        let cause = match (removed > 0, containers.is_empty()) {
+            (true, _) => Cause::Replaced,
+            (_, true) => Cause::Missing,
+            _ => Cause::ScaleUp,
+        };
         let numbers: Vec<u32> = containers.iter().map(|container| container.number).collect();
         for number in (1..).filter(|number| !numbers.contains(number)).take(missing) {
             let step = self.create(name, number, cause.clone());
@@ -54,6 +61,9 @@ impl<'a> Planner<'a> {
                 changes.push("configuration changed".to_owned());
             }
             return Some(Cause::ConfigChanged(changes));
+        }
+        if let Some(network) = self.renewed_network(service) {
+            return Some(Cause::ResourceRecreated(format!("network {network}")));
         }
         let image = self.observed.images.get(&service.image_name(&self.project.name, name));
         if image.is_some_and(|id| *id != container.image_id) {
@@ -102,7 +112,8 @@ impl<'a> Planner<'a> {
             StartMode::CreateOnly => Vec::new(),
         };
         ready.push(create);
-        let removed = remove(&mut self.plan, old, Cause::Replaced, ready, !keep);
+        let old = self.renewed.as_stopped(old);
+        let removed = remove(&mut self.plan, &old, Cause::Replaced, ready, !keep);
         let container = ContainerRef::Made { by: create, name: full_name };
         let rename = self.plan.add(
             Action::RenameContainer { container: container.clone() },
