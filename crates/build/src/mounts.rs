@@ -96,7 +96,9 @@ pub(crate) fn etc_files(generated: &mut Generated, request: &Request) -> Result<
 pub(crate) type Variables = Vec<(String, String)>;
 
 /// The host's certificates at a private path, and the variables by which programs find them there. The system's own
-/// bundle is not covered, so that a step that installs or updates it does so in the image.
+/// bundle is not covered: a step that installs or updates it could not put its own in place, as nothing can be renamed
+/// over a mount, and one that copies it elsewhere (`cp -r /etc/ssl /rootfs/etc`) would carry the host's authorities into
+/// the image. So what reads that bundle alone (busybox wget, Java) does not see the host's.
 pub(crate) fn host_trust(
     generated: &mut Generated,
     trust: &HostTrust,
@@ -112,8 +114,13 @@ pub(crate) fn host_trust(
     let apt = format!("Acquire::https::CAInfo \"{path}\";\n");
     let apt_path = format!("{TRUST_FOLDER}/apt.conf");
     mounts.push(bind(generated.file(apt.as_bytes(), 0o644, (0, 0))?, &apt_path, true));
+    // GNU wget is mostly built with GnuTLS, which has no variable for this.
+    let wget = format!("ca_certificate = {path}\n");
+    let wget_path = format!("{TRUST_FOLDER}/wgetrc");
+    mounts.push(bind(generated.file(wget.as_bytes(), 0o644, (0, 0))?, &wget_path, true));
     for name in [
         "SSL_CERT_FILE",
+        "SSL_CA_CERT_FILE",
         "PIP_CERT",
         "REQUESTS_CA_BUNDLE",
         "CURL_CA_BUNDLE",
@@ -123,10 +130,14 @@ pub(crate) fn host_trust(
         "CARGO_HTTP_CAINFO",
         "AWS_CA_BUNDLE",
         "DENO_CERT",
+        "NIX_SSL_CERT_FILE",
+        "HEX_CACERTS_PATH",
+        "PERL_LWP_SSL_CA_FILE",
     ] {
         env.push((name.to_owned(), path.clone()));
     }
     env.push(("APT_CONFIG".to_owned(), apt_path));
+    env.push(("WGETRC".to_owned(), wget_path));
     Ok((mounts, env))
 }
 

@@ -293,7 +293,7 @@ fn no_traces() {
     let world = World::new();
     let bundle = world.dir.path().join("ca.pem");
     std::fs::write(&bundle, "CERTIFICATES").unwrap();
-    let text = "FROM base\nRUN cat $SSL_CERT_FILE $PIP_CERT && echo $https_proxy && cat $APT_CONFIG && touch /made\n";
+    let text = "FROM base\nRUN cat $SSL_CERT_FILE $PIP_CERT && echo $https_proxy && cat $APT_CONFIG $WGETRC && touch /made\n";
     let mut request = world.request(text);
     request.host_trust =
         HostTrust { ca_bundle: Some(bundle), proxy_env: vec![("https_proxy".into(), "http://proxy".into())] };
@@ -303,6 +303,7 @@ fn no_traces() {
         "{}",
         built.output
     );
+    assert!(built.output.ends_with("ca_certificate = /dev/tare/ca-certificates.crt\n"), "{}", built.output);
     let image = world.image(&built);
     let top = &image.layers.last().unwrap().path;
     let mut names: Vec<_> = std::fs::read_dir(top).unwrap().map(|e| e.unwrap().file_name()).collect();
