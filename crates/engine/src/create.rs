@@ -11,6 +11,7 @@ use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMo
 use crate::container::Record;
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
+use crate::volumes::Volume;
 use crate::{Engine, check, ids, volumes};
 
 /// A container that was created.
@@ -50,14 +51,13 @@ impl Engine {
         let userns = self.settle_userns(&config)?;
         self.check_name(&config)?;
         self.check_references(&config)?;
-        let mut made = Vec::new();
-        let settled = self.settle_mounts(&mut config, &image, &mut made);
-        let stored = settled.and_then(|()| self.store_new(config, &image, userns));
-        if stored.is_err() {
-            // Best effort: the error that brought us here is the one to tell.
-            made.iter().for_each(|volume| drop(self.drop_volume(volume)));
+        self.settle_mounts(&mut config, &image)?;
+        let record = self.store_new(config, &image, userns)?;
+        for name in anonymous_volumes(&record.config) {
+            // Where this fails, the start tries again and tells.
+            let _ = volumes::make_folder(&self.volume_path(name), 0o755);
+            self.emit(Kind::Volume, Action::Create, name, &[("driver", "local")]);
         }
-        let record = stored?;
         self.emit_container(Action::Create, &record, &[]);
         Ok(Created { id: record.id, name: record.name, warnings })
     }
@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Makes the container's folder and record.
+    /// Makes the container's record and folder.
     fn store_new(&self, config: ContainerConfig, image: &Image, userns: UsernsMode) -> Result<Record> {
         let record = Record {
             name: String::new(),
@@ -89,7 +89,6 @@ impl Engine {
             id: ids::container_id(),
         };
         let folder = self.folder(&record.id);
-        volumes::make_folder(&folder, 0o710)?;
         let stored = self.store_named(record, userns);
         if stored.is_err() {
             let _ = std::fs::remove_dir(&folder);
@@ -109,7 +108,14 @@ impl Engine {
                 if userns == UsernsMode::Auto {
                     record.user_ids = Some(crate::user_ids::choose(&record.id, &tx.all()?)?);
                 }
-                tx.put_container(&record.id, &record.name, &record.image_id, &record)
+                tx.put_container(&record.id, &record.name, &record.image_id, &record)?;
+                // In one transaction with the container: there is no moment in which nobody owns them. Nor the folder,
+                // since those without a record are looked for under the same lock.
+                volumes::make_folder(&self.folder(&record.id), 0o710)?;
+                for name in anonymous_volumes(&record.config) {
+                    tx.put_volume(name, &Volume::anonymous(name))?;
+                }
+                Ok(())
             });
             match stored {
                 Err(Error::NameInUse { .. }) if wanted.is_none() => {}
@@ -142,14 +148,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds the image's VOLUMEs, gives anonymous volumes their names, and makes or checks every source. `made` gets
-    /// the names of the anonymous volumes, also when it fails.
-    fn settle_mounts(
-        &self,
-        config: &mut ContainerConfig,
-        image: &Image,
-        made: &mut Vec<String>,
-    ) -> Result<()> {
+    /// Adds the image's VOLUMEs, gives anonymous volumes their names, and makes or checks every other source.
+    fn settle_mounts(&self, config: &mut ContainerConfig, image: &Image) -> Result<()> {
         for target in &image.config.config.volumes {
             if !config.mounts.iter().any(|m| same_path(&m.target, target)) {
                 let source = MountSource::Anonymous { name: String::new() };
@@ -162,10 +162,7 @@ impl Engine {
                 MountSource::Volume { name, .. } => {
                     self.volume_create(Some(name), BTreeMap::new(), BTreeMap::new())?;
                 }
-                MountSource::Anonymous { name } if name.is_empty() => {
-                    *name = self.volume_create(None, BTreeMap::new(), BTreeMap::new())?.name;
-                    made.push(name.clone());
-                }
+                MountSource::Anonymous { name } if name.is_empty() => *name = ids::random_hex(32),
                 MountSource::Anonymous { .. } | MountSource::Tmpfs { .. } => {}
             }
         }
@@ -197,6 +194,14 @@ impl Engine {
         }
         warnings
     }
+}
+
+/// The container's own volumes.
+fn anonymous_volumes(config: &ContainerConfig) -> impl Iterator<Item = &str> {
+    config.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Anonymous { name } => Some(name.as_str()),
+        MountSource::Volume { .. } | MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
+    })
 }
 
 /// A data mount beside the image's VOLUME rather than on it: the data would be lost.

@@ -61,6 +61,10 @@ impl Engine {
             };
             let Some(name) = volume_name(&mount.source).filter(|_| wanted) else { continue };
             let data = self.volume_path(name);
+            if let MountSource::Anonymous { .. } = mount.source {
+                // Missing when whoever created the container was killed right after.
+                crate::volumes::make_folder(&data, 0o755)?;
+            }
             if is_empty(&data) {
                 self.fill(record, &data, &mount.target)?;
             }

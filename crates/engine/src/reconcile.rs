@@ -1,7 +1,10 @@
 //! Converging after a crash: what a killed process left is found and taken away by the next command.
 //!
 //! What can be left is little, by design (ARCHITECTURE.md): a control group folder without processes, endpoint files of
-//! dead monitors, the veth of a namespace that is going anyway, and `--rm` containers that nobody removed.
+//! dead monitors, the veth of a namespace that is going anyway, `--rm` containers that nobody removed, and the folder of a
+//! container that was never stored. Volumes are not among it: a container's own come and go with its record.
+
+use std::collections::HashSet;
 
 use tare_monitor::status::{Exit, State as Phase, Status};
 use tare_runtime::cgroup::Manager;
@@ -26,16 +29,41 @@ impl Engine {
     /// The first clean-up that fails.
     pub fn reconcile(&self) -> Result<usize> {
         let mut tidied = 0;
-        for record in self.records()? {
+        let records = self.records()?;
+        self.sweep_folders(&records)?;
+        for record in records {
             tidied += usize::from(self.note_end(&record)?);
-            let Some(status) = self.status(&record.id)? else { continue };
-            let ended = matches!(status.state, Phase::Exited(_));
-            if ended && record.config.auto_remove && !self.monitor_lives(&record.id) {
+            if !record.config.auto_remove {
+                continue;
+            }
+            let over = match self.status(&record.id)? {
+                Some(status) => matches!(status.state, Phase::Exited(_)),
+                // Its files go before its record does: whoever removed it was killed in between.
+                None => !self.folder(&record.id).exists(),
+            };
+            if over && !self.monitor_lives(&record.id) {
                 self.auto_remove(&record.id)?;
                 tidied += 1;
             }
         }
         Ok(tidied)
+    }
+
+    /// Removes the folders of containers that were never stored.
+    fn sweep_folders(&self, known: &[Record]) -> Result<()> {
+        let folders = std::fs::read_dir(self.folder("")).into_iter().flatten().flatten();
+        let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+        let ids: HashSet<&str> = known.iter().map(|record| record.id.as_str()).collect();
+        let strange: Vec<String> = names.filter(|name| !ids.contains(name.as_str())).collect();
+        if strange.is_empty() {
+            return Ok(());
+        }
+        // A container that is being stored makes its folder under this lock too.
+        self.store.write(|tx| {
+            let known: Vec<Record> = tx.all()?;
+            let orphans = strange.iter().filter(|name| !known.iter().any(|record| record.id == **name));
+            orphans.into_iter().try_for_each(|name| crate::remove::remove_tree(&self.folder(name)))
+        })
     }
 
     /// Writes the end that nobody could write: the monitor was killed, or the machine went down. Returns whether it did.

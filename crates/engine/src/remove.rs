@@ -57,8 +57,8 @@ impl Engine {
         self.stop(&record.id, &now).map(drop)
     }
 
-    /// Takes a container's traces away: kernel objects, files, and the record last, so that a crash in between leaves
-    /// something that can be removed again.
+    /// Takes a container's traces away: kernel objects, files, its volumes, and the record last, so that a crash in
+    /// between leaves something that can be removed again.
     pub(crate) fn drop_container(&self, record: &Record, volumes: AnonymousVolumes) -> Result<()> {
         self.sweep_kernel(&record.id)?;
         for endpoint in &record.endpoints {
@@ -66,13 +66,13 @@ impl Engine {
         }
         remove_tree(&self.run_folder(&record.id))?;
         remove_tree(&self.folder(&record.id))?;
+        if volumes == AnonymousVolumes::Remove {
+            self.drop_anonymous_volumes(record)?;
+        }
         self.store.write(|tx| {
             tx.release(&record.id, None)?;
             tx.delete::<Record>(&record.id)
         })?;
-        if volumes == AnonymousVolumes::Remove {
-            self.drop_anonymous_volumes(record)?;
-        }
         self.emit_container(Action::Destroy, record, &[]);
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Engine {
         use crate::config::MountSource;
         for mount in &record.config.mounts {
             if let (MountSource::Anonymous { .. }, Some(name)) = (&mount.source, volume_name(&mount.source))
-                && self.volume_users(name)?.is_empty()
+                && self.volume_users(name)?.iter().all(|user| *user == record.name)
             {
                 self.drop_volume(name)?;
             }

@@ -38,6 +38,12 @@ impl Record for Volume {
 }
 
 impl Volume {
+    /// The record of a container's own volume.
+    pub(crate) fn anonymous(name: &str) -> Self {
+        let labels = BTreeMap::from([(ANONYMOUS.to_owned(), String::new())]);
+        Self { name: name.into(), labels, options: BTreeMap::new(), created: Timestamp::now() }
+    }
+
     /// Whether it was made for a container that named none.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
