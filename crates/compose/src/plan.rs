@@ -39,6 +39,14 @@ pub enum PlanError {
         "volume {0} is declared as external, but does not exist; create it with `docker volume create {0}`"
     )]
     ExternalVolumeMissing(String),
+    /// An image that is missing and must not be pulled.
+    #[error("service {service}: image {image} is not here, and pull_policy or --pull forbids to pull it")]
+    NotPulled {
+        /// The service.
+        service: String,
+        /// The image.
+        image: String,
+    },
     /// A command that needs containers found none.
     #[error("service {0} has no container to start")]
     NoContainer(String),

@@ -33,8 +33,10 @@ pub enum PullMode {
     Always,
     /// When they are missing (`--pull missing`).
     Missing,
-    /// Never (`--pull never`).
+    /// Never (`--pull never`): what is missing is an error.
     Never,
+    /// Only builds are planned.
+    Omit,
 }
 
 /// Options of the image part.
@@ -86,7 +88,12 @@ impl<'a> ImagePlanner<'a> {
             let cycle = chain[start..].iter().chain([&name]).map(|name| (*name).to_owned()).collect();
             return Err(PlanError::Cycle(cycle));
         }
-        let Some((cause, builds)) = self.cause(service, &image) else { return Ok(()) };
+        let Some((cause, builds)) = self.cause(service, &image) else {
+            return match self.is_forbidden(service, &image) {
+                true => Err(PlanError::NotPulled { service: name.to_owned(), image }),
+                false => Ok(()),
+            };
+        };
         let mut after = Vec::new();
         if builds {
             chain.push(name);
@@ -126,7 +133,7 @@ impl<'a> ImagePlanner<'a> {
         }
         let cause = match (self.options.pull, policy) {
             (PullMode::Always, _) => Some(Cause::Requested),
-            (PullMode::Never, _) | (PullMode::Policy, Some("never")) => None,
+            (PullMode::Never | PullMode::Omit, _) | (PullMode::Policy, Some("never")) => None,
             (PullMode::Policy, Some(policy)) if self.is_due(policy, image) => {
                 Some(Cause::PullPolicy(policy.to_owned()))
             }
@@ -138,6 +145,16 @@ impl<'a> ImagePlanner<'a> {
 }
 
 impl ImagePlanner<'_> {
+    /// Whether an image is missing, and nothing may get it.
+    fn is_forbidden(&self, service: &Service, image: &str) -> bool {
+        let policy = self.options.pull == PullMode::Policy && service.pull_policy.as_deref() == Some("never");
+        let missing = !self.observed.images.contains_key(image) && service.replicas() > 0;
+        (policy || self.options.pull == PullMode::Never)
+            && missing
+            && service.build.is_none()
+            && service.image.is_some()
+    }
+
     /// Whether a policy asks for a pull of an image that is there.
     fn is_due(&self, policy: &str, image: &str) -> bool {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -425,3 +425,19 @@ fn a_changed_volume_goes_only_on_request() {
 "
     );
 }
+
+#[test]
+fn pulls_come_due() {
+    let project =
+        project("services: {a: {image: a, pull_policy: daily}, b: {image: b, pull_policy: every_2h}}");
+    let aged = |hours: u64| {
+        let age = std::time::Duration::from_secs(hours * 3600);
+        let ages = ["a", "b"].map(|name| (name.to_owned(), age)).into();
+        let options = ImageOptions { ages, ..ImageOptions::default() };
+        images(&project, &running(&project), &options).unwrap().steps.len()
+    };
+    assert_eq!((aged(1), aged(3), aged(25)), (0, 1, 2));
+    let never = ImageOptions { pull: PullMode::Never, ..ImageOptions::default() };
+    let error = images(&project, &Observed::default(), &never).unwrap_err();
+    assert!(matches!(error, PlanError::NotPulled { .. }), "{error}");
+}

@@ -47,7 +47,7 @@ pub(super) fn main(context: &Context<'_>, args: &BuildArgs) -> anyhow::Result<u8
         services: args.services.clone(),
         dependencies,
         build: BuildMode::Always,
-        pull: PullMode::Never,
+        pull: PullMode::Omit,
         ..ImageOptions::default()
     };
     let plan = images(&project, &Observed::default(), &options)?;
