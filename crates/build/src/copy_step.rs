@@ -1,6 +1,7 @@
 //! `COPY` and `ADD`.
 
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 
 use tare_dockerfile::{AddCopy, Expander, Node, Source};
@@ -13,6 +14,7 @@ use crate::executor::{Builder, Stage, Step, invalid};
 use crate::fetch::{self, Fetched};
 use crate::git::Repository;
 use crate::glob::{DoubleStar, Glob};
+use crate::io_at::At as _;
 use crate::plan;
 use crate::remote::{self, GitFolder};
 use crate::request::NamedContext;
@@ -33,6 +35,8 @@ enum Item {
         name: String,
         url: String,
         fetched: Fetched,
+        /// It is an archive, and `--unpack` is given.
+        unpacked: bool,
     },
     Repository {
         repository: Repository,
@@ -307,7 +311,9 @@ impl Builder<'_> {
                 format!("{url} has no file name: name the file in the destination"),
             ));
         }
-        Ok(Item::Fetched { name, url: url.to_owned(), fetched })
+        let place = PathBuf::from(format!("/proc/self/fd/{}", fetched.file.as_raw_fd()));
+        let unpacked = copy.unpack == Some(true) && extract::is_archive(&place).at("read", url)?;
+        Ok(Item::Fetched { name, url: url.to_owned(), fetched, unpacked })
     }
 
     /// A script with Windows line ends fails in the container with «no such file», which names the wrong file.
@@ -384,7 +390,14 @@ impl Item {
             Self::Selected(one) if parents => writer.copy_with_parents(&one, target),
             Self::Selected(one) => writer.copy(&one, target),
             Self::Inline { name, text } => writer.write(&name, text.as_bytes(), target),
-            Self::Fetched { name, mut fetched, url } => {
+            Self::Fetched { fetched, url, unpacked: true, .. } => {
+                writer.make_folder(&target.path)?;
+                let owner = style.owner.filter(|owner| *owner != users::Owner::ROOT);
+                let options =
+                    extract::Options { owner, mode: style.mode, line, archive: url, cancel: cancel.clone() };
+                extract::unpack(Box::new(fetched.file), root, &target.path, &options)
+            }
+            Self::Fetched { name, mut fetched, url, .. } => {
                 let name = if name.is_empty() { url } else { name };
                 writer.fetched(&name, &mut fetched.file, fetched.mtime, target)
             }

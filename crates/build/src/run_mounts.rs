@@ -34,7 +34,7 @@ pub(crate) struct Cache {
     folder: PathBuf,
     /// It was made for this step.
     is_new: bool,
-    _lock: File,
+    lock: File,
 }
 
 impl Builder<'_> {
@@ -160,6 +160,9 @@ impl Builder<'_> {
                     if let (Some(from), true) = (from, cache.is_new) {
                         let source = self.expand_some(stage, source, step)?.unwrap_or_default();
                         self.fill_cache(stage, &cache.folder, (from, &source), step)?;
+                    }
+                    if *sharing == CacheSharing::Shared {
+                        cache.lock.lock_shared().at("lock", &cache.folder)?;
                     }
                     found.push(cache);
                 }
@@ -295,9 +298,11 @@ fn cache_folder(
         let folder = caches.join(if number == 0 { name.clone() } else { format!("{name}-{number}") });
         let lock_path = folder.with_extension("lock");
         let lock = File::create(&lock_path).at("make", &lock_path)?;
+        let is_new = !folder.exists();
         let locked = match sharing {
-            CacheSharing::Shared => lock.try_lock_shared(),
-            CacheSharing::Locked | CacheSharing::Private => lock.try_lock(),
+            CacheSharing::Shared if !is_new => lock.try_lock_shared(),
+            // Who makes it must be alone until it is filled.
+            _ => lock.try_lock(),
         };
         match (locked, sharing) {
             (Ok(()), _) => {}
@@ -305,6 +310,7 @@ fn cache_folder(
             (Err(TryLockError::WouldBlock), _) => return Ok(None),
             (Err(TryLockError::Error(error)), _) => return Err(error).at("lock", &lock_path),
         }
+        // Another may have made it just before the lock was free.
         let is_new = !folder.exists();
         if is_new {
             std::fs::create_dir(&folder).at("make", &folder)?;
@@ -312,7 +318,7 @@ fn cache_folder(
                 .at("set the mode of", &folder)?;
             std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).at("set the owner of", &folder)?;
         }
-        return Ok(Some(Cache { folder, is_new, _lock: lock }));
+        return Ok(Some(Cache { folder, is_new, lock }));
     }
     Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists)).at("make a folder in", caches)
 }

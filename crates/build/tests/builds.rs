@@ -361,8 +361,8 @@ fn failures_name_their_place() {
     assert!(matches!(fails("FROM base\nCOPPY a b"), Error::Parse { .. }));
 }
 
-fn add_unpacks_archives() {
-    let world = World::new();
+/// `in/side`, in a tar archive in gzip.
+fn archive_of_one_file() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(4);
@@ -372,11 +372,17 @@ fn add_unpacks_archives() {
     builder.append_data(&mut header, "in/side", &b"text"[..]).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, &builder.into_inner().unwrap()).unwrap();
-    std::fs::write(world.dir.path().join("context/a.tar.gz"), gzip.finish().unwrap()).unwrap();
-    let built = world.build("FROM base\nADD a.tar.gz /un\nCOPY a.tar.gz /kept/\n");
+    gzip.finish().unwrap()
+}
+
+fn add_unpacks_archives() {
+    let world = World::new();
+    std::fs::write(world.dir.path().join("context/a.tar.gz"), archive_of_one_file()).unwrap();
+    let built = world
+        .build("FROM base\nADD a.tar.gz /un\nADD --unpack=false a.tar.gz /whole/\nCOPY a.tar.gz /kept/\n");
     let file = world.find(&built, "un/in/side").unwrap().metadata().unwrap();
     assert_eq!((file.uid(), file.gid(), file.mode() & 0o777, file.len()), (7, 8, 0o600, 4));
-    assert!(world.find(&built, "kept/a.tar.gz").is_some());
+    assert!(world.find(&built, "kept/a.tar.gz").is_some() && world.find(&built, "whole/a.tar.gz").is_some());
 }
 
 fn add_fetches() {
@@ -402,6 +408,19 @@ fn add_fetches() {
     assert_eq!((file.mode() & 0o7777, file.mtime(), file.len()), (0o600, 100, 4));
     let wrong = format!("FROM base\nADD --checksum=sha256:00 {url} /\n");
     assert!(matches!(world.try_build(world.request(&wrong)), Err(Error::Checksum { line: 2, .. })));
+    server.join().unwrap();
+    let packed = archive_of_one_file();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let _ = client.read(&mut [0_u8; 4096]).unwrap();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", packed.len());
+        client.write_all(head.as_bytes()).and_then(|()| client.write_all(&packed)).unwrap();
+    });
+    let built = world.build(&format!("FROM base\nADD --unpack=true http://{address}/s6.tar.gz /un\n"));
+    assert!(world.find(&built, "un/in/side").is_some());
     server.join().unwrap();
     let gone = format!("FROM base\nADD {url} /\n");
     assert!(matches!(world.try_build(world.request(&gone)), Err(Error::Fetch { line: 2, .. })));
