@@ -20,9 +20,6 @@ pub(super) fn fill(
     file: Option<&str>,
     mode: Mode,
 ) -> anyhow::Result<Option<Checkout>> {
-    // Compose joins the two; they name a file in the context.
-    let file =
-        file.map(|file| file.strip_prefix(context).and_then(|rest| rest.strip_prefix('/')).unwrap_or(file));
     let is_repository = tare_build::is_repository(context) && !Path::new(context).is_dir();
     if is_repository || context.starts_with("http://") || context.starts_with("https://") {
         if mode != Mode::Quiet {

@@ -334,7 +334,10 @@ fn build_words(
     if let Some(path) = inline {
         push("-f", path.display().to_string());
     } else if let Some(dockerfile) = &build.dockerfile {
-        push("-f", Path::new(&context).join(dockerfile).display().to_string());
+        // In a folder by its path; in a repository or archive by its name there.
+        let folder = Path::new(&context);
+        let file = if folder.is_dir() { folder.join(dockerfile) } else { dockerfile.into() };
+        push("-f", file.display().to_string());
     }
     for (key, value) in &build.args {
         push("--build-arg", value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}")));
@@ -446,7 +449,7 @@ mod tests {
         );
         assert_eq!(
             words.join(" "),
-            "-t p-a -f /src/./d/File --build-arg A=1 --build-arg B --target t --secret id=s,env=TOKEN --no-cache /src"
+            "-t p-a -f ./d/File --build-arg A=1 --build-arg B --target t --secret id=s,env=TOKEN --no-cache /src"
         );
     }
 
