@@ -11,6 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use tare_sys::root::RootDir;
 
+use crate::chmod::Chmod;
 use crate::io_at::At as _;
 use crate::select::{Entry, Kind, Selected, handle_path};
 use crate::users::Owner;
@@ -24,15 +25,19 @@ pub(crate) struct Target {
 }
 
 /// How files are put down.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Style {
     /// `None` keeps owners as they are.
     pub(crate) owner: Option<Owner>,
     /// `--chmod`
-    pub(crate) mode: Option<u32>,
+    pub(crate) mode: Option<Chmod>,
 }
 
 impl Style {
+    fn mode(&self, of_source: u32, is_folder: bool) -> u32 {
+        self.mode.as_ref().map_or(of_source, |chmod| chmod.apply(of_source, is_folder))
+    }
+
     fn owner(&self, entry: &Entry) -> Owner {
         self.owner.unwrap_or(Owner { uid: entry.uid, gid: entry.gid })
     }
@@ -77,7 +82,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn write(&mut self, name: &str, text: &[u8], target: &Target) -> Result<(), Error> {
         let place = self.file_path(OsStr::new(name), target);
         let owner = self.style.owner.unwrap_or(Owner::ROOT);
-        let mode = self.style.mode.unwrap_or(0o644);
+        let mode = self.style.mode(0o644, false);
         self.put_file(&mut &text[..], &place, owner, mode, None).at("write", &place)
     }
 
@@ -91,7 +96,7 @@ impl<'a> Writer<'a> {
     ) -> Result<(), Error> {
         let place = self.file_path(OsStr::new(name), target);
         let owner = self.style.owner.unwrap_or(Owner::ROOT);
-        let mode = self.style.mode.unwrap_or(0o600);
+        let mode = self.style.mode(0o600, false);
         self.put_file(file, &place, owner, mode, mtime.map(|seconds| (seconds, 0))).at("write", &place)
     }
 
@@ -142,7 +147,7 @@ impl<'a> Writer<'a> {
 
     fn put(&mut self, entry: &Entry, from: &Path, place: &Path) -> io::Result<()> {
         let owner = self.style.owner(entry);
-        let mode = self.style.mode.unwrap_or(entry.mode & 0o7777);
+        let mode = self.style.mode(entry.mode & 0o7777, entry.kind == Kind::Folder);
         match &entry.kind {
             Kind::Folder => self.put_folder(place, owner, mode),
             Kind::File => {

@@ -8,6 +8,7 @@ use tare_dockerfile::{AddCopy, Expander, Node, Source};
 use tare_image::LayerStaging;
 
 use crate::cache::KeyHasher;
+use crate::chmod::Chmod;
 use crate::copy::{Style, Target, Writer};
 use crate::event::Event;
 use crate::executor::{Builder, Stage, Step, invalid};
@@ -49,7 +50,7 @@ enum Item {
 struct How {
     target: Target,
     owner_text: Option<String>,
-    mode: Option<u32>,
+    mode: Option<Chmod>,
     parents: bool,
 }
 
@@ -71,7 +72,7 @@ impl Builder<'_> {
             .field(target.path.to_string_lossy().as_bytes())
             .field([u8::from(target.is_folder), u8::from(copy.parents), copy.unpack.map_or(2, u8::from)])
             .field(owner_text.as_deref().unwrap_or("-"))
-            .field(mode.map_or([0xff; 4], u32::to_le_bytes));
+            .field(format!("{mode:?}"));
         let source = self.copy_source(stage, copy, step)?;
         let (root, shallow) = match &source {
             Some((root, shallow)) => (Some(root), *shallow),
@@ -145,14 +146,14 @@ impl Builder<'_> {
             None if *origin == Origin::Layers => None,
             None => Some(users::Owner::ROOT),
         };
-        let style = Style { owner, mode: how.mode };
-        let mut writer = Writer::new(&root, style, self.cancel);
+        let style = Style { owner, mode: how.mode.clone() };
+        let mut writer = Writer::new(&root, style.clone(), self.cancel);
         for item in items {
             if let Item::Repository { repository, commit, git_folder } = &item {
                 self.put_repository((repository, commit, *git_folder), &mut writer, how, step)?;
                 continue;
             }
-            item.write(&mut writer, &root, &how.target, (style, self.cancel), (how.parents, step.line))?;
+            item.write(&mut writer, &root, &how.target, (&style, self.cancel), (how.parents, step.line))?;
         }
         Ok(staging)
     }
@@ -162,11 +163,14 @@ impl Builder<'_> {
         stage: &Stage,
         copy: &AddCopy,
         place: (&'static str, Step),
-    ) -> Result<Option<u32>, Error> {
+    ) -> Result<Option<Chmod>, Error> {
         let Some(text) = &copy.chmod else { return Ok(None) };
         let text = self.expand(stage, text, place)?;
-        let bad = |_| invalid(place.1.line, place.0, format!("--chmod={text}: write it in octal, as 755"));
-        Ok(Some(u32::from_str_radix(&text, 8).map_err(bad)? & 0o7777))
+        let bad = || {
+            let reason = format!("--chmod={text}: write it in octal, as 755, or by letters, as u+x,go-w");
+            invalid(place.1.line, place.0, reason)
+        };
+        Chmod::parse(&text).map(Some).ok_or_else(bad)
     }
 
     fn copy_history(&mut self, stage: &mut Stage, node: &Node) -> Result<(), Error> {
@@ -383,7 +387,7 @@ impl Item {
         writer: &mut Writer<'_>,
         root: &tare_sys::root::RootDir,
         target: &Target,
-        (style, cancel): (Style, &Cancel),
+        (style, cancel): (&Style, &Cancel),
         (parents, line): (bool, u32),
     ) -> Result<(), Error> {
         match self {
@@ -393,8 +397,13 @@ impl Item {
             Self::Fetched { fetched, url, unpacked: true, .. } => {
                 writer.make_folder(&target.path)?;
                 let owner = style.owner.filter(|owner| *owner != users::Owner::ROOT);
-                let options =
-                    extract::Options { owner, mode: style.mode, line, archive: url, cancel: cancel.clone() };
+                let options = extract::Options {
+                    owner,
+                    mode: style.mode.clone(),
+                    line,
+                    archive: url,
+                    cancel: cancel.clone(),
+                };
                 extract::unpack(Box::new(fetched.file), root, &target.path, &options)
             }
             Self::Fetched { name, mut fetched, url, .. } => {
@@ -414,8 +423,13 @@ impl Item {
                 })?;
                 // The archive's own owners, unless --chown says otherwise.
                 let owner = style.owner.filter(|owner| *owner != users::Owner::ROOT);
-                let options =
-                    extract::Options { owner, mode: style.mode, line, archive, cancel: cancel.clone() };
+                let options = extract::Options {
+                    owner,
+                    mode: style.mode.clone(),
+                    line,
+                    archive,
+                    cancel: cancel.clone(),
+                };
                 extract::unpack(Box::new(file), root, &target.path, &options)
             }
         }

@@ -332,7 +332,13 @@ impl Error {
                 Some(format!("the stage {name} is only made at line {line}: move it before this one"))
             }
             Self::Parse { source, .. } => source.hint(),
-            Self::NoSuchTarget { stages, .. } => Some(format!("the stages are {}", stages.join(", "))),
+            Self::NoSuchTarget { target, stages } => {
+                let names: Vec<&str> = stages.iter().map(String::as_str).collect();
+                Some(match tare_dockerfile::suggest::nearest(target, &names) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("the stages are {}", stages.join(", ")),
+                })
+            }
             Self::SourceNotFound { excluded: Some(rule), .. } => {
                 Some(format!("line {} of {} keeps it out: {}", rule.line, rule.file, rule.pattern))
             }

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid
 use tar::EntryType;
 use tare_sys::root::RootDir;
 
+use crate::chmod::Chmod;
 use crate::select::{clean, handle_path};
 use crate::users::Owner;
 use crate::{Cancel, Error};
@@ -18,7 +19,7 @@ use crate::{Cancel, Error};
 pub(crate) struct Options {
     /// `None` takes the archive's owners.
     pub(crate) owner: Option<Owner>,
-    pub(crate) mode: Option<u32>,
+    pub(crate) mode: Option<Chmod>,
     pub(crate) line: u32,
     pub(crate) archive: String,
     pub(crate) cancel: Cancel,
@@ -131,7 +132,6 @@ fn place_entry<R: Read>(
 ) -> io::Result<Option<u32>> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let header = entry.header();
-    let mode = options.mode.unwrap_or(header.mode()? & 0o7777);
     let number = |id: u64| u32::try_from(id).map_err(|_| invalid());
     let owner = match options.owner {
         Some(owner) => owner,
@@ -139,6 +139,8 @@ fn place_entry<R: Read>(
     };
     let mtime = i64::try_from(header.mtime()?).unwrap_or(0);
     let kind = header.entry_type();
+    let mode = header.mode()? & 0o7777;
+    let mode = options.mode.as_ref().map_or(mode, |chmod| chmod.apply(mode, kind == EntryType::Directory));
     // Only devices have numbers; other entries may have anything there.
     let part = |part: io::Result<Option<u32>>| part.ok().flatten().unwrap_or(0);
     let device = rustix::fs::makedev(part(header.device_major()), part(header.device_minor()));

@@ -5,13 +5,15 @@
 //!
 //! What it does not do: it never prints, never asks the environment, and keeps nothing running. The caller must be
 //! single-threaded, because a `RUN` step's process starts as a copy of it (see `tare_runtime::create`); the builder's
-//! own threads only hash, and are joined before the next step starts.
+//! own threads pull, fetch and hash, and are joined before the next program starts. Only a build that failed or was
+//! cancelled may leave one behind that pulls: after that the caller should end.
 //!
 //! In reading order: [`Request`], [`Event`], `plan` (which stages), `executor` (from
 //! text to image), `schedule` (stages side by side), `bases`, `instructions` (what changes the config alone), `copy_step`, `run_step`, `run_mounts`, `program`, `cache`, `layers`.
 
 mod bases;
 mod cache;
+mod chmod;
 mod config;
 mod copy;
 mod copy_step;

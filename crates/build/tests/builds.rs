@@ -699,7 +699,7 @@ fn copy_flags() {
     }
     let text = "FROM base\nCOPY --parents a/b/one.txt a/c/d/three.txt /plain/\nCOPY --parents ./a/./b/*.txt /pivot/\n\
         COPY --parents a/**/*.txt /deep/\nCOPY --exclude=**/*.md --exclude=c a /without/\n\
-        COPY --link --chmod=700 --chown=1000:1001 a/top.txt /linked/\nADD --exclude=*.md a/b /added/\n";
+        COPY --link --chmod=700 --chown=1000:1001 a/top.txt /linked/\nADD --exclude=*.md a/b /added/\nCOPY --chmod=u=rwX,go=rX,g+w a/top.txt a/b /letters/\n";
     let built = world.build(text);
     let there = |path: &str| world.find(&built, path).is_some();
     assert!(there("plain/a/b/one.txt") && there("plain/a/c/d/three.txt"));
@@ -709,6 +709,8 @@ fn copy_flags() {
     assert!(there("added/one.txt") && !there("added/two.md"));
     let linked = world.find(&built, "linked/top.txt").unwrap().metadata().unwrap();
     assert_eq!((linked.uid(), linked.gid(), linked.mode() & 0o7777), (1000, 1001, 0o700));
+    let mode = |path: &str| world.find(&built, path).unwrap().metadata().unwrap().mode() & 0o7777;
+    assert_eq!((mode("letters/top.txt"), mode("letters/one.txt")), (0o664, 0o664));
     std::fs::rename(world.dir.path().join("context/a/c/d"), world.dir.path().join("context/a/c/e")).unwrap();
     let moved = world.build("FROM base\nCOPY --parents a/**/*.txt /deep/\n");
     assert!(world.find(&moved, "deep/a/c/e/three.txt").is_some(), "the path counts for the cache");
