@@ -250,6 +250,10 @@ fn serve(folder: PathBuf) -> String {
             let mut client = client.unwrap();
             let mut request = String::new();
             let mut lines = BufReader::new(client.try_clone().unwrap());
+            // A client of registries tries TLS first.
+            if lines.fill_buf().unwrap_or_default().first() == Some(&0x16) {
+                continue;
+            }
             lines.read_line(&mut request).unwrap();
             let mut header = String::from("-");
             while !header.trim().is_empty() {
@@ -261,9 +265,17 @@ fn serve(folder: PathBuf) -> String {
                 Ok(body) => ("200 OK", body),
                 Err(_) => ("404 Not Found", Vec::new()),
             };
-            let head =
-                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
+            let kind = if path.contains("/manifests/") {
+                "application/vnd.oci.image.manifest.v1+json"
+            } else {
+                "application/octet-stream"
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let body = if request.starts_with("HEAD") { &[][..] } else { &body };
+            let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(body));
         }
     });
     format!("http://{address}")
@@ -342,4 +354,61 @@ fn contexts_by_url_and_from_stdin() {
     assert!(text(&from_both).contains(" both\n"), "{}", text(&from_both));
     let missing = world.run(&["build", &format!("{url}/nothing.tar")]);
     assert!(text(&missing).contains("Error: cannot fetch"), "{}", text(&missing));
+}
+
+/// An image of one file in a folder that [`serve`] makes a registry.
+fn publish(web: &std::path::Path, name: &str, file: &str) {
+    let folder = web.join("v2").join(name);
+    std::fs::create_dir_all(folder.join("manifests")).unwrap();
+    std::fs::create_dir_all(folder.join("blobs")).unwrap();
+    std::fs::write(folder.join(file), format!("of {name}\n")).unwrap();
+    let blob = |from: &str| {
+        let hex = shell(&folder, &format!("sha256sum {from} | cut -d' ' -f1"));
+        let size = std::fs::metadata(folder.join(from)).unwrap().len();
+        std::fs::rename(folder.join(from), folder.join(format!("blobs/sha256:{hex}"))).unwrap();
+        (format!("sha256:{hex}"), size)
+    };
+    shell(&folder, &format!("tar -cf layer {file}"));
+    let layer = blob("layer");
+    let machine = shell(&folder, "case $(uname -m) in x86_64) echo amd64;; aarch64) echo arm64;; esac");
+    let rootfs = format!(r#"{{"type":"layers","diff_ids":["{}"]}}"#, layer.0);
+    let config = format!(r#"{{"os":"linux","architecture":"{machine}","config":{{}},"rootfs":{rootfs}}}"#);
+    std::fs::write(folder.join("config"), config).unwrap();
+    let config = blob("config");
+    let entry = |kind: &str, (digest, size): &(String, u64)| {
+        format!(r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{digest}","size":{size}}}"#)
+    };
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[{}]}}"#,
+        entry("config.v1+json", &config),
+        entry("layer.v1.tar", &layer)
+    );
+    std::fs::write(folder.join("manifests/latest"), manifest).unwrap();
+}
+
+#[test]
+fn images_that_are_missing_are_pulled_first() {
+    let world = World::new();
+    let web = world.folder.join("web");
+    publish(&web, "one", "a");
+    publish(&web, "two", "b");
+    publish(&web, "three", "c");
+    let registry = serve(web).replace("http://127.0.0.1", "localhost");
+    world.write(
+        "Dockerfile",
+        &format!(
+            "FROM {registry}/one AS one\nFROM {registry}/none AS unused\nFROM base\nCOPY --from=one /a /\n\
+             COPY --from={registry}/two /b /\nRUN --mount=from={registry}/three,target=/t cat /a /b /t/c\n"
+        ),
+    );
+    let built = world.ok(&["build", "--pull=false", "."]);
+    for name in ["one", "two", "three"] {
+        assert!(built.contains(&format!(" of {name}\n")), "{built}");
+    }
+    let first_step = built.find("#1 ").unwrap();
+    assert!(built.rfind("pulling ").unwrap() < first_step && !built.contains("/none"), "{built}");
+    world.write("Dockerfile", &format!("FROM base\nRUN echo begun\nCOPY --from={registry}/none /b /\n"));
+    let missing = world.run(&["build", "."]);
+    let missing = text(&missing);
+    assert!(!missing.contains("#1 ") && missing.contains("   3 | >>> COPY"), "{missing}");
 }
