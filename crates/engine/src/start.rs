@@ -1,13 +1,17 @@
 //! `start`: lease addresses, write the specification, spawn the monitor, wait until PID 1 runs.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tare_monitor::status::{State as Phase, Status};
 use tare_runtime::cgroup::Manager;
+use tare_sys::exec::ExecArgs;
+use tare_sys::spawn::{self, Start};
 
 use crate::Engine;
 use crate::attach::{AttachOptions, Attachment};
@@ -108,6 +112,18 @@ impl Engine {
         let binary = &self.options.binary;
         // Without CAP_SYS_ADMIN there is no mount to be had; then the container's root is no root here either.
         let protected: Option<OwnedFd> = tare_sys::selfexe::open_protected().ok();
+        // Where that is not allowed, the container's own group cannot be made either, and the monitor says so.
+        let group = Manager::detect().and_then(|cgroups| cgroups.monitors()).ok().flatten();
+        if let (Some(program), Some(group)) = (&protected, &group) {
+            let null = File::options().read(true).write(true).open("/dev/null");
+            let null = null.map_err(Error::io("open", "/dev/null"))?;
+            let stdout = attached.as_ref().map_or(null.as_fd(), AsFd::as_fd);
+            let streams = [control.as_fd(), stdout, lock.as_fd()];
+            let start = Start { program: program.as_fd(), streams, group: group.as_fd() };
+            if spawn::spawn(start, &self.monitor_args(record)?).is_ok() {
+                return Ok(());
+            }
+        }
         let program = match &protected {
             Some(tree) => format!("/proc/self/fd/{}", tree.as_raw_fd()).into(),
             None => binary.as_os_str().to_owned(),
@@ -124,10 +140,17 @@ impl Engine {
             .stdin(Stdio::from(OwnedFd::from(control)))
             .stdout(attached.map_or_else(Stdio::null, |s| Stdio::from(OwnedFd::from(s))))
             .stderr(lock);
-        let child = command.spawn().map_err(Error::io("start the monitor from", binary))?;
-        // Where that is not allowed, the container's own group cannot be made either, and the monitor says so.
-        let _ = Manager::detect().and_then(|cgroups| cgroups.release(child.id()));
+        command.spawn().map_err(Error::io("start the monitor from", binary))?;
         Ok(())
+    }
+
+    fn monitor_args(&self, record: &Record) -> Result<ExecArgs> {
+        let variable = |name: &str, path: &Path| [name.as_bytes(), path.as_os_str().as_bytes()].concat();
+        let folder = self.folder(&record.id).into_os_string().into_vec();
+        let paths = self.paths();
+        let environment = [variable("TARE_ROOT=", &paths.root), variable("TARE_RUN=", &paths.run)];
+        ExecArgs::new([b"tare".to_vec(), b"monitor".to_vec(), folder], environment)
+            .map_err(|e| Error::invalid(format!("tare's folders cannot be passed on: {e}")))
     }
 
     /// `--link db`: the linked containers are waited for, bounded, as `depends_on` does in Compose.

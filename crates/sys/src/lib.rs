@@ -22,6 +22,7 @@ pub mod seccomp;
 pub mod selfexe;
 pub mod signal;
 pub mod sockdiag;
+pub mod spawn;
 pub mod userns;
 
 use rustix::fd::{FromRawFd, OwnedFd};

@@ -1,5 +1,7 @@
 """Whoever starts a container goes, the container stays: services, scopes and logins that systemd cleans up after."""
 
+import shutil
+
 from ground import TARE, check, command, equal, group_of, monitors, ok, running, start, until
 
 RUN = (TARE, "run", "-d", "--init", "--name")
@@ -50,3 +52,23 @@ def no_processes_above():
     start("any")
     equal([open(f"/sys/fs/cgroup{path}/cgroup.procs").read() for path in ("/tare",)], [""], "processes in /tare")
     check(len(monitors()) == 1, "one monitor")
+
+
+def foreground():
+    """stopping a service that runs a container in its foreground stops the container"""
+    command("systemd-run", "--quiet", "--unit", "front", TARE, "run", "--rm", "--init", "--name", "in-front", *SLEEP).ends(0)
+    until("the container", 20, lambda: "in-front" in ok("ps", "--format", "{{.Names}}"))
+    command("systemctl", "stop", "front").ends(0)
+    until("the container's end", 20, lambda: ok("ps", "-aq") == "")
+
+
+def boot_unit():
+    """tare's own unit starts what has a restart policy, and stops it"""
+    shutil.copy("/payload/tare.service", "/run/systemd/system/tare.service")
+    command("systemctl", "daemon-reload").ends(0)
+    start("kept-up", "--restart", "always")
+    for _ in range(2):
+        command("systemctl", "start", "tare").ends(0)
+        survives("kept-up")
+        command("systemctl", "stop", "tare").ends(0)
+        check(not running("kept-up"), "it runs still")

@@ -19,6 +19,8 @@ use rustix::fs::{Mode, OFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+const USUAL: &str = "/sys/fs/cgroup";
+
 /// The control group layout of this machine, from `/proc/self/mountinfo`.
 #[derive(Clone, Debug)]
 pub struct Manager(Arc<Layout>);
@@ -59,7 +61,8 @@ impl Entry {
 }
 
 impl Manager {
-    /// Finds out what is mounted where, once in a process: the kernel takes long to list mounts.
+    /// Finds out what is mounted where, once in a process: the kernel takes long to list mounts. Where it is v2 alone,
+    /// as nearly everywhere, a look at the usual place will do.
     ///
     /// # Errors
     /// [`Error::Path`] when `/proc/self/mountinfo` cannot be read.
@@ -67,6 +70,9 @@ impl Manager {
         static FOUND: OnceLock<Manager> = OnceLock::new();
         if let Some(found) = FOUND.get() {
             return Ok(found.clone());
+        }
+        if rustix::fs::statfs(USUAL).is_ok_and(|found| found.f_type == libc::CGROUP2_SUPER_MAGIC) {
+            return Ok(FOUND.get_or_init(|| Self(Arc::new(Layout::V2(USUAL.into())))).clone());
         }
         let path = "/proc/self/mountinfo";
         let text = std::fs::read_to_string(path).map_err(Error::path("reading", path))?;

@@ -1,29 +1,34 @@
 //! Out of the service manager's hands.
 //!
 //! systemd ends whatever is in the group of a service that stops, of a scope, or of a login where `KillUserProcesses` is
-//! on; OpenRC does likewise. A container outlives whoever started it, so its monitor goes to a group of its own beside
-//! those of the containers. The container's processes are in no other group under v2. Under v1 the hierarchies that
-//! service managers watch have no controllers; the monitor moves there before it clones, and its children inherit it.
+//! on; OpenRC does likewise. A container outlives whoever started it, so its monitor is in a group of its own beside
+//! those of the containers. Under v2 it is started there. Under v1 the hierarchies that service managers watch have no
+//! controllers; the monitor moves in them before it clones, and its children inherit the place.
 
 use super::{Layout, Manager, make, read, write};
-use crate::Result;
+use crate::{Error, Result};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use std::path::{Path, PathBuf};
 
 /// Where monitors are, in each tree. A group that hands controllers down may not hold processes itself.
 const GROUP: &str = "/tare/monitors";
 
 impl Manager {
-    /// Moves a monitor that the caller has just started out of the caller's session. For v2, where a move waits for an
-    /// RCU grace period (8 ms): so the caller does it while the monitor is at work.
+    /// The group to start a monitor in, under v2, when the caller is in a session; made if it is not there.
     ///
     /// # Errors
     /// [`crate::Error::Cgroup`].
-    pub fn release(&self, pid: u32) -> Result<()> {
-        let Layout::V2(root) = &*self.0 else { return Ok(()) };
+    pub fn monitors(&self) -> Result<Option<OwnedFd>> {
+        let Layout::V2(root) = &*self.0 else { return Ok(None) };
         if !is_watched(&own_path(&read(Path::new("/proc/self/cgroup"))?, "")) {
-            return Ok(());
+            return Ok(None);
         }
-        enter(root, "cgroup.procs", &pid.to_string())
+        let path = root.join(GROUP.trim_start_matches('/'));
+        make(&path)?;
+        let opened =
+            rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        opened.map(Some).map_err(|e| Error::Cgroup { action: "opening", path, source: e.into() })
     }
 
     /// Moves the calling process, a monitor that has started nothing yet, out of the session that it was started in.
