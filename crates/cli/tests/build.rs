@@ -412,3 +412,29 @@ fn images_that_are_missing_are_pulled_first() {
     let missing = text(&missing);
     assert!(!missing.contains("#1 ") && missing.contains("   3 | >>> COPY"), "{missing}");
 }
+
+#[test]
+fn files_secrets_and_agents_from_the_command_line() {
+    let world = World::new();
+    world.write("app/Other", "FROM base\nRUN --mount=type=secret,id=token cat /run/secrets/token\n");
+    world.write("token", "from a file\n");
+    let secret =
+        |words: &[&str]| world.ok(&[&["build", "--no-cache", "-f", "app/Other"], words, &["app"]].concat());
+    assert!(secret(&["--secret", "id=token"]).contains(" from a file\n"), "the file of that name");
+    assert!(secret(&["--secret", "id=token,src=token"]).contains(" from a file\n"));
+    let mut command =
+        world.command(&["build", "--no-cache", "-f", "app/Other", "--secret", "id=token", "app"]);
+    let by_variable = command.env("token", "from a variable").output().unwrap();
+    assert!(text(&by_variable).contains(" from a variable"), "{}", text(&by_variable));
+    let agent = |value: &str, words: &[&str]| {
+        let mut command = world.command(&[&["build"], words, &["-f", "app/Other", "app"]].concat());
+        text(&command.env("SSH_AUTH_SOCK", value).output().unwrap())
+    };
+    assert!(agent("", &["--ssh", "default"]).contains("SSH_AUTH_SOCK is not set"));
+    assert!(agent("", &["--ssh", "key=token"]).contains("token is no socket"));
+    world.write("Dockerfile", "FROM base\nRUN --mount=type=ssh,required true\n");
+    let needed = text(&world.run(&["build", "."]));
+    assert!(needed.contains("hint: give it with --ssh default"), "{needed}");
+    let _agent = std::os::unix::net::UnixListener::bind(world.folder.join("agent")).unwrap();
+    world.ok(&["build", "--ssh", &format!("default={}", world.folder.join("agent").display()), "."]);
+}
