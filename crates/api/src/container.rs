@@ -7,6 +7,7 @@ use tare_engine::config::{Mount, MountSource, NetworkMode};
 use tare_engine::{Container, Engine, State};
 
 use crate::container_config::ContainerSettings;
+use crate::graph_driver::GraphDriver;
 use crate::host_config::HostConfig;
 use crate::{Empty, ZERO_TIME};
 
@@ -53,6 +54,8 @@ pub struct ContainerInspect {
     pub exec_ids: Option<Vec<String>>,
     /// What depends on the host.
     pub host_config: HostConfig,
+    /// Where its files are.
+    pub graph_driver: GraphDriver,
     /// Mounts as they are.
     pub mounts: Vec<MountPoint>,
     /// What depends on the image.
@@ -158,6 +161,23 @@ pub struct NetworkSettings {
     pub sandbox_key: String,
     /// `80/tcp` → where it is published; `null` for exposed ports that are not.
     pub ports: BTreeMap<String, Option<Vec<PortHost>>>,
+    /// Always false: published ports need no such thing.
+    pub hairpin_mode: bool,
+    /// Always empty.
+    #[serde(rename = "LinkLocalIPv6Address")]
+    pub link_local_ipv6_address: String,
+    /// Always 0.
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    pub link_local_ipv6_prefix_len: u8,
+    /// Always none.
+    #[serde(rename = "SecondaryIPAddresses")]
+    pub secondary_ip_addresses: Option<Vec<String>>,
+    /// Always none.
+    #[serde(rename = "SecondaryIPv6Addresses")]
+    pub secondary_ipv6_addresses: Option<Vec<String>>,
+    /// Endpoint id on the default bridge.
+    #[serde(rename = "EndpointID")]
+    pub endpoint_id: String,
     /// Gateway on the default bridge.
     pub gateway: String,
     /// Address on the default bridge.
@@ -166,6 +186,15 @@ pub struct NetworkSettings {
     /// Prefix length there.
     #[serde(rename = "IPPrefixLen")]
     pub ip_prefix_len: u8,
+    /// Always empty.
+    #[serde(rename = "IPv6Gateway")]
+    pub ipv6_gateway: String,
+    /// IPv6 address on the default bridge.
+    #[serde(rename = "GlobalIPv6Address")]
+    pub global_ipv6_address: String,
+    /// Prefix length there.
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    pub global_ipv6_prefix_len: u8,
     /// MAC address there.
     pub mac_address: String,
     /// Endpoints by network name.
@@ -186,12 +215,19 @@ pub struct PortHost {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EndpointSettings {
+    /// Addresses that were asked for.
+    #[serde(rename = "IPAMConfig")]
+    pub ipam_config: Option<EndpointAddresses>,
     /// Links of this network.
     pub links: Option<Vec<String>>,
     /// DNS names given by the user.
     pub aliases: Option<Vec<String>>,
     /// MAC address.
     pub mac_address: String,
+    /// Options of the driver; always none.
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    /// Whose gateway is the default one; the first network's is.
+    pub gw_priority: i32,
     /// Network id.
     #[serde(rename = "NetworkID")]
     pub network_id: String,
@@ -220,6 +256,17 @@ pub struct EndpointSettings {
     pub dns_names: Option<Vec<String>>,
 }
 
+/// `IPAMConfig` of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointAddresses {
+    /// `--ip`
+    #[serde(rename = "IPv4Address", skip_serializing_if = "Option::is_none", default)]
+    pub ipv4_address: Option<String>,
+    /// `--ip6`
+    #[serde(rename = "IPv6Address", skip_serializing_if = "Option::is_none", default)]
+    pub ipv6_address: Option<String>,
+}
+
 impl ContainerInspect {
     /// The container as Docker's API shows it.
     #[must_use]
@@ -246,6 +293,7 @@ impl ContainerInspect {
             app_armor_profile: String::new(),
             exec_ids: None,
             host_config: HostConfig::new(&container.config),
+            graph_driver: GraphDriver::of_container(container),
             mounts: container.config.mounts.iter().map(|mount| MountPoint::new(engine, mount)).collect(),
             config: ContainerSettings::new(container),
             network_settings: NetworkSettings::new(container),
@@ -369,6 +417,9 @@ impl NetworkSettings {
             out.ip_address.clone_from(&bridge.ip_address);
             out.ip_prefix_len = bridge.ip_prefix_len;
             out.mac_address.clone_from(&bridge.mac_address);
+            out.endpoint_id.clone_from(&bridge.endpoint_id);
+            out.global_ipv6_address.clone_from(&bridge.global_ipv6_address);
+            out.global_ipv6_prefix_len = bridge.global_ipv6_prefix_len;
         }
         out
     }
@@ -388,12 +439,21 @@ fn endpoints(container: &Container, running: bool) -> BTreeMap<String, EndpointS
             endpoint.aliases = (!asked.aliases.is_empty()).then(|| asked.aliases.clone());
             let links: Vec<String> = asked.links.iter().map(|(to, alias)| format!("{to}:{alias}")).collect();
             endpoint.links = (!links.is_empty()).then_some(links);
+            let wanted = EndpointAddresses {
+                ipv4_address: asked.ipv4.map(|address| address.to_string()),
+                ipv6_address: asked.ipv6.map(|address| address.to_string()),
+            };
+            let any = wanted.ipv4_address.is_some() || wanted.ipv6_address.is_some();
+            endpoint.ipam_config = any.then_some(wanted);
         }
     }
-    for state in container.endpoints.iter().filter(|_| running) {
-        let endpoint = out.entry(state.network.clone()).or_default();
-        endpoint.mac_address.clone_from(&state.mac);
+    for state in &container.endpoints {
+        let Some(endpoint) = out.get_mut(&state.network) else { continue };
         endpoint.network_id.clone_from(&state.network_id);
+        if !running {
+            continue;
+        }
+        endpoint.mac_address.clone_from(&state.mac);
         endpoint.endpoint_id =
             format!("{}{}", &container.id[..32], state.network_id.get(..32).unwrap_or_default());
         endpoint.gateway = state.gateway.to_string();

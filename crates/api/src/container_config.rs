@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tare_engine::Container;
-use tare_engine::config::MountSource;
+use tare_engine::config::{MountSource, PortBinding, Protocol};
 use tare_oci::Healthcheck;
 
 use crate::Empty;
@@ -49,6 +49,8 @@ pub struct ContainerSettings {
     pub volumes: Option<BTreeMap<String, Empty>>,
     /// Working folder.
     pub working_dir: String,
+    /// Triggers of the image; they have no effect on a container.
+    pub on_build: Option<Vec<String>>,
     /// Entrypoint.
     pub entrypoint: Option<Vec<String>>,
     /// Labels.
@@ -66,6 +68,8 @@ impl ContainerSettings {
         let config = &container.config;
         let anonymous =
             config.mounts.iter().filter(|mount| matches!(mount.source, MountSource::Anonymous { .. }));
+        let mut exposed = config.exposed_ports.clone();
+        exposed.extend(config.ports.iter().map(published));
         ContainerSettings {
             hostname: if config.hostname.is_empty() {
                 container.short_id().to_owned()
@@ -77,7 +81,7 @@ impl ContainerSettings {
             attach_stdin: config.open_stdin,
             attach_stdout: true,
             attach_stderr: true,
-            exposed_ports: empty_map(&config.exposed_ports),
+            exposed_ports: empty_map(&exposed),
             tty: config.tty,
             open_stdin: config.open_stdin,
             stdin_once: config.open_stdin,
@@ -87,10 +91,20 @@ impl ContainerSettings {
             image: config.image.clone(),
             volumes: empty_map(anonymous.map(|mount| &mount.target)),
             working_dir: config.working_dir.clone(),
+            on_build: None,
             entrypoint: config.entrypoint.clone().filter(|words| !words.is_empty()),
             labels: config.labels.clone(),
             stop_signal: config.stop_signal.clone(),
             stop_timeout: config.stop_timeout,
         }
     }
+}
+
+/// The container's side of a published port, `80/tcp`: it counts as exposed.
+fn published(port: &PortBinding) -> String {
+    let protocol = match port.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    format!("{}/{protocol}", port.container_port)
 }

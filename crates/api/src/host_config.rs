@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tare_engine::config::{
-    ContainerConfig, MountSource, NamespaceMode, NetworkMode, Protocol, RestartPolicy, Seccomp,
+    ContainerConfig, MountSource, NamespaceMode, NetworkMode, Protocol, Resources, RestartPolicy, Seccomp,
 };
 
 use crate::container::PortHost;
@@ -97,11 +97,23 @@ pub struct HostConfig {
     /// No OOM kill.
     pub oom_kill_disable: bool,
     /// An init process.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
     /// Most processes.
     pub pids_limit: Option<i64>,
     /// Process limits.
-    pub ulimits: Option<Vec<UlimitSetting>>,
+    pub ulimits: Vec<UlimitSetting>,
+    /// Relative weight of block I/O.
+    pub blkio_weight: u16,
+    /// `private` or `host`.
+    pub cgroupns_mode: String,
+    /// Hidden from the container.
+    pub masked_paths: Option<Vec<String>>,
+    /// Read-only in the container.
+    pub readonly_paths: Option<Vec<String>>,
+    /// What tare has no use for, as Docker shows it where it is not set.
+    #[serde(flatten)]
+    pub unused: UnusedSettings,
     /// `--mount` mounts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<MountSpec>,
@@ -167,6 +179,38 @@ pub struct MountSpec {
     pub read_only: bool,
 }
 
+/// Settings of Docker that mean nothing here.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "Docker's names, as they stand in its API documentation")]
+pub struct UnusedSettings {
+    pub blkio_weight_device: Vec<serde_json::Value>,
+    pub blkio_device_read_bps: Vec<serde_json::Value>,
+    pub blkio_device_write_bps: Vec<serde_json::Value>,
+    #[serde(rename = "BlkioDeviceReadIOps")]
+    pub blkio_device_read_iops: Vec<serde_json::Value>,
+    #[serde(rename = "BlkioDeviceWriteIOps")]
+    pub blkio_device_write_iops: Vec<serde_json::Value>,
+    pub cgroup: String,
+    pub cgroup_parent: String,
+    pub console_size: [u32; 2],
+    #[serde(rename = "ContainerIDFile")]
+    pub container_id_file: String,
+    pub cpu_count: u64,
+    pub cpu_percent: u64,
+    pub cpu_realtime_period: u64,
+    pub cpu_realtime_runtime: u64,
+    pub device_requests: Option<Vec<serde_json::Value>>,
+    #[serde(rename = "IOMaximumBandwidth")]
+    pub io_maximum_bandwidth: u64,
+    #[serde(rename = "IOMaximumIOps")]
+    pub io_maximum_iops: u64,
+    pub isolation: String,
+    pub memory_swappiness: Option<i64>,
+    pub volume_driver: String,
+    pub volumes_from: Option<Vec<String>>,
+}
+
 impl HostConfig {
     /// The host's part of a configuration.
     #[must_use]
@@ -190,8 +234,8 @@ impl HostConfig {
             port_bindings: port_bindings(config),
             restart_policy: restart(config.restart),
             auto_remove: config.auto_remove,
-            cap_add: some(&config.cap_add),
-            cap_drop: some(&config.cap_drop),
+            cap_add: capabilities(&config.cap_add),
+            cap_drop: capabilities(&config.cap_drop),
             dns: config.dns.iter().map(ToString::to_string).collect(),
             dns_options: config.dns_options.clone(),
             dns_search: config.dns_search.clone(),
@@ -221,11 +265,16 @@ impl HostConfig {
             devices: devices(config),
             device_cgroup_rules: some(&config.device_cgroup_rules),
             memory_reservation: resources.memory_reservation,
-            memory_swap: resources.memory_swap,
+            memory_swap: memory_swap(resources),
             oom_kill_disable: resources.oom_kill_disable,
             init: config.init.then_some(true),
             pids_limit: (resources.pids_limit != 0).then_some(resources.pids_limit),
             ulimits: ulimits(config),
+            blkio_weight: resources.blkio_weight,
+            cgroupns_mode: if config.privileged { "host" } else { "private" }.to_owned(),
+            masked_paths: (!config.privileged).then(tare_engine::masked_paths),
+            readonly_paths: (!config.privileged).then(tare_engine::readonly_paths),
+            unused: UnusedSettings::default(),
             mounts: Vec::new(),
         }
     }
@@ -241,7 +290,7 @@ fn binds(config: &ContainerConfig) -> Option<Vec<String>> {
                 MountSource::Volume { name, .. } => name.clone(),
                 MountSource::Anonymous { .. } | MountSource::Tmpfs { .. } => return None,
             };
-            Some(format!("{source}:{}:{}", mount.target, if mount.readonly { "ro" } else { "rw" }))
+            Some(format!("{source}:{}{}", mount.target, if mount.readonly { ":ro" } else { "" }))
         })
         .collect();
     (!binds.is_empty()).then_some(binds)
@@ -327,13 +376,29 @@ fn devices(config: &ContainerConfig) -> Vec<DeviceMapping> {
     devices.collect()
 }
 
-fn ulimits(config: &ContainerConfig) -> Option<Vec<UlimitSetting>> {
-    let limits: Vec<UlimitSetting> = config
-        .ulimits
-        .iter()
+fn ulimits(config: &ContainerConfig) -> Vec<UlimitSetting> {
+    let limits = config.ulimits.iter();
+    limits
         .map(|limit| UlimitSetting { name: limit.name.clone(), hard: limit.hard, soft: limit.soft })
-        .collect();
-    (!limits.is_empty()).then_some(limits)
+        .collect()
+}
+
+/// `CAP_NET_ADMIN`, however it was typed.
+fn capabilities(names: &[String]) -> Option<Vec<String>> {
+    let whole = |name: &String| match name.to_ascii_uppercase() {
+        all if all == "ALL" => all,
+        name if name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    (!names.is_empty()).then(|| names.iter().map(whole).collect())
+}
+
+/// Swap is as large as memory unless it is said.
+fn memory_swap(resources: &Resources) -> i64 {
+    match resources.memory_swap {
+        0 => i64::try_from(resources.memory.saturating_mul(2)).unwrap_or(i64::MAX),
+        both => both,
+    }
 }
 
 #[cfg(test)]
@@ -380,5 +445,26 @@ mod tests {
         );
         assert_eq!(json["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
         assert_eq!(json["UTSMode"], "");
+        // Keys that tools read without asking whether they are there.
+        for key in ["BlkioDeviceReadIOps", "CgroupParent", "ContainerIDFile", "DeviceRequests", "VolumesFrom"]
+        {
+            assert!(json.as_object().unwrap().contains_key(key), "{key}");
+        }
+        assert!(json["MaskedPaths"].as_array().unwrap().contains(&"/proc/kcore".into()));
+        assert!(json.get("Init").is_none());
+    }
+
+    #[test]
+    fn what_was_not_said_is_filled_in_as_docker_does() {
+        let mut config = ContainerConfig {
+            cap_add: vec!["net_admin".into(), "CAP_CHOWN".into(), "all".into()],
+            privileged: true,
+            ..ContainerConfig::default()
+        };
+        config.resources.memory = 1 << 20;
+        let host = HostConfig::new(&config);
+        assert_eq!(host.cap_add.unwrap(), ["CAP_NET_ADMIN", "CAP_CHOWN", "ALL"]);
+        assert_eq!(host.memory_swap, 2 << 20);
+        assert_eq!(host.masked_paths, None);
     }
 }

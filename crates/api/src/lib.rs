@@ -8,20 +8,24 @@
 mod container;
 mod container_config;
 mod event;
+mod graph_driver;
 mod host_config;
 mod image;
 mod network;
 mod volume;
 
 pub use container::{
-    ContainerInspect, ContainerState, EndpointSettings, HealthResult, HealthState, MountPoint,
-    NetworkSettings, PortHost,
+    ContainerInspect, ContainerState, EndpointAddresses, EndpointSettings, HealthResult, HealthState,
+    MountPoint, NetworkSettings, PortHost,
 };
 pub use container_config::ContainerSettings;
 pub use event::{Actor, EventMessage};
-pub use host_config::{DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting};
-pub use image::{ImageInspect, ImageMetadata, ImageRootFs};
-pub use network::{Ipam, IpamConfig, NetworkContainer, NetworkInspect};
+pub use graph_driver::GraphDriver;
+pub use host_config::{
+    DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting, UnusedSettings,
+};
+pub use image::{ImageInspect, ImageMetadata, ImageRootFs, ImageSettings};
+pub use network::{ConfigFrom, Ipam, IpamConfig, NetworkContainer, NetworkInspect};
 pub use volume::{Volume, VolumeUsage};
 
 /// The API version that these types follow.

@@ -36,12 +36,24 @@ pub struct NetworkInspect {
     pub attachable: bool,
     /// Swarm's; always false.
     pub ingress: bool,
+    /// Swarm's; always empty.
+    pub config_from: ConfigFrom,
+    /// Swarm's; always false.
+    pub config_only: bool,
     /// Running containers on it.
     pub containers: BTreeMap<String, NetworkContainer>,
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+}
+
+/// `ConfigFrom`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ConfigFrom {
+    /// Always empty.
+    pub network: String,
 }
 
 /// `IPAM`.
@@ -112,18 +124,38 @@ impl NetworkInspect {
             driver: network.driver.clone(),
             enable_ipv4: true,
             enable_ipv6: network.bridge.as_ref().is_some_and(|bridge| bridge.ipv6.is_some()),
-            ipam: Ipam { driver: "default".to_owned(), options: None, config: subnets },
+            ipam: Ipam { driver: "default".to_owned(), options: Some(BTreeMap::new()), config: subnets },
             internal: network.bridge.as_ref().is_some_and(|bridge| bridge.internal),
             attachable: network.attachable,
             ingress: false,
+            config_from: ConfigFrom::default(),
+            config_only: false,
             containers: members
                 .iter()
                 .map(|(id, name, endpoint)| (id.clone(), member(id, name, endpoint)))
                 .collect(),
-            options: network.options.clone(),
+            options: options(network),
             labels: network.labels.clone(),
         }
     }
+}
+
+/// The driver's options; those of the default network are spelt out, as Docker does.
+fn options(network: &Network) -> BTreeMap<String, String> {
+    let mut options = network.options.clone();
+    if let Some(bridge) = network.bridge.as_ref().filter(|_| network.name == tare_engine::networks::DEFAULT) {
+        for (key, value) in [
+            ("bridge.default_bridge", "true".to_owned()),
+            ("bridge.enable_icc", bridge.icc.to_string()),
+            ("bridge.enable_ip_masquerade", bridge.masquerade.to_string()),
+            ("bridge.host_binding_ipv4", "0.0.0.0".to_owned()),
+            ("bridge.name", bridge.name.clone()),
+            ("driver.mtu", bridge.mtu.to_string()),
+        ] {
+            options.entry(format!("com.docker.network.{key}")).or_insert(value);
+        }
+    }
+    options
 }
 
 fn member(id: &str, name: &str, endpoint: &EndpointState) -> NetworkContainer {

@@ -51,6 +51,18 @@ pub use remove::{AnonymousVolumes, RemoveOptions, WhenRunning};
 pub use stop::{StopOptions, StopOutcome};
 pub use wait::{Readiness, WaitCondition};
 
+/// The paths that a container without privileges does not see.
+#[must_use]
+pub fn masked_paths() -> Vec<String> {
+    tare_runtime::default_masked_paths()
+}
+
+/// The paths that a container without privileges cannot change.
+#[must_use]
+pub fn readonly_paths() -> Vec<String> {
+    tare_runtime::default_readonly_paths()
+}
+
 use store::StateStore;
 
 /// Where tare keeps its state.

@@ -185,9 +185,16 @@ fn published(container: &Container, port: &str) -> bool {
     })
 }
 
+/// The program and its arguments; those with blanks in quotes, as Docker shows them.
+fn command_line(argv: &[String]) -> String {
+    let quoted =
+        argv.iter().skip(1).map(|arg| if arg.contains(' ') { format!("'{arg}'") } else { arg.clone() });
+    argv.iter().take(1).cloned().chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
 /// The row of one container.
 pub(crate) fn row(container: &Container, whole: bool, size: bool) -> Row {
-    let command = container.argv().join(" ");
+    let command = command_line(&container.argv());
     let command = if whole { command } else { ellipsis(&command, 20) };
     let mounts: Vec<String> = container.config.mounts.iter().map(|mount| mount_name(mount, whole)).collect();
     let volumes =

@@ -64,7 +64,16 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
             .iter()
             .map(|(container, stats)| {
                 let earlier = before.iter().find(|(other, _)| other.id == container.id);
-                row(container, stats.as_ref(), earlier.and_then(|(_, stats)| stats.as_ref()), line.no_trunc)
+                let mut row = row(
+                    container,
+                    stats.as_ref(),
+                    earlier.and_then(|(_, stats)| stats.as_ref()),
+                    line.no_trunc,
+                );
+                if line.names.is_empty() {
+                    row.set("Container", container.id.clone());
+                }
+                row
             })
             .collect();
         let text = VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: false })?;

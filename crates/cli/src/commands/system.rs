@@ -116,14 +116,22 @@ impl Usage {
         self.reclaimable += if active { 0 } else { size };
     }
 
+    /// With its share, where there is something to have one of.
+    fn reclaimable(&self) -> String {
+        let size = human::size(self.reclaimable);
+        match (self.reclaimable * 100).checked_div(self.size) {
+            Some(share) => format!("{size} ({share}%)"),
+            None => size,
+        }
+    }
+
     fn row(&self, kind: &str) -> Row {
-        let share = (self.reclaimable * 100).checked_div(self.size).unwrap_or(0);
         Row::new([
             ("Type", kind.to_owned()),
             ("TotalCount", self.total.to_string()),
             ("Active", self.active.to_string()),
             ("Size", human::size(self.size)),
-            ("Reclaimable", format!("{} ({share}%)", human::size(self.reclaimable))),
+            ("Reclaimable", self.reclaimable()),
         ])
     }
 }
