@@ -1,5 +1,7 @@
 //! `docker top`: the container's processes, read from /proc; `ps` need not be there.
 
+use tare_engine::Engine;
+
 use crate::output::{print, table};
 use crate::session::Session;
 
@@ -15,18 +17,18 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let path = session.path("top");
     let line: Line = crate::flags::parse(&path, args)?;
     crate::flags::refuse_leading_flag(&path, &line.words)?;
-    let pids = session.engine()?.pids(&line.words[0])?;
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let uptime: f64 = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
     let mut text = "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD\n".to_owned();
-    for pid in pids {
-        // A process may end between the list and the look.
-        if let Some(row) = row(pid, uptime) {
-            text.push_str(&row);
-        }
-    }
+    rows(session.engine()?, &line.words[0])?.iter().for_each(|row| text.push_str(row));
     print(&table::align_wide(&text, 20))?;
     Ok(0)
+}
+
+/// The processes of a container, a line each, with tabs between the cells.
+pub(crate) fn rows(engine: &Engine, container: &str) -> anyhow::Result<Vec<String>> {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let uptime: f64 = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
+    // A process may end between the list and the look.
+    Ok(engine.pids(container)?.into_iter().filter_map(|pid| row(pid, uptime)).collect())
 }
 
 fn row(pid: i32, uptime: f64) -> Option<String> {

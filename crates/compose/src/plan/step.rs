@@ -256,6 +256,20 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Whether a step works on a container that exists, or takes its place.
+    pub fn concerns(&self, container: &str) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::CreateContainer { replaces, .. } => replaces.as_deref() == Some(container),
+            Action::StartContainer { container: on, .. }
+            | Action::RestartContainer { container: on, .. }
+            | Action::StopContainer { container: on, .. }
+            | Action::RemoveContainer { container: on, .. } => {
+                matches!(on, ContainerRef::Existing { id, .. } if id == container)
+            }
+            _ => false,
+        })
+    }
+
     pub(super) fn add(
         &mut self,
         action: Action,

@@ -1,16 +1,27 @@
-//! Tables as Compose prints them: columns at least twenty cells wide.
+//! Tables as Compose prints them: wide ones, and that of `top`.
 
 use unicode_width::UnicodeWidthStr as _;
 
-const MINIMUM: usize = 20;
-const PADDING: usize = 3;
-
-/// A heading and rows, aligned.
+/// A heading and rows, in columns at least twenty cells wide.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = heading.map(|cell| (cell.width() + PADDING).max(MINIMUM));
+    aligned(heading, rows, 20, 3)
+}
+
+/// A heading and rows, as narrow as they can be.
+pub(super) fn narrow<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    aligned(heading, rows, 4, 2)
+}
+
+fn aligned<const N: usize>(
+    heading: [&str; N],
+    rows: &[[String; N]],
+    minimum: usize,
+    padding: usize,
+) -> String {
+    let mut widths = heading.map(|cell| (cell.width() + padding).max(minimum));
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width() + PADDING);
+            *width = (*width).max(cell.width() + padding);
         }
     }
     let mut out = String::new();

@@ -4,9 +4,10 @@ use clap::Args;
 use serde_json::json;
 use tare_compose::observe_engine::service_of;
 
+use super::columns;
 use super::project::Context;
 use super::select::{self, OneOffs};
-use crate::output::{human, print, print_line, table};
+use crate::output::{human, print, print_line};
 
 /// Flags of `images`.
 #[derive(Debug, Args)]
@@ -28,7 +29,7 @@ pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u
     let images = context.engine()?.images()?;
     let mut ids: Vec<String> = Vec::new();
     let mut rows = Vec::new();
-    let mut text = "CONTAINER\tREPOSITORY\tTAG\tPLATFORM\tIMAGE ID\tSIZE\tCREATED\n".to_owned();
+    let mut lines = Vec::new();
     for container in &containers {
         let Some(image) = images.find(&container.image_id)? else { continue };
         let id = image.id.to_string();
@@ -42,10 +43,15 @@ pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u
         let platform = format!("{}/{}", image.config.os, image.config.architecture);
         let created = jiff::Timestamp::from_second(image.created).unwrap_or_default();
         let (size, ago) = (human::size_short(image.size), human::ago(created));
-        text.push_str(&format!(
-            "{}\t{repository}\t{tag}\t{platform}\t{short}\t{size}\t{ago}\n",
-            container.name
-        ));
+        lines.push([
+            container.name.clone(),
+            repository.to_owned(),
+            tag.to_owned(),
+            platform.clone(),
+            short,
+            size,
+            ago,
+        ]);
         rows.push(json!({
             "ID": id, "ContainerName": container.name, "Repository": repository, "Tag": tag, "Size": image.size,
             "Platform": platform, "Service": service_of(container), "Created": created.to_string(),
@@ -57,7 +63,10 @@ pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u
     }
     match args.format.as_str() {
         "json" => print_line(&serde_json::Value::Array(rows).to_string())?,
-        _ => print(&table::align(&text))?,
+        _ => {
+            let heading = ["CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"];
+            print(&columns::table(heading, &lines))?;
+        }
     }
     Ok(0)
 }

@@ -140,6 +140,12 @@ pub(super) fn restart(context: &Context<'_>, args: &RestartArgs) -> anyhow::Resu
 
 /// `compose kill`.
 pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8> {
+    let target = context.target()?;
+    let all = select::containers(context, &target, &args.services, OneOffs::Include)?;
+    if !all.iter().any(|container| container.state.is_active()) {
+        crate::output::note("no container to kill");
+        return Ok(0);
+    }
     let signal = args.signal.clone();
     on_each(
         context,

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tare_compose::labels;
 
+use super::columns;
 use super::project::Context;
 use crate::error::Failure;
-use crate::output::{print, print_line, table};
+use crate::output::{print, print_line};
 
 /// Flags of `ls`.
 #[derive(Debug, Args)]
@@ -51,16 +52,16 @@ pub(super) fn main(context: &Context<'_>, args: &LsArgs) -> anyhow::Result<u8> {
     for container in context.engine()?.containers()? {
         let all = &container.config.labels;
         let Some(name) = all.get(labels::PROJECT) else { continue };
+        if !args.all && !container.state.is_active() {
+            continue;
+        }
         let known = projects.entry(name.clone()).or_default();
         *known.states.entry(container.state.word()).or_default() += 1;
         if let Some(files) = all.get(labels::CONFIG_FILES) {
             known.files.clone_from(files);
         }
     }
-    projects.retain(|name, known| {
-        let runs = args.all || known.states.contains_key("running");
-        runs && (patterns.is_empty() || patterns.iter().any(|pattern| name.contains(pattern)))
-    });
+    projects.retain(|name, _| patterns.is_empty() || patterns.iter().any(|pattern| name.contains(pattern)));
     if args.quiet {
         return print(&projects.keys().map(|name| format!("{name}\n")).collect::<String>()).map(|()| 0);
     }
@@ -72,10 +73,8 @@ pub(super) fn main(context: &Context<'_>, args: &LsArgs) -> anyhow::Result<u8> {
         let rows: Vec<_> = projects.iter().map(row).collect();
         return print_line(&serde_json::Value::Array(rows).to_string()).map(|()| 0);
     }
-    let mut text = "NAME\tSTATUS\tCONFIG FILES\n".to_owned();
-    for (name, known) in &projects {
-        text.push_str(&format!("{name}\t{}\t{}\n", status(known), known.files));
-    }
-    print(&table::align(&text))?;
+    let row = |(name, known): (&String, &Known)| [name.clone(), status(known), known.files.clone()];
+    let rows: Vec<[String; 3]> = projects.iter().map(row).collect();
+    print(&columns::table(["NAME", "STATUS", "CONFIG FILES"], &rows))?;
     Ok(0)
 }

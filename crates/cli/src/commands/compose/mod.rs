@@ -13,6 +13,7 @@ mod create;
 mod down;
 mod events;
 mod exec;
+mod export;
 mod follow;
 mod hooks;
 mod images;
@@ -134,6 +135,8 @@ enum Command {
     Attach(attach::AttachArgs),
     /// Build or rebuild services
     Build(build::BuildArgs),
+    /// Create a new image from a service container's changes
+    Commit(export::CommitArgs),
     /// Parse, resolve and render the Compose file in canonical form
     #[command(alias = "convert")]
     Config(config::ConfigArgs),
@@ -147,6 +150,8 @@ enum Command {
     Events(events::EventsArgs),
     /// Execute a command in a running container
     Exec(exec::ExecArgs),
+    /// Export a service container's filesystem as a tar archive
+    Export(export::ExportArgs),
     /// List images used by the created containers
     Images(images::ImagesArgs),
     /// Force stop service containers
@@ -243,12 +248,14 @@ fn run(compose: Compose, session: &Session) -> anyhow::Result<u8> {
     match command {
         Command::Attach(args) => attach::main(&context, &args),
         Command::Build(args) => build::main(&context, &args),
+        Command::Commit(args) => export::commit(&context, &args),
         Command::Config(args) => config::main(&context, &args),
         Command::Cp(args) => cp::main(&context, &args),
         Command::Create(args) => create::create(&context, &args),
         Command::Down(args) => down::main(&context, &args),
         Command::Events(args) => events::main(&context, &args),
         Command::Exec(args) => exec::main(&context, &args),
+        Command::Export(args) => export::export(&context, &args),
         Command::Images(args) => images::main(&context, &args),
         Command::Kill(args) => lifecycle::kill(&context, &args),
         Command::Logs(args) => follow::main(&context, &args),

@@ -159,6 +159,19 @@ impl List {
         }
     }
 
+    /// Something that showed its own output while it was being done, since `began`.
+    pub(super) fn took(&self, kind: Kind, name: &str, verb: Verb, began: Instant) {
+        self.update(kind, name, Mark::Done, verb.done(), None);
+        if self.style == Style::Live {
+            let mut state = self.lock();
+            let row = state.rows.iter_mut().find(|row| row.kind == kind && row.name == name);
+            if let Some(row) = row {
+                row.took = Some(began.elapsed());
+            }
+            self.draw(&mut state);
+        }
+    }
+
     /// Another word in the row of something that is being done; a live list alone shows it.
     pub(super) fn working(&self, kind: Kind, name: &str, word: String) {
         if self.style == Style::Live {

@@ -72,6 +72,14 @@ impl<'a> Context<'a> {
         self.session.engine()
     }
 
+    /// What an `up` that Ctrl-C ended in order leaves with. As in Compose 2.40, `docker-compose` has done what was asked
+    /// for, while `docker compose` says that it was interrupted.
+    pub(super) fn code_of_interrupt(&self) -> u8 {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let is_standalone = Path::new(&program).file_name().is_some_and(|name| name == "docker-compose");
+        if is_standalone { 0 } else { 130 }
+    }
+
     /// A boolean variable of the process.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.process

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tare_compose::observe_engine::service_of;
+use tare_engine::config::MountSource;
 use tare_engine::{Container, State};
 use tare_monitor::status::HealthStatus;
 
@@ -28,6 +29,7 @@ const VIEW: View = View {
         ("Health", "HEALTH"),
         ("ExitCode", "EXIT CODE"),
         ("Ports", "PORTS"),
+        ("Publishers", "PUBLISHERS"),
         ("Labels", "LABELS"),
         ("Mounts", "MOUNTS"),
         ("LocalVolumes", "LOCAL VOLUMES"),
@@ -105,7 +107,8 @@ pub(super) fn main(context: &Context<'_>, args: &PsArgs) -> anyhow::Result<u8> {
             .map(|()| 0);
     }
     if args.format == "json" {
-        let lines = shown.iter().map(|container| format!("{}\n", json(container, &target.name)));
+        let lines =
+            shown.iter().map(|container| format!("{}\n", json(container, &target.name, args.no_trunc)));
         return print(&lines.collect::<String>()).map(|()| 0);
     }
     let rows: Vec<Row> = shown.iter().map(|container| row(container, &target.name, args.no_trunc)).collect();
@@ -125,11 +128,22 @@ fn row(container: &Container, project: &str, whole: bool) -> Row {
     row.set("Service", service_of(container).to_owned());
     row.set("Project", project.to_owned());
     row.set("ExitCode", exit_code.to_string());
+    row.set("Publishers", publishers(container));
     row
 }
 
+/// Go's print of Compose's publishers: `[{0.0.0.0 80 8080 tcp}]`.
+fn publishers(container: &Container) -> String {
+    let every = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    let one = |bound: &tare_monitor::status::BoundPort| {
+        let address = bound.host_ip.unwrap_or(every);
+        format!("{{{address} {} {} {}}}", bound.container_port, bound.host_port, bound.protocol)
+    };
+    format!("[{}]", container.ports.iter().map(one).collect::<Vec<_>>().join(" "))
+}
+
 /// Compose's JSON: numbers are numbers, and ports are taken apart.
-fn json(container: &Container, project: &str) -> serde_json::Value {
+fn json(container: &Container, project: &str, whole: bool) -> serde_json::Value {
     let (exit_code, health) = match &container.state {
         State::Exited(exit) => (exit.code, ""),
         State::Running(running) => (0, running.health.as_ref().map_or("", |health| word(health.status))),
@@ -142,11 +156,19 @@ fn json(container: &Container, project: &str) -> serde_json::Value {
             "PublishedPort": bound.host_port, "Protocol": bound.protocol,
         })
     };
+    let command = container.argv().join(" ");
+    let command = if whole { command } else { container_list::ellipsis(&command, 20) };
+    let names = container.config.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Volume { name, .. } | MountSource::Anonymous { name } => Some(name.clone()),
+        _ => None,
+    });
+    let volumes: Vec<String> = names.collect();
     let labels: Vec<String> =
         container.config.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     serde_json::json!({
-        "ID": container.id, "Name": container.name, "Names": container.name, "Service": service_of(container),
-        "Project": project, "Image": container.image_ref, "Command": container.argv().join(" "),
+        "ID": if whole { &container.id } else { container.short_id() }, "Name": container.name, "Names": container.name, "Service": service_of(container),
+        "Project": project, "Image": container.image_ref, "Command": format!("\"{command}\""), "LocalVolumes": volumes.len().to_string(),
+        "Mounts": volumes.join(","), "Ports": container_list::ports(container), "Size": "0B",
         "State": container.state.word(), "Status": container_list::status(container), "Health": health,
         "ExitCode": exit_code, "CreatedAt": human::timestamp(container.created),
         "RunningFor": human::ago(container.created), "Labels": labels.join(","),

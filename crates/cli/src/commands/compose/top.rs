@@ -1,10 +1,12 @@
 //! `compose top` and `compose stats`.
 
 use clap::Args;
+use tare_compose::observe_engine::{number_of, service_of};
 
+use super::columns;
 use super::project::Context;
 use super::select::{self, OneOffs};
-use crate::output::print_line;
+use crate::output::print;
 
 /// Flags of `top`.
 #[derive(Debug, Args)]
@@ -35,15 +37,26 @@ pub(super) struct StatsArgs {
 /// `compose top`.
 pub(super) fn top(context: &Context<'_>, args: &TopArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let mut code = 0;
+    let engine = context.engine()?;
+    let mut rows: Vec<[String; 10]> = Vec::new();
     for container in select::containers(context, &target, &args.services, OneOffs::Include)? {
-        if container.state.is_active() {
-            print_line(&container.name)?;
-            code = code.max(select::docker(context, "top", std::slice::from_ref(&container.id))?);
-            print_line("")?;
+        if !container.state.is_active() {
+            continue;
+        }
+        for line in crate::commands::top::rows(engine, &container.id)? {
+            let mut cells = line.trim_end().splitn(8, '\t').map(str::to_owned);
+            let mut row: [String; 10] = Default::default();
+            row[0] = service_of(&container).to_owned();
+            row[1] = number_of(&container).to_string();
+            row[2..].fill_with(|| cells.next().unwrap_or_default());
+            rows.push(row);
         }
     }
-    Ok(code)
+    if !rows.is_empty() {
+        let heading = ["SERVICE", "#", "UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
+        print(&columns::narrow(heading, &rows))?;
+    }
+    Ok(0)
 }
 
 /// `compose stats`.

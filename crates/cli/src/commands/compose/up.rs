@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tare_compose::execute::ExecuteError;
 use tare_compose::infer::Inferred;
-use tare_compose::observe::Observed;
+use tare_compose::observe::{ContainerState, Observed};
 use tare_compose::observe_engine::{is_oneoff, of_project, service_of};
 use tare_compose::plan::{
     self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
@@ -119,7 +119,7 @@ pub(super) struct UpArgs {
     #[arg(short = 'w', long, conflicts_with = "detach")]
     watch: bool,
     /// Accepted and without effect: there is no menu
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     menu: Option<bool>,
     /// Services to bring up, with what they depend on
     services: Vec<String>,
@@ -207,8 +207,8 @@ pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) ->
     work.ask_for_volumes(&observed, args.assume_yes)?;
     let plan = plan::up(&project, &observed, &args.plan_options(&work, start)?)?;
     name_orphans(context, &plan);
-    if plan.is_empty() && !context.options.dry_run {
-        say_running(&work, &observed, args);
+    if !context.options.dry_run {
+        say_kept(&work, &observed, &plan, args);
     }
     work.execute(&observed, &plan)?;
     if args.wait && !context.options.dry_run {
@@ -229,13 +229,22 @@ pub(super) fn name_orphans(context: &Context<'_>, plan: &Plan) {
     }
 }
 
-/// Nothing to do: the containers are shown as they are.
-fn say_running(work: &Work<'_>, observed: &Observed, args: &UpArgs) {
+/// Containers that the plan leaves alone are shown as they are.
+fn say_kept(work: &Work<'_>, observed: &Observed, plan: &Plan, args: &UpArgs) {
     for container in observed.containers.iter().filter(|container| !container.oneoff) {
-        if args.services.is_empty() || args.services.contains(&container.service) {
-            let (kind, name) = (Kind::Container, container.name.as_str());
-            work.list.event(&Event::Done { kind, name, verb: Verb::Keep, why: None });
+        let meant = match args.services.is_empty() {
+            true => work.project.services.contains_key(&container.service),
+            false => args.services.contains(&container.service),
+        };
+        if !meant || plan.concerns(&container.id) {
+            continue;
         }
+        let verb = match container.state {
+            ContainerState::Created => Verb::Create,
+            state if state.is_alive() => Verb::Keep,
+            _ => continue,
+        };
+        work.list.event(&Event::Done { kind: Kind::Container, name: &container.name, verb, why: None });
     }
 }
 
@@ -339,8 +348,7 @@ impl Following<'_> {
             End::Interrupted => {
                 note("Gracefully stopping... (press Ctrl+C again to force)");
                 stop_all(work, args, &mut merged, signals)?;
-                // As Compose 2.40: what was asked for has been done.
-                Ok(0)
+                Ok(work.context.code_of_interrupt())
             }
             End::Aborted(code) => {
                 note("Aborting on container exit...");

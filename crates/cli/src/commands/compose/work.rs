@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags};
@@ -15,7 +16,7 @@ use tare_compose::observe_engine::{converge, observe};
 use tare_compose::plan::{
     self, Action, BuildMode, Cause, ChangedVolume, DependencyScope, ImageOptions, Plan, PullMode, images,
 };
-use tare_compose::progress::{Event, Kind, Progress as _, Verb};
+use tare_compose::progress::{Kind, Verb};
 use tare_compose::schedule::Cancel;
 use tare_compose_model::{Build, Project};
 use tare_engine::Engine;
@@ -179,6 +180,7 @@ impl<'a> Work<'a> {
         };
         let platform = self.project.services.get(service).and_then(|service| service.platform.as_deref());
         let words = build_words(self.project, build, image, platform, inline.as_deref(), flags);
+        let began = Instant::now();
         let command = commands::named("build").context("there is no build command")?;
         let result = (command.run)(self.context.session, &words);
         if let Some(path) = inline {
@@ -187,12 +189,7 @@ impl<'a> Work<'a> {
         }
         match result.with_context(|| format!("service {service}: cannot build {image}"))? {
             0 => {
-                self.list.event(&Event::Done {
-                    kind: Kind::Image,
-                    name: image,
-                    verb: Verb::Build,
-                    why: None,
-                });
+                self.list.took(Kind::Image, image, Verb::Build, began);
                 self.list.finish();
                 Ok(())
             }
