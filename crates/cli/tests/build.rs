@@ -230,6 +230,17 @@ fn failures_show_where() {
         text(&flag).starts_with("unknown flag: --no-cash\n\nUsage:  tare build [OPTIONS] PATH | URL | -\n")
     );
     assert!(world.feed(&["build", "-"], b"FROM base\n").status.success());
+    world.write("Dockerfile", "FROM base\nENV A b\n# check\nCMD [ 'x' ]\n");
+    let checked = world.run(&["build", "--check", "."]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked).contains("WARNING: LegacyKeyValueFormat\n"), "{}", text(&checked));
+    assert!(text(&checked).ends_with("Check complete, 2 warnings have been found!\n"), "{}", text(&checked));
+    world.write("Dockerfile", "FROM base\nENV A=b\n");
+    let checked = world.ok(&["build", "--check", "-m", "1g", "."]);
+    assert_eq!(checked, "Check complete, no warnings found.\n");
+    world.ok(&["build", "--metadata-file", "about.json", "-t", "named", "."]);
+    let about = std::fs::read_to_string(world.context().join("about.json")).unwrap();
+    assert!(about.contains("\"image.name\": \"docker.io/library/named:latest\""), "{about}");
     let missing = fails("FROM base\nCOPY nothing /\n", &["-f", "Dockerfile"]);
     assert!(missing.contains("   2 | >>> COPY nothing /\n"), "{missing}");
 }

@@ -1,5 +1,6 @@
 //! `docker build`: flags to a [`Request`].
 
+mod check;
 mod context;
 pub(crate) mod progress;
 
@@ -35,12 +36,18 @@ struct Line {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "stringArray")]
     build_context: Vec<String>,
+    /// Show the warnings of a build, and build nothing
+    #[arg(long)]
+    check: bool,
     /// Name of the Dockerfile (default: "PATH/Dockerfile")
     #[arg(short, long)]
     file: Option<String>,
     /// Write the image ID to a file
     #[arg(long)]
     iidfile: Option<String>,
+    /// Write build result metadata to a file
+    #[arg(long, value_name = "string")]
+    metadata_file: Option<String>,
     /// Set metadata for an image
     #[arg(long, value_name = "stringArray")]
     label: Vec<String>,
@@ -83,6 +90,17 @@ struct Line {
     /// Allow extra privileged entitlement (e.g., "security.insecure")
     #[arg(long)]
     allow: Vec<String>,
+    #[command(flatten)]
+    ignored: Ignored,
+    /// Folder, git repository, archive or Dockerfile by URL or on stdin (-)
+    #[arg(value_name = "PATH | URL | -")]
+    context: String,
+}
+
+/// What BuildKit takes and does nothing with either, or what makes no difference to the image.
+#[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
+struct Ignored {
     #[arg(long, hide = true)]
     load: bool,
     #[arg(long, hide = true)]
@@ -90,18 +108,41 @@ struct Line {
     #[arg(long, hide = true)]
     force_rm: bool,
     #[arg(long, hide = true)]
+    compress: bool,
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+    #[arg(long, short = 'D', hide = true)]
+    debug: bool,
+    #[arg(long, hide = true)]
     cache_from: Vec<String>,
     #[arg(long, hide = true)]
     cache_to: Vec<String>,
+    #[arg(long, hide = true)]
+    attest: Vec<String>,
     #[arg(long, hide = true)]
     provenance: Option<String>,
     #[arg(long, hide = true)]
     sbom: Option<String>,
     #[arg(long, hide = true)]
     builder: Option<String>,
-    /// Folder, git repository, archive or Dockerfile by URL or on stdin (-)
-    #[arg(value_name = "PATH | URL | -")]
-    context: String,
+    #[arg(long, hide = true)]
+    isolation: Option<String>,
+    #[arg(long, hide = true)]
+    security_opt: Vec<String>,
+    #[arg(long, short = 'm', hide = true)]
+    memory: Option<String>,
+    #[arg(long, hide = true)]
+    memory_swap: Option<String>,
+    #[arg(long, short = 'c', hide = true)]
+    cpu_shares: Option<String>,
+    #[arg(long, hide = true)]
+    cpu_period: Option<String>,
+    #[arg(long, hide = true)]
+    cpu_quota: Option<String>,
+    #[arg(long, hide = true)]
+    cpuset_cpus: Option<String>,
+    #[arg(long, hide = true)]
+    cpuset_mems: Option<String>,
 }
 
 /// `docker build`.
@@ -111,8 +152,17 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let mode = Mode::choose(&line.progress, line.quiet)?;
     let mut request = request(engine, &line)?;
     let checkout = context::fill(&mut request, &line.context, line.file.as_deref(), mode)?;
+    if line.check {
+        return check::main(&request);
+    }
     let id = run(engine, &mut request, mode)?;
     drop(checkout);
+    if let Some(file) = &line.metadata_file {
+        let names: Vec<String> = request.tags.iter().map(|tag| tag.canonical().to_string()).collect();
+        let about = serde_json::json!({"containerimage.config.digest": id, "image.name": names.join(",")});
+        let text = serde_json::to_string_pretty(&about)?;
+        std::fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
+    }
     if let Some(file) = &line.iidfile {
         std::fs::write(file, &id).with_context(|| format!("cannot write {file}"))?;
     }
