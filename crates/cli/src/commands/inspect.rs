@@ -90,7 +90,7 @@ fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> any
 }
 
 /// The text of a list of objects.
-fn render(objects: &[Json], format: Option<&str>) -> anyhow::Result<String> {
+pub(super) fn render(objects: &[Json], format: Option<&str>) -> anyhow::Result<String> {
     match format {
         None | Some("") => Ok(format!("{}\n", pretty(&Json::Array(objects.to_vec()))?)),
         Some("json") => Ok(format!("{}\n", Json::Array(objects.to_vec()))),
@@ -98,12 +98,52 @@ fn render(objects: &[Json], format: Option<&str>) -> anyhow::Result<String> {
             let template = Format::parse(source, MissingKey::Error)?;
             let mut text = String::new();
             for object in objects {
-                text.push_str(&template.render(&value(object))?);
+                text.push_str(&template.render(&value(&with_absent(object, source)))?);
                 text.push('\n');
             }
             Ok(text)
         }
     }
+}
+
+/// Keys that Docker's JSON leaves out where they are not set, and its templates know all the same: (where, key).
+const OPTIONAL: [(&str, &str); 13] = [
+    ("", "SizeRw"),
+    ("", "SizeRootFs"),
+    ("", "Variant"),
+    ("/State", "Health"),
+    ("/Config", "Healthcheck"),
+    ("/Config", "ExposedPorts"),
+    ("/Config", "Shell"),
+    ("/Config", "StopSignal"),
+    ("/Config", "StopTimeout"),
+    ("/HostConfig", "Init"),
+    ("/HostConfig", "Tmpfs"),
+    ("/HostConfig", "Sysctls"),
+    ("/HostConfig", "Mounts"),
+];
+
+/// An object with those of the keys that a template asks for.
+fn with_absent(object: &Json, template: &str) -> Json {
+    let mut object = object.clone();
+    let offer = |place: &mut Json, key: &str, absent: Json| {
+        if let Json::Object(fields) = place
+            && template.contains(&format!(".{key}"))
+        {
+            fields.entry(key).or_insert(absent);
+        }
+    };
+    for (place, key) in OPTIONAL {
+        if let Some(place) = object.pointer_mut(place) {
+            offer(place, key, Json::Null);
+        }
+    }
+    if let Some(Json::Array(mounts)) = object.get_mut("Mounts") {
+        for mount in mounts {
+            ["Name", "Driver"].into_iter().for_each(|key| offer(mount, key, "".into()));
+        }
+    }
+    object
 }
 
 /// JSON indented by four blanks, as Docker prints it.
@@ -188,6 +228,11 @@ mod tests {
         assert_eq!(render(&objects, Some("{{.State.Running}}")).unwrap(), "true\n");
         assert_eq!(render(&objects, Some("{{json .State}}")).unwrap(), "{\"Running\":true}\n");
         assert!(render(&objects, Some("{{.Nope}}")).is_err());
+        let health = "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}";
+        assert_eq!(render(&objects, Some(health)).unwrap(), "none\n");
+        let mounts = [serde_json::json!({"Mounts": [{"Type": "bind"}, {"Type": "volume", "Name": "data"}]})];
+        let shown = render(&mounts, Some("{{range .Mounts}}{{.Type}}:{{.Name}} {{end}}")).unwrap();
+        assert_eq!(shown, "bind: volume:data \n");
         assert_eq!(render(&[], None).unwrap(), "[]\n");
     }
 }

@@ -182,6 +182,7 @@ pub(crate) static TABLE: &[Command] = &[
     command(&["builder prune", "buildx prune"], "Remove build cache", builder::prune),
     command(&["buildx version"], "Show the builder's version", builder::version),
     command(&["context ls", "context list"], "List contexts", context::list),
+    command(&["context inspect"], "Display detailed information on contexts", context::inspect),
     command(&["context show"], "Print the name of the current context", context::show),
     command(
         &["shell-init"],

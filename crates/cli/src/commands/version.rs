@@ -32,9 +32,20 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     match line.format.as_deref() {
         None | Some("") => print(&table(&facts))?,
         Some("json") => print_line(&facts.to_string())?,
-        Some(source) => print_line(&Format::parse(source, MissingKey::Error)?.render(&value(&facts))?)?,
+        Some(source) => {
+            print_line(&Format::parse(source, MissingKey::Error)?.render(&value(&for_templates(facts)))?)?;
+        }
     }
     Ok(0)
+}
+
+/// Templates have this field under another name than the JSON.
+fn for_templates(mut facts: Json) -> Json {
+    for side in ["Client", "Server"] {
+        let version = facts[side]["ApiVersion"].clone();
+        facts[side]["APIVersion"] = version;
+    }
+    facts
 }
 
 fn facts() -> Json {
@@ -70,4 +81,16 @@ fn table(facts: &Json) -> String {
         text("Arch"),
         text("KernelVersion")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_have_dockers_names() {
+        let template = Format::parse("{{.Server.APIVersion}} {{.Server.Os}}", MissingKey::Error).unwrap();
+        let shown = template.render(&value(&for_templates(facts()))).unwrap();
+        assert_eq!(shown, format!("{} linux", tare_api::API_VERSION));
+    }
 }
