@@ -35,7 +35,8 @@ struct Line {
     name: Option<String>,
 }
 
-const HEADERS: &[(&str, &str)] = &[
+/// The fields of an image in a list.
+pub(crate) const HEADERS: &[(&str, &str)] = &[
     ("ID", "IMAGE ID"),
     ("Repository", "REPOSITORY"),
     ("Tag", "TAG"),
@@ -162,6 +163,11 @@ fn wanted(name: &Name, typed: Option<&str>, filters: &Filters) -> bool {
         }
     };
     typed.is_none_or(matches) && filters.any("reference", matches)
+}
+
+/// One row for each name of an image.
+pub(crate) fn rows(image: &Image) -> Vec<Row> {
+    names(image).iter().map(|name| row(image, name, false)).collect()
 }
 
 fn row(image: &Image, name: &Name, whole: bool) -> Row {

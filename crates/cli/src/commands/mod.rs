@@ -13,6 +13,7 @@ mod context;
 mod cp;
 mod create;
 mod diff;
+mod disk_usage;
 mod each;
 mod events;
 mod exec;

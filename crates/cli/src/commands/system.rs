@@ -13,7 +13,8 @@ struct Line {
     /// Format output using a custom template
     #[arg(long)]
     format: Option<String>,
-    #[arg(short, long, hide = true)]
+    /// Show detailed information on space usage
+    #[arg(short, long)]
     verbose: bool,
 }
 
@@ -42,6 +43,10 @@ struct Usage {
 pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("system df"), args)?;
     let engine = session.engine()?;
+    if line.verbose {
+        print(&super::disk_usage::verbose(engine)?)?;
+        return Ok(0);
+    }
     let containers = engine.containers()?;
     let mut images = Usage::default();
     let mut layers = std::collections::HashMap::new();
