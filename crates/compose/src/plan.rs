@@ -8,6 +8,7 @@ mod graph;
 mod images;
 mod lifecycle;
 mod step;
+mod support;
 #[cfg(test)]
 mod tests;
 mod up;
@@ -46,6 +47,16 @@ pub enum PlanError {
         service: String,
         /// The image.
         image: String,
+    },
+    /// Something that there is nothing for.
+    #[error("service {service} asks for {what}; that is not supported: {instead}")]
+    Unsupported {
+        /// The service.
+        service: String,
+        /// What it asks for.
+        what: String,
+        /// What would do.
+        instead: &'static str,
     },
     /// A command that needs containers found none.
     #[error("service {0} has no container to start")]

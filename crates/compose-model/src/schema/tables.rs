@@ -15,7 +15,7 @@ pub(super) static FILE: Shape = Optional(&Object(&[
     ("volumes", Dict(&VOLUME)),
     ("configs", Dict(&FILE_OBJECT)),
     ("secrets", Dict(&FILE_OBJECT)),
-    ("models", Ignored),
+    ("models", Any),
 ]));
 
 static STRINGS: Shape = List(&Text);
@@ -265,7 +265,7 @@ static SERVICE: Shape = Optional(&Object(&[
     ("mem_reservation", TextOrNumber),
     ("mem_swappiness", Integer),
     ("memswap_limit", TextOrNumber),
-    ("models", Ignored),
+    ("models", Any),
     ("network_mode", Text),
     ("networks", Use(&SERVICE_NETWORKS)),
     ("oom_kill_disable", Bool),
@@ -278,7 +278,7 @@ static SERVICE: Shape = Optional(&Object(&[
     ("pre_stop", List(&HOOK)),
     ("privileged", Bool),
     ("profiles", Use(&STRINGS)),
-    ("provider", Ignored),
+    ("provider", Any),
     ("pull_policy", Text),
     ("pull_refresh_after", Ignored),
     ("read_only", Bool),

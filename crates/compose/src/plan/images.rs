@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tare_compose_model::{Project, Service, Span};
 
-use super::PlanError;
 use super::graph::{Closure, ordered};
 use super::step::{Action, Cause, Plan, StepId};
 use super::up::DependencyScope;
+use super::{PlanError, support};
 use crate::observe::Observed;
 
 /// When images are built.
@@ -62,7 +62,11 @@ pub fn images(project: &Project, observed: &Observed, options: &ImageOptions) ->
     };
     let mut planner =
         ImagePlanner { project, observed, options, plan: Plan::default(), steps: BTreeMap::new() };
-    for name in ordered(project, &options.services, closure)? {
+    let order = ordered(project, &options.services, closure)?;
+    if options.pull != PullMode::Omit {
+        support::check(project, &order)?;
+    }
+    for name in order {
         planner.visit(name, &mut Vec::new())?;
     }
     Ok(planner.plan)

@@ -9,7 +9,7 @@ use tare_compose_model::{Condition, MountKind, Project, Service};
 
 use super::graph::{Closure, ordered};
 use super::step::{Action, Cause, ContainerRef, Plan, StepId};
-use super::{Orphans, PlanError};
+use super::{Orphans, PlanError, support};
 use crate::observe::{Health, Observed, ObservedContainer};
 use resources::Renewed;
 pub use resources::{ChangedVolume, changed_volumes};
@@ -90,6 +90,7 @@ pub fn up(project: &Project, observed: &Observed, options: &UpOptions) -> Result
         _ => Closure::WithDependencies,
     };
     let order = ordered(project, &options.services, closure)?;
+    support::check(project, &order)?;
     let mut planner = Planner {
         project,
         observed,

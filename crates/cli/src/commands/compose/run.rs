@@ -118,7 +118,7 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
     if args.detach {
         engine.start(&id)?;
         post_start(context, &project, args, &id)?;
-        return print_line(&engine.container(&id)?.name).map(|()| 0);
+        return print_line(&id).map(|()| 0);
     }
     let mut words = vec!["-a".to_owned()];
     if args.interactive != Some(false) {

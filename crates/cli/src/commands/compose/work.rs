@@ -18,7 +18,7 @@ use tare_compose::plan::{
 };
 use tare_compose::progress::{Kind, Verb};
 use tare_compose::schedule::Cancel;
-use tare_compose_model::{Build, Project};
+use tare_compose_model::{Build, Project, Ulimit};
 use tare_engine::Engine;
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
@@ -365,6 +365,20 @@ fn build_words(
             None => place.clone(),
         };
         push("--build-context", format!("{name}={place}"));
+    }
+    for (id, path) in &build.ssh {
+        push("--ssh", path.as_ref().map_or_else(|| id.clone(), |path| format!("{id}={path}")));
+    }
+    for (name, limit) in &build.ulimits {
+        let (soft, hard) = match limit {
+            Ulimit::Single(both) => (both, both),
+            Ulimit::Range { soft, hard } => (soft, hard),
+        };
+        push("--ulimit", format!("{name}={soft}:{hard}"));
+    }
+    build.entitlements.iter().for_each(|what| push("--allow", what.clone()));
+    if build.privileged {
+        push("--allow", "security.insecure".to_owned());
     }
     for secret in build_secrets(project, build) {
         push("--secret", secret);
