@@ -86,7 +86,7 @@ pub enum Error {
         tail: String,
     },
     /// A `RUN` step's container could not be made.
-    #[error("line {line}: {instruction}")]
+    #[error("{}{instruction}", place(*line))]
     Runtime {
         /// Line.
         line: u32,

@@ -31,6 +31,7 @@ mod io_at;
 mod layers;
 mod leftovers;
 mod mounts;
+mod output;
 mod plan;
 mod program;
 mod remote;
@@ -46,6 +47,7 @@ mod users;
 pub use error::{Error, Excluded, NearStage, StoreFailure};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
 pub use extract::decompress;
+pub use output::{Output, write_files};
 pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
     BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,

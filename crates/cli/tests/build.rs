@@ -449,3 +449,34 @@ fn files_secrets_and_agents_from_the_command_line() {
     let _agent = std::os::unix::net::UnixListener::bind(world.folder.join("agent")).unwrap();
     world.ok(&["build", "--ssh", &format!("default={}", world.folder.join("agent").display()), "."]);
 }
+
+#[test]
+fn files_come_out() {
+    let world = World::new();
+    world.write("f", "text\n");
+    world.write(
+        "Dockerfile",
+        "FROM base AS made\nRUN mkdir -p /out/deep && cat /bin/true > /out/deep/p\nFROM scratch\n\
+                 COPY --chmod=750 --chown=5:6 f /d/\nCOPY --from=made /out /\nCOPY --from=made /bin/sh /sh\n",
+    );
+    let tool = |path: &str| world.write(path, "");
+    tool("old/kept");
+    world.ok(&["build", "-o", "old", "."]);
+    let of = |path: &str| std::fs::symlink_metadata(world.context().join("old").join(path)).unwrap();
+    assert!(of("kept").is_file() && of("deep/p").len() > 0);
+    let copied = of("d/f");
+    use std::os::unix::fs::MetadataExt as _;
+    assert_eq!((copied.mode() & 0o7777, copied.uid(), copied.gid()), (0o750, 0, 0), "the caller's");
+    world.ok(&["build", "--output", "type=tar,dest=out.tar", "."]);
+    let listed = shell(&world.context(), "tar --numeric-owner -tvf out.tar");
+    assert!(
+        listed.contains("-rwxr-x--- 5/6") && listed.contains(" d/f") && listed.contains(" deep/p"),
+        "{listed}"
+    );
+    let piped = world.run(&["build", "-q", "-o", "-", "."]);
+    assert_eq!(piped.stdout.get(257..262), Some(&b"ustar"[..]), "{}", text(&piped));
+    assert_eq!(piped.stdout.len() % 512, 0, "nothing but the archive");
+    assert!(
+        text(&world.run(&["build", "-o", "type=oci,dest=x", "."])).contains("type \"oci\" is not supported")
+    );
+}

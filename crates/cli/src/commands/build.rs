@@ -2,6 +2,7 @@
 
 mod check;
 mod context;
+mod output;
 pub(crate) mod progress;
 
 use std::os::unix::fs::FileTypeExt as _;
@@ -57,6 +58,9 @@ struct Line {
     /// Do not use cache when building the image
     #[arg(long)]
     no_cache: bool,
+    /// Output destination (format: "type=local,dest=path")
+    #[arg(short, long, value_name = "stringArray")]
+    output: Vec<String>,
     /// Set target platform for build
     #[arg(long)]
     platform: Option<String>,
@@ -150,6 +154,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("build"), args)?;
     let engine = session.engine()?;
     let mode = Mode::choose(&line.progress, line.quiet)?;
+    let outputs: Vec<_> = line.output.iter().map(|text| output::parse(text)).collect::<Result<_, _>>()?;
     let mut request = request(engine, &line)?;
     let checkout = context::fill(&mut request, &line.context, line.file.as_deref(), mode)?;
     if line.check {
@@ -157,6 +162,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     let id = run(engine, &mut request, mode)?;
     drop(checkout);
+    outputs.iter().try_for_each(|wanted| output::write(engine, &id, wanted))?;
     if let Some(file) = &line.metadata_file {
         let names: Vec<String> = request.tags.iter().map(|tag| tag.canonical().to_string()).collect();
         let about = serde_json::json!({"containerimage.config.digest": id, "image.name": names.join(",")});
@@ -166,7 +172,8 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if let Some(file) = &line.iidfile {
         std::fs::write(file, &id).with_context(|| format!("cannot write {file}"))?;
     }
-    if line.quiet {
+    // Standard output may be an archive's.
+    if line.quiet && outputs.iter().all(|wanted| *wanted == output::Wanted::Image) {
         print_line(&id)?;
     }
     Ok(0)
