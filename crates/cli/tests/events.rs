@@ -65,7 +65,9 @@ fn a_containers_life_is_told_as_docker_tells_it() {
                  {{with .Actor.Attributes.exitCode}} {{.}}{{end}}";
     let mut events =
         Follower::start(&lab, &["--format", shown, "--filter", "type=container", "--filter", "type=volume"]);
-    let run = ["run", "-d", "--network", "none", "--name", "first", "-v", "data:/data", "busybox"];
+    let labels = ["-l", "tier=front", "-l", "tare.compose.config=long"];
+    let run = ["run", "-d", "--network", "none", "--name", "first", "-v", "data:/data"];
+    let run = [&run[..], &labels, &["busybox"]].concat();
     lab.ok(&[&run[..], &HEEDING].concat());
     lab.fails(3, &["exec", "first", "sh", "-c", "exit 3"]);
     lab.ok(&["pause", "first"]);
@@ -105,6 +107,8 @@ fn a_containers_life_is_told_as_docker_tells_it() {
         of("container=second")
     );
     assert!(of("container=second").contains("\nkill\nstop\ndie\n"), "{}", of("container=second"));
+    assert_eq!(of("label=tier=front"), of("type=container"), "labels are told");
+    assert_eq!(of("label=tare.compose.config"), "", "but for what tare keeps for itself");
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Engine {
 
     pub(crate) fn emit_container(&self, action: Action, record: &Record, more: &[(&str, &str)]) {
         let mut attributes: Vec<(&str, &str)> = vec![("name", &record.name), ("image", &record.image_ref)];
-        attributes.extend(record.config.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        attributes.extend(told_labels(&record.config));
         attributes.extend_from_slice(more);
         self.emit(Kind::Container, action, &record.id, &attributes);
     }
@@ -194,6 +194,12 @@ impl Engine {
         }
         warnings
     }
+}
+
+/// The labels that events carry: all but what tare keeps for itself in them, which is long.
+pub(crate) fn told_labels(config: &ContainerConfig) -> impl Iterator<Item = (&str, &str)> {
+    let all = config.labels.iter().map(|(key, text)| (key.as_str(), text.as_str()));
+    all.filter(|(key, _)| !key.starts_with("tare.compose."))
 }
 
 /// The container's own volumes.

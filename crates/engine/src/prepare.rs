@@ -78,7 +78,9 @@ impl Engine {
 
     /// What the monitor tells of the container's runs.
     fn telling(&self, record: &Record) -> Telling {
-        let mut attributes = record.config.labels.clone();
+        let labels = crate::create::told_labels(&record.config);
+        let mut attributes: BTreeMap<String, String> =
+            labels.map(|(key, text)| (key.to_owned(), text.to_owned())).collect();
         attributes.insert("image".into(), record.image_ref.clone());
         let volumes = record.config.mounts.iter().filter_map(|mount| {
             let name = crate::volumes::volume_name(&mount.source)?.to_owned();
