@@ -24,7 +24,7 @@ impl Project {
         let bin = folder.join("image/bin");
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::copy("/usr/bin/busybox", bin.join("busybox")).expect("a static busybox in /usr/bin");
-        for applet in ["sh", "sleep", "cat", "nc", "true"] {
+        for applet in ["sh", "sleep", "cat", "nc", "rm", "true"] {
             std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
         }
         let project = Self { folder, _turn: turn };
@@ -191,4 +191,88 @@ fn an_up_that_was_killed_is_settled_by_the_next_one() {
     names.sort_unstable();
     assert_eq!(names.len(), 12, "{names:?}");
     assert!(names.iter().all(|name| name.starts_with("shop-s")), "{names:?}");
+}
+
+const HOOKED: &str = "
+services:
+  web:
+    image: busybox
+    init: true
+    user: '7'
+    command: [sleep, '1000']
+    stop_grace_period: 1s
+    volumes: [data:/data]
+    networks: [front]
+    post_start:
+      - {command: [sh, -c, 'echo $$UID_IS > /data/started'], user: '0', environment: {UID_IS: root}}
+    pre_stop:
+      - {command: [sh, -c, 'echo bye > /data/stopped'], user: '0'}
+    develop:
+      watch:
+        - {path: ./src, action: sync+exec, target: /app, ignore: ['*.tmp'], exec: {command: [sh, -c, 'cat /app/*']}}
+networks: {front: {}}
+volumes: {data: {}}
+";
+
+#[test]
+fn hooks_run_and_changed_networks_are_made_anew() {
+    let project = Project::new(HOOKED);
+    project.ok(&["up", "-d"]);
+    assert_eq!(project.ok(&["exec", "-T", "web", "cat", "/data/started"]), "root\n");
+    project.ok(&["stop"]);
+    project.ok(&["start"]);
+    assert_eq!(project.ok(&["exec", "-T", "web", "cat", "/data/stopped"]), "bye\n");
+
+    project.write(&HOOKED.replace("front: {}", "front: {internal: true}"));
+    let changed = project.ok(&["up", "-d"]);
+    assert!(changed.contains("Network shop_front  Created (internal added)"), "{changed}");
+    assert!(changed.contains("shop-web-1  Recreated (network shop_front is recreated)"), "{changed}");
+    assert_eq!(project.ok(&["exec", "-T", "web", "cat", "/data/started"]), "root\n");
+
+    let other = HOOKED.replace("data: {}", "data: {labels: {a: b}}");
+    project.write(&other);
+    let kept = project.ok(&["up", "-d"]);
+    assert!(kept.contains("another configuration (labels added); it is used as it is"), "{kept}");
+    assert_eq!(project.ok(&["exec", "-T", "web", "cat", "/data/stopped"]), "bye\n");
+    project.ok(&["up", "-d", "--yes"]);
+    assert!(
+        !project.run(&["exec", "-T", "web", "cat", "/data/stopped"]).status.success(),
+        "the data is gone"
+    );
+
+    project.write(&HOOKED.replace("echo $$UID_IS > /data/started", "echo why; exit 3"));
+    let failed = text(&project.run(&["up", "-d", "--force-recreate"]));
+    assert!(
+        failed.contains("its post_start hook") && failed.contains("exited with status 3: why"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn watch_copies_what_changes() {
+    use std::io::{BufRead as _, BufReader};
+    let project = Project::new(HOOKED);
+    project.ok(&["up", "-d"]);
+    let source = project.folder.join("shop/src");
+    let mut watch = project
+        .command(&["compose", "watch", "--no-up"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(watch.stderr.take().unwrap()).lines();
+    assert_eq!(errors.next().unwrap().unwrap(), "Watch enabled");
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The folder comes into being under watch.
+    std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("x.tmp"), "ignored\n").unwrap();
+    std::fs::write(source.join("a"), "one\n").unwrap();
+    assert!(lines.next().unwrap().starts_with("Syncing service \"web\" after "));
+    assert_eq!(lines.next().unwrap(), "one");
+    std::fs::write(source.join("b"), "two\n").unwrap();
+    std::fs::remove_file(source.join("a")).unwrap();
+    assert_eq!(lines.next().unwrap(), "Syncing service \"web\" after 2 changes were detected");
+    assert_eq!(lines.next().unwrap(), "two");
+    assert!(Command::new("kill").args(["-INT", &watch.id().to_string()]).status().unwrap().success());
+    assert_eq!(watch.wait().unwrap().code(), Some(130));
 }

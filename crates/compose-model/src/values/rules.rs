@@ -7,6 +7,9 @@ use super::{Verdict, did_you_mean};
 /// A key and what its scalars must be.
 type Rule = (&'static str, fn(&str) -> Verdict);
 
+/// Keys on the way down and what the scalars there must be.
+type NestedRule = (&'static [&'static str], fn(&str) -> Verdict);
+
 /// Keys of a service.
 pub(super) const SERVICE: &[Rule] = &[
     ("cap_add", capability),
@@ -29,7 +32,7 @@ pub(super) const SERVICE: &[Rule] = &[
 ];
 
 /// Keys further down in a service.
-pub(super) const NESTED: &[(&[&str], fn(&str) -> Verdict)] = &[
+pub(super) const NESTED: &[NestedRule] = &[
     (&["ports", "*", "protocol"], protocol),
     (&["ports", "*", "host_ip"], address),
     (&["ports", "*", "mode"], port_mode),
@@ -46,7 +49,7 @@ pub(super) const NESTED: &[(&[&str], fn(&str) -> Verdict)] = &[
 ];
 
 /// Keys of a network.
-pub(super) const NETWORK: &[(&[&str], fn(&str) -> Verdict)] = &[
+pub(super) const NETWORK: &[NestedRule] = &[
     (&["ipam", "config", "*", "subnet"], subnet),
     (&["ipam", "config", "*", "ip_range"], subnet),
     (&["ipam", "config", "*", "gateway"], address),
