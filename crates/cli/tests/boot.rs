@@ -1,4 +1,4 @@
-//! The machine goes down and comes back: needs root, a static busybox, iproute2 and util-linux.
+//! The machine goes down and comes back: needs root, a static busybox, iproute2, nftables and util-linux.
 //!
 //! A network namespace stands for the machine's network, and goes down with it.
 
@@ -30,10 +30,22 @@ impl<'a> Machine<'a> {
         Self { lab, network }
     }
 
+    /// A command of any program in this network.
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.network.id().to_string(), "-n", "--"]);
+        command
+    }
+
+    /// The firewall's rules, as the kernel has them.
+    fn rules(&self) -> String {
+        text(&self.enter().args(["nft", "list", "ruleset"]).output().unwrap())
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let tare = self.lab.command(words);
-        let mut command = Command::new("nsenter");
-        command.args(["-t", &self.network.id().to_string(), "-n", "--"]).arg(tare.get_program()).args(words);
+        let mut command = self.enter();
+        command.arg(tare.get_program()).args(words);
         tare.get_envs().for_each(|(name, value)| match value {
             Some(value) => drop(command.env(name, value)),
             None => drop(command.env_remove(name)),
@@ -157,9 +169,11 @@ fn what_has_a_policy_runs_again_after_power_was_lost() {
     ]);
     machine.ok(&["stop", "stopped"]);
     assert!(answers(&machine, "db"));
+    let rules = machine.rules();
     machine.lose_power();
 
     let machine = Machine::boot(&lab);
+    assert_eq!(machine.rules(), "", "the network is a new one");
     let before = states(&machine);
     let exited =
         |name: &str| before.iter().any(|line| line.starts_with(&format!("{name} exited Exited (255) ")));
@@ -170,7 +184,8 @@ fn what_has_a_policy_runs_again_after_power_was_lost() {
     let after = states(&machine);
     let running: Vec<&str> = after.iter().filter_map(|line| line.strip_suffix(" running")).collect();
     assert_eq!(running, ["app", "db"], "{after:?}");
-    assert!(answers(&machine, "db") && answers(&machine, "app"), "bridge, rules and names are there again");
+    assert!(answers(&machine, "db") && answers(&machine, "app"), "bridge and names are there again");
+    assert_eq!(machine.rules(), rules, "and so are the firewall's rules");
     assert_eq!(machine.ok(&["system", "boot"]), "", "what runs is left alone");
     machine.ok(&["rm", "-f", "app", "db", "plain", "stopped", "fresh"]);
 }
