@@ -163,9 +163,9 @@ fn make_group_and_child(
 fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(OwnedFd, Pending)> {
     let (ours, theirs) = Channel::pair()?;
     let user = plan.spec.namespaces.user.clone();
+    let allowance = plan.launch.privileges.allowance.clone();
     let flags = clone_flags(plan.spec);
     // In a shared PID namespace others could look at this copy of tare.
-    let allowance = plan.launch.privileges.allowance.clone();
     let was_dumpable = match &plan.spec.namespaces.pid {
         Namespace::New => true,
         _ => prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?,
@@ -197,9 +197,9 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
     let pending = Pending { pid: child.pid, channel: ours, group: group.clone(), is_armed: true };
     if let Some(user) = user {
         userns::write_maps(child.pid, &user.uids, &user.gids).map_err(Error::system("mapping users"))?;
+        allowance.grant(child.pid);
         pending.channel.send_go()?;
     }
-        allowance.grant(child.pid);
     Ok((child.pidfd, pending))
 }
 
@@ -220,12 +220,12 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
         channel.wait_go()?;
         become_namespace_root()?;
     }
-    enter_spaces(spec, &joined)?;
-    rustix::process::umask(rustix::fs::Mode::empty());
     if spec.pdeathsig {
         // After the change of user, which clears it.
         prctl::set_parent_death_signal(signal::Signal::KILL).map_err(Error::system("PR_SET_PDEATHSIG"))?;
     }
+    enter_spaces(spec, &joined)?;
+    rustix::process::umask(rustix::fs::Mode::empty());
     let tree = Tree::build(spec, &materials, &mut notes, || {
         channel.wait_go()?;
         let found = || materials.group.entry();

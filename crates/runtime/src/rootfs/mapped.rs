@@ -6,17 +6,19 @@
 //! child. The overlay of such layers is made as the container's root: what it makes for itself (its work folder) must
 //! have an owner that the map knows.
 
-use super::{mount_error, overlay};
+use super::{mount_error, old_overlay, overlay};
 use crate::spec::{Idmap, Mount, Propagation, RootFs, Spec, UserNamespace};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use tare_sys::clone::CloneFlags;
 use tare_sys::fsid::FileIdentity;
 use tare_sys::mount::{self, Attributes, Depth, MountFlags};
-use tare_sys::userns;
+use tare_sys::{ns, userns};
 
 /// Mounts that are attached nowhere yet.
 #[derive(Debug)]
@@ -73,11 +75,37 @@ fn root(root: &RootFs, user: &UserNamespace, space: &OwnedFd) -> Result<OwnedFd>
     let lowers = lowers.collect::<Result<Vec<_>>>()?;
     let paths: Vec<PathBuf> = lowers.iter().map(path_of).collect();
     let changes = (!root.upper.as_os_str().is_empty()).then(|| changes(root, space)).transpose()?;
+    let mounts: Vec<&OwnedFd> = lowers.iter().chain(changes.as_ref().map(|(both, ..)| both)).collect();
     let changes = changes.as_ref().map(|(_, upper, work)| (&**upper, &**work));
     let options = overlay::Options { volatile: root.volatile, userxattr: false };
-    as_root_of(user)
-        .and_then(|_identity| overlay::layers(&paths, changes, options))
-        .map_err(|source| Error::Idmap { path: root.upper.clone(), source })
+    let made = as_root_of(user).and_then(|_identity| match overlay::layers(&paths, changes, options) {
+        Err(e) if Errno::from_io_error(&e) == Some(Errno::INVAL) => {
+            attached(&mounts, &paths, changes, options)
+        }
+        other => other,
+    });
+    made.map_err(|source| Error::Idmap { path: root.upper.clone(), source })
+}
+
+/// The overlay, for kernels before 6.15, which take no layers from mounts that are attached nowhere: in a mount namespace
+/// of a thread that lives for this, they are attached on top of each other, and found by their descriptors.
+fn attached(
+    mounts: &[&OwnedFd],
+    lowers: &[PathBuf],
+    changes: Option<(&Path, &Path)>,
+    options: overlay::Options,
+) -> io::Result<OwnedFd> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
+            ns::unshare(CloneFlags::NEWNS)?;
+            mount::set_root_propagation(mount::Propagation::Private)?;
+            let place = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            mounts.iter().try_for_each(|layer| mount::attach(layer, &place))?;
+            old_overlay::mount_here(lowers, changes, options)?;
+            mount::clone_path(Path::new(old_overlay::PLACE), Depth::One)
+        })?;
+        thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+    })
 }
 
 fn as_root_of(user: &UserNamespace) -> io::Result<FileIdentity> {
@@ -99,7 +127,12 @@ fn changes(root: &RootFs, space: &OwnedFd) -> Result<(OwnedFd, PathBuf, PathBuf)
 }
 
 fn idmapped(path: &Path, space: &OwnedFd) -> Result<OwnedFd> {
-    let attributes = Attributes { idmap: Some(space.as_fd()), ..Attributes::default() };
+    // A copy of a shared mount (systemd's `/` is one) is shared with it: what is mounted on the copy would show there.
+    let attributes = Attributes {
+        idmap: Some(space.as_fd()),
+        propagation: Some(mount::Propagation::Private),
+        ..Attributes::default()
+    };
     let mapped = mount::clone_path(path, Depth::One)
         .and_then(|tree| mount::set_attributes(&tree, Depth::One, attributes).map(|()| tree));
     mapped.map_err(|source| Error::Idmap { path: path.into(), source })
@@ -144,4 +177,39 @@ fn bind(mount: &Mount, spaces: &mut Spaces<'_>, notes: &mut Vec<String>) -> Resu
     };
     mount::set_attributes(&tree, depth, attributes).map_err(fail())?;
     Ok(Some((tree, FileType::from_raw_mode(stat.st_mode).is_dir())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn older_kernels_way_works_here_too() {
+        let folder = std::env::temp_dir().join(format!("tare-mapped-{}", std::process::id()));
+        for name in ["low", "top", "changes/upper", "changes/work"] {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        std::fs::write(folder.join("low/file"), "x").unwrap();
+        let map = vec![userns::IdRange { inside: 0, outside: 0x7100_0000, count: 65536 }];
+        let user = UserNamespace { uids: map.clone(), gids: map };
+        let space = userns::create(&user.uids, &user.gids).unwrap();
+        let lowers = ["top", "low"].map(|name| idmapped(&folder.join(name), &space).unwrap());
+        let both = idmapped(&folder.join("changes"), &space).unwrap();
+        let paths = lowers.each_ref().map(path_of);
+        let (upper, work) = (path_of(&both).join("upper"), path_of(&both).join("work"));
+        let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let identity = as_root_of(&user).unwrap();
+        let mounts = [&lowers[0], &lowers[1], &both];
+        let root = attached(&mounts, &paths, Some((&upper, &work)), overlay::Options::default()).unwrap();
+        drop((lowers, both));
+        rustix::fs::mkdirat(&root, "new", Mode::RWXU).unwrap();
+        drop(identity);
+        let seen = rustix::fs::statat(&root, "file", rustix::fs::AtFlags::empty()).unwrap();
+        assert_eq!(seen.st_uid, 0x7100_0000);
+        drop(root);
+        assert_eq!(std::fs::metadata(folder.join("changes/upper/new")).unwrap().uid(), 0);
+        assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
