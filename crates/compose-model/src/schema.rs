@@ -17,6 +17,8 @@ pub(crate) enum Shape {
     Ignored,
     /// A string.
     Text,
+    /// A string with a number and a unit of time.
+    Duration,
     /// A string or a number.
     TextOrNumber,
     /// Any scalar.
@@ -118,7 +120,7 @@ impl Shape {
             (Self::Use(shape), _) => shape.accepts(node),
             (Self::Optional(shape), value) => matches!(value, Value::Null) || shape.accepts(node),
             (Self::Either(shapes), _) => shapes.iter().any(|shape| shape.accepts(node)),
-            (Self::Text, Value::Scalar(_, kind)) => *kind == ScalarKind::Text,
+            (Self::Text | Self::Duration, Value::Scalar(_, kind)) => *kind == ScalarKind::Text,
             (Self::TextOrNumber, Value::Scalar(_, kind)) => *kind != ScalarKind::Bool,
             (Self::Scalar, Value::Scalar(..)) => true,
             (Self::Integer, Value::Scalar(text, _)) => text.parse::<i64>().is_ok(),
@@ -135,6 +137,7 @@ impl Shape {
         match self {
             Self::Any | Self::Ignored => "anything".to_owned(),
             Self::Text => "a string".to_owned(),
+            Self::Duration => "a duration such as 1m30s".to_owned(),
             Self::TextOrNumber => "a string or a number".to_owned(),
             Self::Scalar => "a single value".to_owned(),
             Self::Integer => "a whole number".to_owned(),
@@ -158,6 +161,7 @@ fn mismatch(node: &Node, path: &str, shape: &Shape) -> Error {
     };
     let quote = match (shape, &node.value) {
         (Shape::Text, Value::Scalar(text, _)) => format!("; put it into quotes: \"{text}\""),
+        (Shape::Duration, Value::Scalar(text, ScalarKind::Int)) => format!("; {text} seconds are {text}s"),
         _ => String::new(),
     };
     Error::invalid(&node.at, path, format!("must be {}, not {found}{quote}", shape.describe()))
@@ -229,6 +233,8 @@ mod tests {
         );
         let error = check_text("services:\n  web:\n    ports: 8000:8000\n").unwrap_err();
         assert_eq!(error, "c.yaml:3:12: services.web.ports: must be a list, not `8000:8000`");
+        let error = check_text("services: {web: {stop_grace_period: 10}}").unwrap_err();
+        assert!(error.ends_with("must be a duration such as 1m30s, not `10`; 10 seconds are 10s"), "{error}");
         let error = check_text("services: {web: {depends_on: {db: {condition: healthy}}}}").unwrap_err();
         assert!(error.contains("must be one of service_started, service_healthy"), "{error}");
     }

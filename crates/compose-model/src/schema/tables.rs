@@ -1,8 +1,8 @@
 //! The keys of a Compose file, section by section.
 
 use super::Shape::{
-    self, Any, Bool, Dict, Either, Ignored, Integer, List, Object, Optional, Scalar, Text, TextOrNumber, Use,
-    Word,
+    self, Any, Bool, Dict, Duration, Either, Ignored, Integer, List, Object, Optional, Scalar, Text,
+    TextOrNumber, Use, Word,
 };
 
 /// A whole file.
@@ -91,12 +91,12 @@ static DEPENDS_ON: Shape = Either(&[
 
 static HEALTHCHECK: Shape = Object(&[
     ("disable", Bool),
-    ("interval", Text),
+    ("interval", Duration),
     ("retries", Integer),
     ("test", Use(&STRING_OR_LIST)),
-    ("timeout", Text),
-    ("start_period", Text),
-    ("start_interval", Text),
+    ("timeout", Duration),
+    ("start_period", Duration),
+    ("start_interval", Duration),
 ]);
 
 static HOOK: Shape = Object(&[
@@ -152,7 +152,7 @@ static DEPLOY: Shape = Object(&[
     ),
     (
         "restart_policy",
-        Object(&[("condition", Text), ("delay", Text), ("max_attempts", Integer), ("window", Text)]),
+        Object(&[("condition", Text), ("delay", Duration), ("max_attempts", Integer), ("window", Duration)]),
     ),
     ("placement", Ignored),
 ]);
@@ -289,7 +289,7 @@ static SERVICE: Shape = Optional(&Object(&[
     ("security_opt", Use(&STRINGS)),
     ("shm_size", TextOrNumber),
     ("stdin_open", Bool),
-    ("stop_grace_period", Text),
+    ("stop_grace_period", Duration),
     ("stop_signal", Text),
     ("storage_opt", Dict(&Any)),
     ("sysctls", Use(&LIST_OR_DICT)),

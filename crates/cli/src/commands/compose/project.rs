@@ -183,7 +183,11 @@ impl<'a> Context<'a> {
         let start = given.clone().unwrap_or_else(|| cwd.clone());
         let mut env = self.process.clone();
         let env_files = self.env_files(&cwd);
-        if env_files.is_empty() {
+        // Files named with -f have the `.env` of their own folder alone; else the one here comes first, since it may name
+        // the files.
+        let by_default = env_files.is_empty() && !self.flag("COMPOSE_DISABLE_ENV_FILE");
+        let named = !self.options.file.is_empty();
+        if by_default && !named {
             add_env_file(&mut env, &start.join(".env"), &self.process)?;
         }
         for path in &env_files {
@@ -194,8 +198,9 @@ impl<'a> Context<'a> {
         }
         let (sources, found) = self.sources(&env, &cwd, &start)?;
         let folder = given.or(found).unwrap_or(start.clone());
-        if env_files.is_empty() && folder != start {
-            add_env_file(&mut env, &folder.join(".env"), &self.process)?;
+        if by_default && (named || folder != start) {
+            let known = env.clone();
+            add_env_file(&mut env, &folder.join(".env"), &known)?;
         }
         Ok(Place { sources, folder, env })
     }
