@@ -1,10 +1,10 @@
 """The machine that the guest tests boot: a Debian with systemd and cgroup v2 alone, in software emulation.
 
     target/guest/<recipe>/{root.ext4, vmlinuz, initrd}    made once; the hash of this file and of apt's sources names it
-    target/guest/payload.ext4                             tare, the images and the suite; made at each run
 
-The kernel and the packages are Debian's, from the mirror of this machine's own apt. A run's writes to the root are thrown
-away (snapshot=on), and the machine has no network interface.
+A second disk, made at each run, brings tare, an image and the suite. The kernel and the packages are Debian's, from the
+mirror of this machine's own apt. A run's writes to the root are thrown away (snapshot=on), and the machine has no network
+interface.
 """
 
 import glob
@@ -141,10 +141,8 @@ def settle(root):
     write("etc/machine-id", "0123456789abcdef0123456789abcdef\n")
     os.makedirs(os.path.join(root, "payload"), exist_ok=True)
     for unit in MASKED:
-        os.symlink("/dev/null", os.path.join(root, "etc/systemd/system", unit)) if not os.path.lexists(
-            os.path.join(root, "etc/systemd/system", unit)) else None
-    call("systemctl", f"--root={root}", "enable", "suite.service") if shutil.which("systemctl") else call(
-        "chroot", root, "systemctl", "enable", "suite.service")
+        os.symlink("/dev/null", os.path.join(root, "etc/systemd/system", unit))
+    call("chroot", root, "systemctl", "enable", "suite.service")
 
 
 def initrd(work, modules, target):
