@@ -69,6 +69,41 @@ fn a_killed_create_leaves_no_volume_without_an_owner() {
 }
 
 #[test]
+fn a_volume_that_was_filled_in_part_is_filled_by_the_next_start() {
+    const LENGTH: u64 = 128 << 20;
+    let lab = Lab::with_image(&[], |root| {
+        std::fs::create_dir(root.join("data")).unwrap();
+        std::fs::File::create(root.join("data/big")).unwrap().set_len(LENGTH).unwrap();
+    });
+    let show = "stat -c %s /data/big";
+    lab.ok(&[
+        "create",
+        "--name",
+        "box",
+        "-v",
+        "vol:/data",
+        "--network",
+        "none",
+        "busybox",
+        "busybox",
+        "sh",
+        "-c",
+        show,
+    ]);
+    let mut start = lab.command(&["start", "-a", "box"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let copy = lab.folder.join("root/volumes/vol/_data/big");
+    until("a part of the copy", || copy.metadata().ok().filter(|meta| meta.len() > 0));
+    start.kill().unwrap();
+    start.wait().unwrap();
+    assert!(copy.metadata().unwrap().len() < LENGTH, "killed too late to tell");
+    assert_eq!(lab.ok(&["start", "-a", "box"]), format!("{LENGTH}\n"));
+    std::fs::write(&copy, "own").unwrap();
+    assert_eq!(lab.ok(&["start", "-a", "box"]), "3\n", "what is in use is left alone");
+    lab.ok(&["rm", "box"]);
+    lab.ok(&["volume", "rm", "vol"]);
+}
+
+#[test]
 fn a_killed_removal_is_finished_by_the_next_command() {
     let lab = Lab::with_image(&["VOLUME /data"], |_| {});
     lab.ok(&["create", "--rm", "--name", "passing", "busybox", "true"]);

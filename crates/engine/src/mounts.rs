@@ -1,7 +1,10 @@
 //! A container's mounts, in the runtime's terms, and the filling of new volumes.
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use tare_runtime as rt;
 
 use crate::Engine;
@@ -65,21 +68,41 @@ impl Engine {
                 // Missing when whoever created the container was killed right after.
                 crate::volumes::make_folder(&data, 0o755)?;
             }
-            if is_empty(&data) {
+            if is_empty(&data) || filling(&data).exists() {
                 self.fill(record, &data, &mount.target)?;
             }
         }
         Ok(())
     }
 
+    /// A mark beside the data is there while they are copied: what a killed start left is copied again, and two starts at
+    /// once fill it once.
     fn fill(&self, record: &Record, data: &Path, target: &str) -> Result<()> {
         let relative = target.trim_start_matches('/');
         // Without a layer that has the folder there is nothing to copy, and no overlay to mount.
         if !record.layers.iter().any(|l| l.join(relative).symlink_metadata().is_ok()) {
             return Ok(());
         }
-        crate::archive::copy_out_of_root(&self.root_fs(record), target, data)
+        let mark = filling(data);
+        loop {
+            let lock = File::options().append(true).create(true).open(&mark);
+            let lock = lock.map_err(Error::io("create", &mark))?;
+            flock(&lock, FlockOperation::LockExclusive).map_err(|e| Error::io("lock", &mark)(e.into()))?;
+            if lock.metadata().map_err(Error::io("look at", &mark))?.nlink() > 0 {
+                crate::archive::copy_out_of_root(&self.root_fs(record), target, data)?;
+                return std::fs::remove_file(&mark).map_err(Error::io("remove", &mark));
+            }
+            // Whoever had it before is done.
+            if !is_empty(data) {
+                return Ok(());
+            }
+        }
     }
+}
+
+/// The mark of a volume that is being filled.
+fn filling(data: &Path) -> PathBuf {
+    data.with_file_name("filling")
 }
 
 fn missing_source(path: &Path) -> Error {
