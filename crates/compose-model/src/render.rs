@@ -23,6 +23,7 @@ impl Project {
             for key in ["name", "services", "networks", "volumes", "secrets", "configs", "models"] {
                 out.extend(root.shift_remove(key).map(|value| (key.to_owned(), value)));
             }
+            root.sort_keys();
             out.extend(root);
         }
         order::project(&mut out);
@@ -101,6 +102,8 @@ impl Project {
 
 fn canonical_service(service: &mut Value) {
     let Some(map) = service.as_object_mut() else { return };
+    // What a variable left empty is as if it were not there.
+    map.retain(|key, value| key.starts_with("x-") || value.as_str() != Some(""));
     let edges = map.get_mut("depends_on").and_then(Value::as_object_mut);
     for edge in edges.into_iter().flat_map(Map::values_mut) {
         // Readiness is tare's meaning of the short form; the file format calls it service_started.

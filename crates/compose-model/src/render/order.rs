@@ -1,5 +1,7 @@
 //! The order of keys in `config`'s output: Compose's own, so that a comparison of the two shows differences only.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Value};
 
 use crate::fingerprint::sorted;
@@ -152,8 +154,33 @@ pub(super) fn project(root: &mut Map<String, Value>) {
 
 fn sort(value: &mut Value) {
     if let Value::Object(map) = value {
-        map.sort_keys();
+        let mut entries: Vec<(String, Value)> = std::mem::take(map).into_iter().collect();
+        entries.sort_by(|(left, _), (right, _)| natural(left, right));
+        map.extend(entries);
     }
+}
+
+/// The order of Go's YAML printer: `_A` before `A`, `web2` before `web10`.
+fn natural(left: &str, right: &str) -> Ordering {
+    let (a, b): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else { return a.len().cmp(&b.len()) };
+    let after_digit = at > 0 && a[at - 1].is_ascii_digit();
+    match (a[at].is_alphabetic(), b[at].is_alphabetic()) {
+        (true, true) => a[at].cmp(&b[at]),
+        // A name that ends in a number goes on with it before letters do.
+        (true, false) if after_digit => Ordering::Less,
+        (false, true) if after_digit => Ordering::Greater,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => number(&a[at..]).cmp(&number(&b[at..])).then(a[at].cmp(&b[at])),
+    }
+}
+
+/// The digits at the start as a number; longer ones are greater. Nothing is less than any.
+fn number(text: &[char]) -> (usize, String) {
+    let digits: String = text.iter().take_while(|c| c.is_ascii_digit()).collect();
+    let digits = digits.trim_start_matches('0').to_owned();
+    (digits.len(), digits)
 }
 
 fn arrange(value: &mut Value) {
@@ -185,4 +212,16 @@ fn by_table(value: &mut Value, table: &[&str]) {
         }
     }
     map.extend(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_gos_printer() {
+        let mut names = ["web10", "web2", "B", "_A", "A_B", "AB", "a1b", "a1", "a", "Z"];
+        names.sort_by(|left, right| natural(left, right));
+        assert_eq!(names, ["_A", "A_B", "AB", "B", "Z", "a", "a1", "a1b", "web2", "web10"]);
+    }
 }
