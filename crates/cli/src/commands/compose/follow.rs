@@ -76,7 +76,15 @@ impl Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ended {
     label: String,
+    /// Its exit code; 0 when it was removed before that was seen.
     pub(super) code: i32,
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Exited,
+    Removed,
 }
 
 /// The logs of several containers as one.
@@ -200,14 +208,16 @@ impl<'a> Merged<'a> {
                 Ok(State::Exited(exit)) if self.not_before.is_none_or(|start| exit.finished_at >= start) => {
                     self.flush(index)?;
                     self.sources[index].done = true;
-                    ended.push(Ended { label: self.sources[index].label.clone(), code: exit.code });
+                    let label = self.sources[index].label.clone();
+                    ended.push(Ended { label, code: exit.code, how: How::Exited });
                 }
                 Ok(_) => {}
                 // Removed under our eyes.
                 Err(_) => {
                     self.flush(index)?;
                     self.sources[index].done = true;
-                    ended.push(Ended { label: self.sources[index].label.clone(), code: 0 });
+                    let label = self.sources[index].label.clone();
+                    ended.push(Ended { label, code: 0, how: How::Removed });
                 }
             }
         }
@@ -274,7 +284,10 @@ impl<'a> Merged<'a> {
 
 /// The line about a container's end.
 pub(super) fn announce(ended: &Ended) -> anyhow::Result<()> {
-    write(&format!("{} exited with code {}\n", ended.label, ended.code), false)
+    match ended.how {
+        How::Exited => write(&format!("{} exited with code {}\n", ended.label, ended.code), false),
+        How::Removed => write(&format!("{} was removed\n", ended.label), false),
+    }
 }
 
 fn write(line: &str, to_stderr: bool) -> anyhow::Result<()> {
