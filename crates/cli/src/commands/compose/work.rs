@@ -166,6 +166,13 @@ impl<'a> Work<'a> {
         else {
             return Ok(());
         };
+        let ignored = without_effect(build);
+        if !ignored.is_empty() {
+            crate::error::warn(
+                &format!("service {service}: build: no effect here: {}", ignored.join(", ")),
+                None,
+            );
+        }
         let inline = match &build.dockerfile_inline {
             Some(text) => {
                 let folder = self.engine()?.paths().run.join("compose");
@@ -394,6 +401,19 @@ fn build_words(
     words.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| (*flag).to_owned()));
     words.push(context);
     words
+}
+
+/// The keys of a build section that ask for something and do nothing here.
+fn without_effect(build: &Build) -> Vec<&'static str> {
+    let asks = |text: &Option<String>| text.as_deref().is_some_and(|text| text != "false");
+    let keys = [
+        ("cache_from", !build.cache_from.is_empty()),
+        ("cache_to", !build.cache_to.is_empty()),
+        ("provenance", asks(&build.provenance)),
+        ("sbom", asks(&build.sbom)),
+        ("platforms beyond the first", build.platforms.len() > 1),
+    ];
+    keys.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
 }
 
 fn build_secrets(project: &Project, build: &Build) -> Vec<String> {
