@@ -184,7 +184,7 @@ def boot(folder, payload, console, seconds, tell):
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
         "-kernel", os.path.join(folder, "vmlinuz"), "-initrd", os.path.join(folder, "initrd"),
         # mitigations=off: they cost a third of the time and protect from nobody here.
-        "-append", "console=ttyS0 root=/dev/vda rw quiet mitigations=off systemd.unified_cgroup_hierarchy=1 panic=-1",
+        "-append", f"console=ttyS0 root=/dev/vda rw quiet mitigations=off panic=-1 {os.environ.get('GUEST_APPEND', '')}",
         "-drive", f"file={os.path.join(folder, 'root.ext4')},format=raw,if=virtio,snapshot=on,cache=unsafe",
         "-drive", f"file={payload},format=raw,if=virtio,readonly=on",
         "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console", "-serial", "stdio",

@@ -302,7 +302,8 @@ def leftovers():
         tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
         found.update(f"nft {line}" for line in tables.splitlines() if re.search(r"\btare", line))
     for pattern in ("/sys/fs/cgroup/tare/*/", "/sys/fs/cgroup/*/tare/*/"):
-        found.update(f"cgroup {path}" for path in glob.glob(pattern))
+        # The monitors' own group is one for all, and stays.
+        found.update(f"cgroup {path}" for path in glob.glob(pattern) if not path.endswith("/monitors/"))
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             with open(f"/proc/{pid}/cmdline", "rb") as file:

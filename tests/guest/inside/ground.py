@@ -101,8 +101,9 @@ def running(name):
 
 
 def group_of(pid):
-    """The control group that a process is in."""
-    return next(line[3:] for line in read(f"/proc/{pid}/cgroup").splitlines() if line.startswith("0::"))
+    """The control group that systemd would find a process in: v2's or, where there is none, its own hierarchy's."""
+    lines = read(f"/proc/{pid}/cgroup").splitlines()
+    return next(line.split(":", 2)[2] for name in ("", "name=systemd") for line in lines if line.split(":")[1] == name)
 
 
 def monitors():
