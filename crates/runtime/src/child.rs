@@ -9,7 +9,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use tare_sys::root::RootDir;
 use tare_sys::signal::Signal;
-use tare_sys::{exec, prctl, pty, signal};
+use tare_sys::{exec, keyring, prctl, pty, signal};
 
 /// The child's streams.
 #[derive(Debug)]
@@ -123,6 +123,7 @@ impl Launch<'_> {
 
     fn prepare(&self, identity: &Identity) -> Result<Vec<String>> {
         rustix::process::setsid().map_err(|e| Error::system("starting a session")(e.into()))?;
+        leave_keyring()?;
         self.streams.install(identity)?;
         exec::close_others_on_exec(3).map_err(Error::system("marking descriptors"))?;
         signal::reset_all().map_err(Error::system("resetting signals"))?;
@@ -137,6 +138,15 @@ impl Launch<'_> {
             env.push(format!("HOME={}", identity.home));
         }
         Ok(env)
+    }
+}
+
+/// The keys of whoever started the container are not the container's.
+fn leave_keyring() -> Result<()> {
+    match keyring::join_new_session() {
+        // A kernel without keys, or the filter of a container around this one.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => Ok(()),
+        joined => joined.map_err(Error::system("making a session keyring")),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod event;
 pub mod exec;
 pub mod fsid;
 pub mod interrupt;
+pub mod keyring;
 pub mod loopback;
 pub mod memory;
 pub mod mount;
