@@ -28,7 +28,7 @@ pub struct ExecConfig {
     pub working_dir: String,
     /// On a terminal of its own.
     pub tty: bool,
-    /// With all capabilities and no seccomp filter.
+    /// With all capabilities, and with the container's filter, which knows of them.
     pub privileged: bool,
 }
 
@@ -94,10 +94,7 @@ impl Engine {
         let spec = ExecSpec {
             pid: running.pid,
             cgroup: format!("/tare/{}", record.id),
-            seccomp: match exec.privileged {
-                true => tare_runtime::Seccomp::Unconfined,
-                false => crate::prepare::seccomp(&record.config),
-            },
+            seccomp: crate::prepare::seccomp(&record.config),
             pdeathsig: bond == Bond::Tied,
             process,
         };
