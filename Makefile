@@ -23,7 +23,7 @@ STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := gcc make python3 openssl mmdebstrap busybox-static iproute2 nftables
 
-.PHONY: all build demo demo-down images packages test check scenario install uninstall bench clean
+.PHONY: all build demo demo-down images packages test check scenario guest install uninstall bench clean
 
 all: build
 
@@ -71,6 +71,10 @@ scenario: build
 	tests/scenario/race
 	tests/scenario/fifty
 	tests/scenario/kills
+
+# systemd and cgroup v2 alone, in a guest of qemu without KVM; apart from `test`, because it wants a kernel and qemu.
+guest: build
+	tests/guest/run
 
 # Under Docker's names only where there is no Docker: what is installed stays what it is.
 install: build
