@@ -59,4 +59,5 @@ pub use service::{
 };
 pub use shell::split_words;
 pub use stages::{Stage, Stages};
+pub use values::ULIMITS;
 pub use variables::Variable;

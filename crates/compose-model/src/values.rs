@@ -3,6 +3,8 @@
 
 mod rules;
 
+pub use rules::ULIMITS;
+
 use crate::error::Error;
 use crate::node::{Map, Node, Value, child_path};
 use crate::schema::nearest;
@@ -73,8 +75,8 @@ fn nested(node: &Node, path: &str, keys: &[&str], rule: fn(&str) -> Verdict) -> 
 /// Keys that are names of a closed set.
 fn check_names(service: &Node, path: &str) -> Result<(), Error> {
     for (name, limit) in entries(service, "ulimits") {
-        if !rules::ULIMITS.contains(&name.as_str()) {
-            let near = did_you_mean(name, &rules::ULIMITS);
+        if !ULIMITS.contains(&name.as_str()) {
+            let near = did_you_mean(name, &ULIMITS);
             let message = format!("there is no limit `{name}`{near}");
             return Err(Error::invalid(limit.place(), format!("{path}.ulimits.{name}"), message));
         }

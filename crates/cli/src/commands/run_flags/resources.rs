@@ -1,6 +1,7 @@
 //! Limits: memory, processors, processes, `--ulimit`.
 
 use clap::Args;
+use tare_compose_model::ULIMITS;
 use tare_engine::config::{ContainerConfig, Resources, Ulimit};
 
 use super::invalid;
@@ -209,25 +210,6 @@ fn list(flag: &str, text: &str) -> anyhow::Result<String> {
         Err(invalid(flag, text, "use a list of numbers and ranges: 0-3,5"))
     }
 }
-
-const ULIMITS: [&str; 16] = [
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 /// `nofile=1024:2048`, `core=-1`.
 pub(crate) fn ulimit(text: &str) -> Result<Ulimit, String> {
