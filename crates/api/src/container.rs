@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use tare_engine::config::{Mount, MountSource, NetworkMode};
 use tare_engine::{Container, Engine, State};
 
+use crate::ZERO_TIME;
 use crate::container_config::ContainerSettings;
 use crate::graph_driver::GraphDriver;
 use crate::host_config::HostConfig;
-use crate::{Empty, ZERO_TIME};
+use crate::ports::PortHost;
 
 /// A container, as `docker inspect` shows it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -199,16 +200,6 @@ pub struct NetworkSettings {
     pub mac_address: String,
     /// Endpoints by network name.
     pub networks: BTreeMap<String, EndpointSettings>,
-}
-
-/// A published port's host side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct PortHost {
-    /// Address.
-    pub host_ip: String,
-    /// Port.
-    pub host_port: String,
 }
 
 /// One endpoint.
@@ -466,10 +457,4 @@ fn endpoints(container: &Container, running: bool) -> BTreeMap<String, EndpointS
         endpoint.dns_names = Some(names);
     }
     out
-}
-
-/// `{"80/tcp": {}}`.
-pub(crate) fn empty_map<'a>(keys: impl IntoIterator<Item = &'a String>) -> Option<BTreeMap<String, Empty>> {
-    let map: BTreeMap<String, Empty> = keys.into_iter().map(|key| (key.clone(), Empty {})).collect();
-    (!map.is_empty()).then_some(map)
 }

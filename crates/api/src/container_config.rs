@@ -7,8 +7,7 @@ use tare_engine::Container;
 use tare_engine::config::{MountSource, PortBinding, Protocol};
 use tare_oci::Healthcheck;
 
-use crate::Empty;
-use crate::container::empty_map;
+use crate::{Empty, empty_map};
 
 /// `Config`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

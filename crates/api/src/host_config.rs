@@ -7,7 +7,7 @@ use tare_engine::config::{
     ContainerConfig, MountSource, NamespaceMode, NetworkMode, Protocol, Resources, RestartPolicy, Seccomp,
 };
 
-use crate::container::PortHost;
+use crate::ports::PortHost;
 
 /// `HostConfig`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

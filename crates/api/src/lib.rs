@@ -5,6 +5,8 @@
 //!
 //! In reading order: [`ContainerInspect`], [`ImageInspect`], [`NetworkInspect`], [`Volume`], [`EventMessage`].
 
+use std::collections::BTreeMap;
+
 mod container;
 mod container_config;
 mod event;
@@ -12,11 +14,12 @@ mod graph_driver;
 mod host_config;
 mod image;
 mod network;
+mod ports;
 mod volume;
 
 pub use container::{
     ContainerInspect, ContainerState, EndpointAddresses, EndpointSettings, HealthResult, HealthState,
-    MountPoint, NetworkSettings, PortHost,
+    MountPoint, NetworkSettings,
 };
 pub use container_config::ContainerSettings;
 pub use event::{Actor, EventMessage};
@@ -26,6 +29,7 @@ pub use host_config::{
 };
 pub use image::{ImageInspect, ImageMetadata, ImageRootFs, ImageSettings};
 pub use network::{ConfigFrom, Ipam, IpamConfig, NetworkContainer, NetworkInspect};
+pub use ports::PortHost;
 pub use volume::{Volume, VolumeUsage};
 
 /// The API version that these types follow.
@@ -39,3 +43,9 @@ pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// An empty object of Go's `map[string]struct{}`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Empty {}
+
+/// `{"80/tcp": {}}`.
+pub(crate) fn empty_map<'a>(keys: impl IntoIterator<Item = &'a String>) -> Option<BTreeMap<String, Empty>> {
+    let map: BTreeMap<String, Empty> = keys.into_iter().map(|key| (key.clone(), Empty {})).collect();
+    (!map.is_empty()).then_some(map)
+}

@@ -1,6 +1,7 @@
 //! The types of a parsed Dockerfile. Text that a build still has to expand is kept as it was typed.
 
-use crate::lint::Warning;
+use crate::heredoc::{self, Heredoc};
+use crate::warning::Warning;
 
 /// A parsed Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,34 +203,10 @@ impl Run {
     pub fn sole_heredoc(&self) -> Option<&Heredoc> {
         match (&self.command, self.heredocs.as_slice()) {
             (Command::Shell(line), [doc]) if !line.trim().contains(char::is_whitespace) => {
-                crate::lines::heredoc_word(line.trim()).map(|_| doc)
+                heredoc::opening(line.trim()).map(|_| doc)
             }
             _ => None,
         }
-    }
-}
-
-/// `<<NAME` with its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heredoc {
-    /// The delimiter; for `COPY`, the name of the file.
-    pub name: String,
-    /// The lines before the delimiter, each with its line feed.
-    pub body: String,
-    /// Variables in it are expanded: the delimiter was not quoted.
-    pub expand: bool,
-    /// `<<-`: tabs at the start of each line do not count.
-    pub strip_tabs: bool,
-}
-
-impl Heredoc {
-    /// The body, without leading tabs after `<<-`.
-    #[must_use]
-    pub fn text(&self) -> String {
-        if !self.strip_tabs {
-            return self.body.clone();
-        }
-        self.body.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
     }
 }
 

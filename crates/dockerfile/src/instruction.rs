@@ -6,8 +6,8 @@ use crate::ast::{
 };
 use crate::error::{ParseError, ParseErrorKind};
 use crate::flags::Flags;
-use crate::lines::{self, Line};
-use crate::{json, mount, suggest, words};
+use crate::lines::Line;
+use crate::{heredoc, json, mount, suggest, words};
 
 const KEYWORDS: &[&str] = &[
     "ADD",
@@ -212,12 +212,12 @@ impl<'a> Reader<'a> {
             return Err(self.error(ParseErrorKind::ArgumentCount { expected }));
         }
         let mut heredocs = self.line.heredocs.iter();
-        if !self.line.heredocs.is_empty() && lines::heredoc_word(&target).is_some() {
+        if !self.line.heredocs.is_empty() && heredoc::opening(&target).is_some() {
             return Err(self.error(ParseErrorKind::HeredocTarget));
         }
         let sources: Vec<Source> = sources
             .into_iter()
-            .map(|word| match lines::heredoc_word(&word).and_then(|_| heredocs.next()) {
+            .map(|word| match heredoc::opening(&word).and_then(|_| heredocs.next()) {
                 Some(doc) => Source::Inline(doc.clone()),
                 None => Source::Path(word),
             })

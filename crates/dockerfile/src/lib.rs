@@ -12,22 +12,25 @@ mod error;
 mod excerpt;
 pub mod expand;
 mod flags;
+mod heredoc;
 mod instruction;
 mod json;
 pub mod lines;
 pub mod lint;
 mod mount;
 pub mod suggest;
+mod warning;
 mod words;
 
 pub use ast::{
-    AddCopy, Arg, CacheSharing, Command, Directives, Dockerfile, From, Healthcheck, HealthcheckTest, Heredoc,
+    AddCopy, Arg, CacheSharing, Command, Directives, Dockerfile, From, Healthcheck, HealthcheckTest,
     Instruction, Mount, MountKind, Node, Pair, Run, RunNetwork, RunSecurity, Source, Span, Stage,
 };
 pub use error::{ParseError, ParseErrorKind};
 pub use excerpt::excerpt;
 pub use expand::{ExpandError, Expander};
-pub use lint::{Checks, Lint, Warning};
+pub use heredoc::Heredoc;
+pub use warning::{Checks, Lint, Warning};
 
 /// Parses a whole Dockerfile.
 ///

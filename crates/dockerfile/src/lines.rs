@@ -1,7 +1,8 @@
 //! From text to logical lines: parser directives, comments, continuations and heredocs.
 
-use crate::ast::{Directives, Heredoc};
+use crate::ast::Directives;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::heredoc::{self, Heredoc};
 use crate::words;
 
 /// One instruction as text.
@@ -152,7 +153,7 @@ fn continuation(line: &str, escape: char) -> Option<&str> {
 
 fn read_heredocs(cursor: &mut Cursor<'_>, line: &Line, escape: char) -> Result<Vec<Heredoc>, ParseError> {
     let mut docs: Vec<Heredoc> =
-        words::quoted(&line.rest, escape).iter().filter_map(|word| heredoc_word(word)).collect();
+        words::quoted(&line.rest, escape).iter().filter_map(|word| heredoc::opening(word)).collect();
     for doc in &mut docs {
         loop {
             let Some((_, text)) = cursor.take() else {
@@ -168,21 +169,6 @@ fn read_heredocs(cursor: &mut Cursor<'_>, line: &Line, escape: char) -> Result<V
         }
     }
     Ok(docs)
-}
-
-/// Reads a word like `<<EOF`, `<<-"EOF"` or `3<<EOF` as the opening of a heredoc, its body still empty.
-#[must_use]
-pub fn heredoc_word(word: &str) -> Option<Heredoc> {
-    let rest = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
-    let (strip_tabs, rest) = match rest.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    if rest.contains('<') {
-        return None;
-    }
-    let name: String = rest.chars().filter(|c| !['"', '\'', '\\'].contains(c)).collect();
-    (!name.is_empty()).then(|| Heredoc { expand: name == rest, name, body: String::new(), strip_tabs })
 }
 
 #[cfg(test)]

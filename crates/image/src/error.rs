@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tare_oci::{Digest, Platform, ReferenceError};
 
-pub use crate::registry::RegistryError;
+pub use crate::refusal::RegistryError;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -11,7 +11,7 @@ use crate::blob::{LayerBlob, Tee};
 use crate::codec::{Compression, HashReader, HashWriter, decompress};
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::staging::Staging;
-use crate::{Layer, LayerStaging, Store, db, pack, unpack};
+use crate::{Layer, Store, db, pack, unpack};
 
 /// The diff ID of a folder in overlayfs form, and the sum of its files' sizes: what [`Store::commit_layer`] wants.
 /// Needs no store and may run on a background thread.
@@ -41,11 +41,6 @@ impl Store {
 
     pub(crate) fn layer_at(&self, diff_id: Digest, size: u64) -> Layer {
         Layer { diff_id, path: self.layer_dir(&diff_id).join("diff"), size }
-    }
-
-    /// A new folder for a layer in the making, on the layers' file system.
-    pub fn new_layer(&self) -> Result<LayerStaging> {
-        LayerStaging::new(self)
     }
 
     /// Moves a finished overlay upper folder (on the store's file system, not mounted) into the store as the layer

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use crate::error::{At as _, Result};
-use crate::{Layer, Store, layer};
 
 /// A locked folder under `staging/`, removed on drop.
 #[derive(Debug)]
@@ -88,45 +87,4 @@ pub(crate) fn sweep(staging: &Path) -> Result<usize> {
         removed += 1;
     }
     Ok(removed)
-}
-
-/// A layer in the making: an overlay upper folder and its work folder, removed on drop unless committed.
-#[derive(Debug)]
-pub struct LayerStaging {
-    store: Store,
-    staging: Staging,
-    diff: PathBuf,
-    work: PathBuf,
-}
-
-impl LayerStaging {
-    pub(crate) fn new(store: &Store) -> Result<Self> {
-        let staging = Staging::new(&store.staging_dir())?;
-        let (diff, work) = (staging.folder("diff")?, staging.folder("work")?);
-        Ok(Self { store: store.clone(), staging, diff, work })
-    }
-
-    /// The folder that holds both.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.staging.path()
-    }
-
-    /// The folder for the layer's files (`upperdir`).
-    #[must_use]
-    pub fn diff(&self) -> &Path {
-        &self.diff
-    }
-
-    /// The folder for `workdir`.
-    #[must_use]
-    pub fn work(&self) -> &Path {
-        &self.work
-    }
-
-    /// Computes the diff ID and moves the layer into the store. The folder must no longer be mounted.
-    pub fn commit(self) -> Result<Layer> {
-        let (diff_id, size) = layer::diff_id_of(&self.diff)?;
-        self.store.commit_layer(&self.diff, diff_id, size)
-    }
 }

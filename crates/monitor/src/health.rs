@@ -11,7 +11,7 @@ use tare_runtime::{ExecSpec, Running, Stdio};
 use tare_sys::signal::Signal;
 
 use crate::Error;
-use crate::run::wait_code;
+use crate::child::{self, wait_code};
 use crate::spec::HealthCheck;
 use crate::status::{Health, HealthLog, HealthStatus};
 
@@ -110,7 +110,7 @@ impl Checker {
     pub(crate) fn abort(&mut self) {
         if let Some(probe) = self.running.take() {
             let _ = tare_sys::signal::pidfd_send(&probe.process.pidfd, Signal::KILL);
-            crate::run::reap(probe.process.pid);
+            child::reap(probe.process.pid);
         }
     }
 

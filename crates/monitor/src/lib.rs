@@ -10,6 +10,7 @@
 //! In reading order: [`spec`], [`status`], [`protocol`], [`attach`], [`log`], [`run`].
 
 pub mod attach;
+mod child;
 mod client;
 mod error;
 pub mod event;

@@ -7,7 +7,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::process::{Pid, WaitOptions, waitpid};
 use tare_network::dns;
 use tare_runtime::cgroup::{Group, Manager};
 use tare_runtime::{ExecSpec, Process, Stdio};
@@ -106,17 +105,6 @@ pub(crate) fn exec_spec(spec: &MonitorSpec, pid: i32, argv: &[String]) -> ExecSp
         pdeathsig: true,
         process,
     }
-}
-
-/// The exit code of a child that has ended (128+n after signal n), `None` while it runs.
-pub(crate) fn wait_code(pid: i32) -> Option<i32> {
-    let (_, status) = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG).ok()??;
-    Some(status.exit_status().or_else(|| status.terminating_signal().map(|n| 128 + n)).unwrap_or(-1))
-}
-
-/// Waits for a child that is about to end.
-pub(crate) fn reap(pid: i32) {
-    while waitpid(Pid::from_raw(pid), WaitOptions::empty()).is_err_and(|e| e == rustix::io::Errno::INTR) {}
 }
 
 /// What a failed start is called, with its exit code's kind and the next step.

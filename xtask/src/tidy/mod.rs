@@ -4,9 +4,11 @@
 //! - [`scan`]: Rust text with comments and literals blanked, so that rules see code only.
 //! - [`rules`]: sizes, names, and things that must not be in the code.
 //! - [`layers`]: which crate may depend on which, against `cargo metadata`.
+//! - [`rooms`]: which module of a crate may use which.
 
 pub(crate) mod files;
 pub(crate) mod layers;
+pub(crate) mod rooms;
 pub(crate) mod rules;
 pub(crate) mod scan;
 

@@ -169,7 +169,7 @@ fn stands_alone(line: &str, pattern: &str) -> bool {
 
 /// For each line, whether it is test code: in a tests or benches folder, in a file named tests, or in a `mod` behind
 /// `#[cfg(test)]` to its closing brace.
-fn test_lines(path: &str, code: &str) -> Vec<bool> {
+pub(crate) fn test_lines(path: &str, code: &str) -> Vec<bool> {
     let count = code.lines().count();
     let in_folder = path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples" | "tests.rs"));
     if in_folder {

@@ -1,23 +1,17 @@
 //! One repository of one registry: requests with authentication and retries.
 
-use std::time::Duration;
-
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tare_oci::{Digest, Reference};
 
 use super::outgoing::Outgoing;
-use super::reach::{Host, is_certificate};
-use super::target::{Subject, Target, retry_after};
+use super::patience::{Patience, TRIES, back_off, tries_after};
+use super::reach::Host;
+use super::target::{Target, retry_after};
 use super::token::{Access, Scopes};
 use crate::PullOptions;
 use crate::error::{RegistryError, Result};
-
-/// Tries of one request, the first included.
-pub(super) const TRIES: u32 = 5;
-const TRIES_TO_CONNECT: u32 = 3;
-/// What registries may ask to wait in all (`Retry-After`): longer, and it is for the person to decide.
-const PATIENCE: u64 = 60;
+use crate::refusal::Subject;
 
 /// A registry and a repository on it.
 pub(super) struct Remote {
@@ -201,38 +195,4 @@ impl Remote {
         let body = response.bytes().await.map_err(|e| self.target.unreachable(action, e))?;
         Ok((body.to_vec(), kind))
     }
-}
-
-/// How long one request has been put off by `Retry-After`.
-#[derive(Default)]
-pub(super) struct Patience(u64);
-
-impl Patience {
-    /// Waits as asked, or a little when nothing was asked. Returns at once, and false, when it would be too long.
-    pub(super) async fn wait(&mut self, tries: u32, after: Option<u64>) -> bool {
-        let Some(seconds) = after else {
-            back_off(tries).await;
-            return true;
-        };
-        if self.0.saturating_add(seconds) > PATIENCE {
-            return false;
-        }
-        self.0 += seconds;
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        true
-    }
-}
-
-/// Tries that make sense after an error: a host that is not there, or does not listen, seldom is a moment later.
-pub(super) fn tries_after(error: &reqwest::Error) -> u32 {
-    match error {
-        e if is_certificate(e) => 1,
-        e if e.is_connect() => TRIES_TO_CONNECT,
-        _ => TRIES,
-    }
-}
-
-/// Waits before the next try: longer each time.
-pub(super) async fn back_off(tries: u32) {
-    tokio::time::sleep(Duration::from_millis(200) * 2u32.saturating_pow(tries.saturating_sub(1))).await;
 }

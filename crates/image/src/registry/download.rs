@@ -16,12 +16,13 @@ use rustix::fs::FlockOperation;
 use tare_oci::{Descriptor, Digest};
 use tokio::runtime::Handle;
 
-use super::client::{Ask, Remote, back_off};
+use super::client::{Ask, Remote};
 use super::growing::{Growing, Tail};
-use super::target::Subject;
+use super::patience::back_off;
 use crate::blob::LayerBlob;
 use crate::error::{At as _, Error, Result};
 use crate::layer::hash_file;
+use crate::refusal::Subject;
 use crate::{LayerStatus, PullProgress, Store};
 
 /// Layers downloaded at the same time.

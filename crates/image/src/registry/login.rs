@@ -6,11 +6,12 @@ use reqwest::{Client, Response, StatusCode, Url};
 use super::challenge::Challenge;
 use super::reach::Host;
 use super::runtime;
-use super::target::{Subject, Target};
+use super::target::Target;
 use super::token::{Access, Purpose, Scopes, basic, challenge};
 use crate::RegistryConfig;
 use crate::auth::Login;
 use crate::error::{RegistryError, Result};
+use crate::refusal::Subject;
 
 /// Logs in to the registry of `domain` (`docker.io` is the Hub) and returns the login to keep: with a refresh token in
 /// the password's place where the registry gives one. [`RegistryError::Denied`] when it is refused. Blocks.

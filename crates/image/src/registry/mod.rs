@@ -4,11 +4,11 @@ mod certificates;
 mod challenge;
 mod client;
 mod download;
-mod error;
 mod fetch;
 mod growing;
 mod login;
 mod outgoing;
+mod patience;
 mod pull;
 mod push;
 mod query;
@@ -19,12 +19,12 @@ mod tls;
 mod token;
 mod upload;
 
-pub use error::RegistryError;
 pub use fetch::fetch;
 pub use login::log_in;
 pub use query::{RemoteManifest, manifest, tags};
 pub use search::{SearchResult, search};
-pub use target::Subject;
+
+pub use crate::refusal::Subject;
 
 use tare_oci::Reference;
 use tokio::runtime::Runtime;

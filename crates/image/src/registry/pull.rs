@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 
 use super::client::{Ask, Remote};
 use super::download::{Wanted, fetch_layers};
-use super::target::Subject;
 use crate::create::{NewImage, parse_config};
 use crate::error::{Error, RegistryError, Result};
+use crate::refusal::Subject;
 use crate::{Image, LayerStatus, PullOptions, PullOutcome, PullProgress, Store};
 
 /// Times that layers are fetched again because another process removed one meanwhile.

@@ -14,10 +14,10 @@ use tare_oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use tokio::runtime::Handle;
 
 use super::client::{Ask, Payload, Remote};
-use super::target::Subject;
 use super::upload::{Sent, Source, upload};
 use crate::blob::LayerBlob;
 use crate::error::{Error, Result};
+use crate::refusal::Subject;
 use crate::{Image, Layer, LayerStatus, PullOptions, PullProgress, PushOutcome, Store};
 
 /// Layers uploaded at the same time.

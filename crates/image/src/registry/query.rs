@@ -7,9 +7,9 @@ use tare_oci::{Digest, Reference};
 
 use super::client::{Ask, Remote};
 use super::runtime;
-use super::target::Subject;
 use crate::PullOptions;
 use crate::error::{RegistryError, Result};
+use crate::refusal::Subject;
 
 /// A manifest or an index as a registry has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

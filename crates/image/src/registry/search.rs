@@ -3,12 +3,13 @@
 use reqwest::header::ACCEPT;
 use serde::Deserialize;
 
-use super::client::{TRIES, back_off, tries_after};
+use super::patience::{TRIES, back_off, tries_after};
 use super::reach::Host;
 use super::runtime;
-use super::target::{Subject, Target};
+use super::target::Target;
 use crate::RegistryConfig;
 use crate::error::{RegistryError, Result};
+use crate::refusal::Subject;
 
 /// Where the Hub's index is.
 const HUB_INDEX: &str = "index.docker.io";

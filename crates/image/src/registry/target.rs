@@ -1,37 +1,10 @@
-//! What a request is about, for messages; and the reading of refusals.
+//! Whom a request goes to, for messages; and the reading of refusals.
 
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-use crate::error::RegistryError;
-
-/// What was asked for when a registry refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A manifest, an index or a config.
-    Manifest,
-    /// A layer.
-    Blob,
-    /// The right to push.
-    Upload,
-    /// Whether user and password are right.
-    Login,
-    /// A list of images.
-    Search,
-}
-
-impl Subject {
-    pub(super) fn action(self) -> &'static str {
-        match self {
-            Self::Manifest => "get the manifest of",
-            Self::Blob => "get a layer of",
-            Self::Upload => "push",
-            Self::Login => "log in as",
-            Self::Search => "search for",
-        }
-    }
-}
+use crate::refusal::{RegistryError, Subject};
 
 /// Whom messages name.
 #[derive(Clone, Debug)]

@@ -12,10 +12,11 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::challenge::Challenge;
-use super::client::{Patience, TRIES, back_off, tries_after};
-use super::target::{Subject, Target, retry_after};
+use super::patience::{Patience, TRIES, back_off, tries_after};
+use super::target::{Target, retry_after};
 use crate::auth::Login;
 use crate::error::RegistryError;
+use crate::refusal::Subject;
 
 const CLIENT: &str = "tare";
 

@@ -9,10 +9,11 @@ use reqwest::header::LOCATION;
 use reqwest::{Method, Response, StatusCode, Url};
 use tare_oci::Digest;
 
-use super::client::{Ask, Patience, Payload, Remote, TRIES, back_off};
+use super::client::{Ask, Payload, Remote};
 use super::outgoing::Outgoing;
-use super::target::Subject;
+use super::patience::{Patience, TRIES, back_off};
 use crate::error::RegistryError;
+use crate::refusal::Subject;
 
 /// How often the bytes sent are told.
 const REPORT: Duration = Duration::from_millis(100);

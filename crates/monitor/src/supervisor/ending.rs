@@ -8,12 +8,12 @@ use super::{AfterStop, Supervisor, Witness};
 use crate::protocol::Message;
 use crate::run::{self, Run};
 use crate::status::{Exit, State};
-use crate::{Error, network};
+use crate::{Error, child, network};
 
 impl Supervisor {
     /// PID 1 has ended.
     pub(super) fn ended(&mut self) {
-        let Some(code) = self.run.as_ref().and_then(|r| run::wait_code(r.pid)) else { return };
+        let Some(code) = self.run.as_ref().and_then(|r| child::wait_code(r.pid)) else { return };
         self.drain();
         let Some(run) = self.run.take() else { return };
         let exit = Exit {

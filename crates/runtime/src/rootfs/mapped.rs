@@ -6,7 +6,7 @@
 //! child. The overlay of such layers is made as the container's root: what it makes for itself (its work folder) must
 //! have an owner that the map knows.
 
-use super::{mount_error, old_overlay, overlay};
+use super::{mount_error, old_overlay, overlay, overlay_options};
 use crate::spec::{Idmap, Mount, Propagation, RootFs, Spec, UserNamespace};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
@@ -77,7 +77,7 @@ fn root(root: &RootFs, user: &UserNamespace, space: &OwnedFd) -> Result<OwnedFd>
     let changes = (!root.upper.as_os_str().is_empty()).then(|| changes(root, space)).transpose()?;
     let mounts: Vec<&OwnedFd> = lowers.iter().chain(changes.as_ref().map(|(both, ..)| both)).collect();
     let changes = changes.as_ref().map(|(_, upper, work)| (&**upper, &**work));
-    let options = overlay::Options { volatile: root.volatile, userxattr: false };
+    let options = overlay_options::Options { volatile: root.volatile, userxattr: false };
     let made = as_root_of(user).and_then(|_identity| match overlay::layers(&paths, changes, options) {
         Err(e) if Errno::from_io_error(&e) == Some(Errno::INVAL) => {
             attached(&mounts, &paths, changes, options)
@@ -93,7 +93,7 @@ fn attached(
     mounts: &[&OwnedFd],
     lowers: &[PathBuf],
     changes: Option<(&Path, &Path)>,
-    options: overlay::Options,
+    options: overlay_options::Options,
 ) -> io::Result<OwnedFd> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().spawn_scoped(scope, || {
@@ -201,7 +201,8 @@ mod tests {
         let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let identity = as_root_of(&user).unwrap();
         let mounts = [&lowers[0], &lowers[1], &both];
-        let root = attached(&mounts, &paths, Some((&upper, &work)), overlay::Options::default()).unwrap();
+        let root =
+            attached(&mounts, &paths, Some((&upper, &work)), overlay_options::Options::default()).unwrap();
         drop((lowers, both));
         rustix::fs::mkdirat(&root, "new", Mode::RWXU).unwrap();
         drop(identity);

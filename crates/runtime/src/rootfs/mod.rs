@@ -7,6 +7,7 @@ mod dev;
 mod mapped;
 mod old_overlay;
 mod overlay;
+mod overlay_options;
 mod system;
 mod volumes;
 

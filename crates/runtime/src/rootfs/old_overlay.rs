@@ -4,7 +4,7 @@
 //! mount(2) attaches what it makes. So it is called in a mount namespace that lives as long as a thread does; a detached
 //! copy of the mount is what stays.
 
-use super::overlay::Options;
+use super::overlay_options::Options;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CString;

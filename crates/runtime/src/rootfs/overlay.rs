@@ -1,5 +1,6 @@
 //! Overlay mounts of image layers.
 
+use super::overlay_options::Options;
 use super::{mount_error, old_overlay};
 use crate::Result;
 use crate::spec::RootFs;
@@ -23,12 +24,6 @@ pub(super) fn mount(root: &RootFs, is_rootless: bool) -> Result<OwnedFd> {
     let changes = (!root.upper.as_os_str().is_empty()).then_some((&*root.upper, &*root.work));
     let options = Options { volatile: root.volatile, userxattr: is_rootless };
     layers(&root.lowers, changes, options).map_err(mount_error("overlay", "/"))
-}
-
-#[derive(Clone, Copy, Default)]
-pub(super) struct Options {
-    pub(super) volatile: bool,
-    pub(super) userxattr: bool,
 }
 
 pub(super) fn layers(

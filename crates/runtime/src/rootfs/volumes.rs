@@ -1,6 +1,6 @@
 //! Binds, tmpfs and overlay mounts that the specification asks for.
 
-use super::{Materials, Tree, mount_error, new_fs, overlay};
+use super::{Materials, Tree, mount_error, new_fs, overlay, overlay_options};
 use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
@@ -67,7 +67,7 @@ pub(super) fn mount_all(
             }
             Mount::Overlay { lowers, upper, .. } => {
                 let changes = upper.as_ref().map(|u| (&*u.upper, &*u.work));
-                let made = overlay::layers(lowers, changes, overlay::Options::default())
+                let made = overlay::layers(lowers, changes, overlay_options::Options::default())
                     .map_err(mount_error("overlay", target))?;
                 mount::attach(&made, tree.folder(target)?).map_err(mount_error("overlay", target))?;
             }

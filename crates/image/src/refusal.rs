@@ -3,7 +3,32 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::target::Subject;
+/// What was asked for when a registry refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A manifest, an index or a config.
+    Manifest,
+    /// A layer.
+    Blob,
+    /// The right to push.
+    Upload,
+    /// Whether user and password are right.
+    Login,
+    /// A list of images.
+    Search,
+}
+
+impl Subject {
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Self::Manifest => "get the manifest of",
+            Self::Blob => "get a layer of",
+            Self::Upload => "push",
+            Self::Login => "log in as",
+            Self::Search => "search for",
+        }
+    }
+}
 
 /// A registry's refusal or silence.
 #[derive(Debug, thiserror::Error)]
