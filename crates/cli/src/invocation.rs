@@ -60,7 +60,7 @@ fn global_flags<'a>(session: &Session, args: &'a [String]) -> anyhow::Result<Opt
                 return Ok(None);
             }
             "-v" | "--version" => {
-                print(&format!("{}\n", commands::version::line(session)))?;
+                print(&format!("{}\n", commands::system::version::line(session)))?;
                 return Ok(None);
             }
             "-D" | "--debug" | "--tls" | "--tlsverify" => index += 1,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tare_engine::volumes::{Missing, PruneVolumes};
 
+use super::container::run_flags::pair;
 use super::each::each;
-use super::run_flags::pair;
 use crate::error::Failure;
 use crate::filters::Filters;
 use crate::output::view::{Row, Shape, View};

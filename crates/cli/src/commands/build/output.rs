@@ -8,8 +8,8 @@ use tare_build::Output;
 use tare_engine::Engine;
 
 use super::Interruption;
-use crate::commands::run_flags::pair;
-use crate::commands::run_flags::storage::csv;
+use crate::commands::container::run_flags::pair;
+use crate::commands::container::run_flags::storage::csv;
 use crate::error::Failure;
 
 /// One `--output`.

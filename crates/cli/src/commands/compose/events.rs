@@ -9,7 +9,7 @@ use tare_compose::labels;
 use tare_engine::event::{Event, Kind};
 
 use super::project::Context;
-use crate::commands::logs;
+use crate::commands::container::logs;
 use crate::output::print_line;
 
 /// Flags of `events`.

@@ -310,7 +310,8 @@ pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8>
     if args.index > 0 {
         containers.retain(|container| number_of(container) == args.index);
     }
-    let time = |text: &Option<String>| text.as_deref().map(crate::commands::logs::time).transpose();
+    let time =
+        |text: &Option<String>| text.as_deref().map(crate::commands::container::logs::time).transpose();
     let options =
         LogOptions { tail: args.tail.parse().ok(), since: time(&args.since)?, until: time(&args.until)? };
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);

@@ -8,7 +8,7 @@ use tare_monitor::status::HealthStatus;
 
 use super::project::Context;
 use super::select::{self, OneOffs};
-use crate::commands::container_list;
+use crate::commands::container;
 use crate::error::Failure;
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, print};
@@ -123,7 +123,7 @@ fn row(container: &Container, project: &str, whole: bool) -> Row {
         tare_engine::State::Exited(exit) => exit.code,
         _ => 0,
     };
-    let mut row = container_list::row(container, whole, false);
+    let mut row = container::list::row(container, whole, false);
     row.set("Name", container.name.clone());
     row.set("Service", service_of(container).to_owned());
     row.set("Project", project.to_owned());
@@ -157,7 +157,7 @@ fn json(container: &Container, project: &str, whole: bool) -> serde_json::Value 
         })
     };
     let command = container.argv().join(" ");
-    let command = if whole { command } else { container_list::ellipsis(&command, 20) };
+    let command = if whole { command } else { container::list::ellipsis(&command, 20) };
     let names = container.config.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume { name, .. } | MountSource::Anonymous { name } => Some(name.clone()),
         _ => None,
@@ -168,8 +168,8 @@ fn json(container: &Container, project: &str, whole: bool) -> serde_json::Value 
     serde_json::json!({
         "ID": if whole { &container.id } else { container.short_id() }, "Name": container.name, "Names": container.name, "Service": service_of(container),
         "Project": project, "Image": container.image_ref, "Command": format!("\"{command}\""), "LocalVolumes": volumes.len().to_string(),
-        "Mounts": volumes.join(","), "Ports": container_list::ports(container), "Size": "0B",
-        "State": container.state.word(), "Status": container_list::status(container), "Health": health,
+        "Mounts": volumes.join(","), "Ports": container::list::ports(container), "Size": "0B",
+        "State": container.state.word(), "Status": container::list::status(container), "Health": health,
         "ExitCode": exit_code, "CreatedAt": human::timestamp(container.created),
         "RunningFor": human::ago(container.created), "Labels": labels.join(","),
         "Networks": container.config.endpoints.keys().cloned().collect::<Vec<_>>().join(","),

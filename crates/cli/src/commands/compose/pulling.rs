@@ -67,9 +67,9 @@ impl Work<'_> {
     fn transfer(&self, engine: &Engine, wanted: &Wanted, list: &List) -> anyhow::Result<()> {
         let service = self.project.services.get(&wanted.service);
         let platform = service.and_then(|service| service.platform.as_deref()).unwrap_or_default();
-        let reference = commands::tag::reference(&wanted.image)?;
+        let reference = commands::image::tag::reference(&wanted.image)?;
         let mut options = commands::pull_options()?;
-        options.platform = commands::pull::platform_of(platform)?;
+        options.platform = commands::image::pull::platform_of(platform)?;
         let row = Row { list, image: &wanted.image, layers: Mutex::default() };
         engine.images()?.pull(&reference, &options, &row)?;
         let name = reference.familiar();

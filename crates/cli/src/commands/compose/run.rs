@@ -17,7 +17,7 @@ use super::project::Context;
 use super::select;
 use super::up::name_orphans;
 use super::work::{self, ImagePolicy, Work};
-use crate::commands::run_flags::{Host, environment, ports, storage};
+use crate::commands::container::run_flags::{Host, environment, ports, storage};
 use crate::error::{Failure, report};
 use crate::output::print_line;
 

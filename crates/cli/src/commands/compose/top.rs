@@ -43,7 +43,7 @@ pub(super) fn top(context: &Context<'_>, args: &TopArgs) -> anyhow::Result<u8> {
         if !container.state.is_active() {
             continue;
         }
-        for line in crate::commands::top::rows(engine, &container.id)? {
+        for line in crate::commands::container::top::rows(engine, &container.id)? {
             let mut cells = line.trim_end().splitn(8, '\t').map(str::to_owned);
             let mut row: [String; 10] = Default::default();
             row[0] = service_of(&container).to_owned();

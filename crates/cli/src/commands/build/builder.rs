@@ -1,0 +1,69 @@
+//! `docker builder prune` and `docker buildx version`.
+
+use std::path::PathBuf;
+
+use tare_engine::Engine;
+use tare_engine::volumes::folder_size;
+
+use crate::output::{confirm, human, print_line};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Include internal/frontend images
+    #[arg(short, long)]
+    all: bool,
+    #[arg(long, hide = true)]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+    #[arg(long, hide = true)]
+    keep_storage: Option<String>,
+}
+
+/// Where the build cache is: `build.db`, cache mounts, downloads.
+pub(crate) fn cache_root(engine: &Engine) -> PathBuf {
+    engine.paths().root.join("build")
+}
+
+/// Bytes of the build cache, without layers that images share.
+pub(crate) fn size(engine: &Engine) -> u64 {
+    folder_size(&cache_root(engine))
+}
+
+/// `docker builder prune`.
+pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("builder prune"), args)?;
+    let kind = if line.all { "all build cache" } else { "all dangling build cache" };
+    if !line.force && !confirm(&format!("WARNING! This will remove {kind}."))? {
+        return Ok(0);
+    }
+    let freed = clear(session.engine()?)?;
+    print_line(&format!("Total:\t{}", human::size(freed)))?;
+    Ok(0)
+}
+
+/// Forgets every cached step and removes the layers that only the cache held. Returns the bytes freed.
+pub(crate) fn clear(engine: &Engine) -> anyhow::Result<u64> {
+    let root = cache_root(engine);
+    let held = folder_size(&root);
+    match std::fs::remove_dir_all(&root) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(anyhow::Error::new(error).context(format!("cannot remove {}", root.display())));
+        }
+        _ => {}
+    }
+    let images = engine.images()?;
+    images.unpin(None, "build")?;
+    Ok(held + images.collect_garbage()?)
+}
+
+/// `docker buildx version`.
+pub(crate) fn version(_: &Session, _: &[String]) -> anyhow::Result<u8> {
+    print_line(&format!(
+        "github.com/docker/buildx v0.29.1 (tare {})",
+        crate::commands::system::version::VERSION
+    ))?;
+    Ok(0)
+}

@@ -1,0 +1,373 @@
+//! `docker build`: flags to a [`Request`].
+
+pub(crate) mod builder;
+mod check;
+mod context;
+mod output;
+pub(crate) mod progress;
+
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use rustix::fd::AsFd as _;
+use tare_build::{
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
+    Secret, SecretSource, SshAgent,
+};
+use tare_engine::Engine;
+use tare_sys::interrupt::Interrupts;
+use tare_sys::signal::Signal;
+
+use crate::commands::container::run_flags::pair;
+use crate::commands::container::run_flags::storage::csv;
+use crate::error::Failure;
+use crate::output::{human, note, print_line};
+use crate::session::Session;
+use progress::{Mode, Printer};
+
+#[derive(clap::Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
+struct Line {
+    /// Add a custom host-to-IP mapping (format: "host:ip")
+    #[arg(long, value_name = "strings")]
+    add_host: Vec<String>,
+    /// Set build-time variables
+    #[arg(long, value_name = "stringArray")]
+    build_arg: Vec<String>,
+    /// Additional build contexts (e.g., name=path)
+    #[arg(long, value_name = "stringArray")]
+    build_context: Vec<String>,
+    /// Show the warnings of a build, and build nothing
+    #[arg(long)]
+    check: bool,
+    /// Name of the Dockerfile (default: "PATH/Dockerfile")
+    #[arg(short, long)]
+    file: Option<String>,
+    /// Write the image ID to a file
+    #[arg(long)]
+    iidfile: Option<String>,
+    /// Write build result metadata to a file
+    #[arg(long, value_name = "string")]
+    metadata_file: Option<String>,
+    /// Set metadata for an image
+    #[arg(long, value_name = "stringArray")]
+    label: Vec<String>,
+    /// Set the networking mode for the "RUN" instructions during build
+    #[arg(long, default_value = "default")]
+    network: String,
+    /// Do not use cache when building the image
+    #[arg(long)]
+    no_cache: bool,
+    /// Output destination (format: "type=local,dest=path")
+    #[arg(short, long, value_name = "stringArray")]
+    output: Vec<String>,
+    /// Set target platform for build
+    #[arg(long)]
+    platform: Option<String>,
+    /// Set type of progress output (auto, plain, tty, quiet)
+    #[arg(long, default_value = "auto")]
+    progress: String,
+    /// Always attempt to pull all referenced images
+    #[arg(long)]
+    pull: bool,
+    /// Suppress the build output and print image ID on success
+    #[arg(short, long)]
+    quiet: bool,
+    /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")
+    #[arg(long, value_name = "stringArray")]
+    secret: Vec<String>,
+    /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
+    #[arg(long, value_name = "stringArray")]
+    ssh: Vec<String>,
+    /// Shared memory size for build containers
+    #[arg(long)]
+    shm_size: Option<String>,
+    /// Image identifier (format: "[registry/]repository[:tag]")
+    #[arg(short, long, value_name = "stringArray")]
+    tag: Vec<String>,
+    /// Set the target build stage to build
+    #[arg(long)]
+    target: Option<String>,
+    /// Ulimit options
+    #[arg(long)]
+    ulimit: Vec<String>,
+    /// Allow extra privileged entitlement (e.g., "security.insecure")
+    #[arg(long)]
+    allow: Vec<String>,
+    #[command(flatten)]
+    ignored: Ignored,
+    /// Folder, git repository, archive or Dockerfile by URL or on stdin (-)
+    #[arg(value_name = "PATH | URL | -")]
+    context: String,
+}
+
+/// What BuildKit takes and does nothing with either, or what makes no difference to the image.
+#[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
+struct Ignored {
+    #[arg(long, hide = true)]
+    load: bool,
+    #[arg(long, hide = true)]
+    rm: bool,
+    #[arg(long, hide = true)]
+    force_rm: bool,
+    #[arg(long, hide = true)]
+    compress: bool,
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+    #[arg(long, short = 'D', hide = true)]
+    debug: bool,
+    #[arg(long, hide = true)]
+    cache_from: Vec<String>,
+    #[arg(long, hide = true)]
+    cache_to: Vec<String>,
+    #[arg(long, hide = true)]
+    attest: Vec<String>,
+    #[arg(long, hide = true)]
+    provenance: Option<String>,
+    #[arg(long, hide = true)]
+    sbom: Option<String>,
+    #[arg(long, hide = true)]
+    builder: Option<String>,
+    #[arg(long, hide = true)]
+    isolation: Option<String>,
+    #[arg(long, hide = true)]
+    security_opt: Vec<String>,
+    #[arg(long, short = 'm', hide = true)]
+    memory: Option<String>,
+    #[arg(long, hide = true)]
+    memory_swap: Option<String>,
+    #[arg(long, short = 'c', hide = true)]
+    cpu_shares: Option<String>,
+    #[arg(long, hide = true)]
+    cpu_period: Option<String>,
+    #[arg(long, hide = true)]
+    cpu_quota: Option<String>,
+    #[arg(long, hide = true)]
+    cpuset_cpus: Option<String>,
+    #[arg(long, hide = true)]
+    cpuset_mems: Option<String>,
+}
+
+/// `docker build`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("build"), args)?;
+    let engine = session.engine()?;
+    let mode = Mode::choose(&line.progress, line.quiet)?;
+    let outputs: Vec<_> = line.output.iter().map(|text| output::parse(text)).collect::<Result<_, _>>()?;
+    let mut request = request(engine, &line)?;
+    let checkout = context::fill(&mut request, &line.context, line.file.as_deref(), mode)?;
+    if line.check {
+        return check::main(&request);
+    }
+    let id = run(engine, &mut request, mode)?;
+    drop(checkout);
+    outputs.iter().try_for_each(|wanted| output::write(engine, &id, wanted))?;
+    if let Some(file) = &line.metadata_file {
+        let names: Vec<String> = request.tags.iter().map(|tag| tag.canonical().to_string()).collect();
+        let about = serde_json::json!({"containerimage.config.digest": id, "image.name": names.join(",")});
+        let text = serde_json::to_string_pretty(&about)?;
+        std::fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
+    }
+    if let Some(file) = &line.iidfile {
+        std::fs::write(file, &id).with_context(|| format!("cannot write {file}"))?;
+    }
+    // Standard output may be an archive's.
+    if line.quiet && outputs.iter().all(|wanted| *wanted == output::Wanted::Image) {
+        print_line(&id)?;
+    }
+    Ok(0)
+}
+
+/// Builds and returns the image ID.
+pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
+    // A build that was killed leaves its layer behind; nothing but the space is lost if that cannot be removed.
+    let _ = engine.images()?.sweep();
+    let printer = Printer::new(mode);
+    let interruption = Interruption::watch()?;
+    let outcome = tare_build::build(engine.images()?, request, &printer, &interruption.cancel);
+    printer.finish(request, &outcome);
+    match outcome {
+        Ok(outcome) => Ok(outcome.image_id.to_string()),
+        Err(error @ tare_build::Error::Cancelled) => Err(interruption.failure(&error)),
+        Err(error) => {
+            let (name, text) = (&request.dockerfile_name, &request.dockerfile);
+            if let Some(excerpt) = error.line().and_then(|line| tare_dockerfile::excerpt(name, text, line)) {
+                note(&excerpt);
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// From now on, and as long as it lives, the first Ctrl-C asks the build to end.
+struct Interruption {
+    interrupts: Interrupts,
+    cancel: Cancel,
+}
+
+impl Interruption {
+    fn watch() -> anyhow::Result<Interruption> {
+        let signals = [Signal::INT, Signal::TERM, Signal::HUP];
+        let interrupts = Interrupts::watch(&signals).context("cannot watch for signals")?;
+        let watched = interrupts.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")?;
+        Ok(Interruption { interrupts, cancel: Cancel::watching(watched) })
+    }
+
+    /// «build cancelled», with the exit code of the signal.
+    fn failure(&self, error: &tare_build::Error) -> anyhow::Error {
+        let signal = self.interrupts.take().ok().flatten().unwrap_or(Signal::INT);
+        let code = u8::try_from(128 + signal.number()).unwrap_or(130);
+        Failure::new(error.to_string()).with_code(code).into()
+    }
+}
+
+/// A request with what every build takes from this machine: the cache's place, the host's certificates and proxies,
+/// registries.
+pub(crate) fn base_request(engine: &Engine, dockerfile: String, context: Context) -> anyhow::Result<Request> {
+    let cache = crate::commands::build::builder::cache_root(engine);
+    let mut request = Request::new(dockerfile, context, cache, engine.paths().run.clone());
+    request.pull_options = crate::commands::pull_options()?;
+    request.host_trust = HostTrust {
+        ca_bundle: crate::commands::image::pull::ca_bundle(),
+        proxy_env: crate::commands::image::pull::proxies(),
+    };
+    Ok(request)
+}
+
+fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
+    let mut request = base_request(engine, String::new(), Context::Empty)?;
+    request.tags =
+        line.tag.iter().map(|tag| crate::commands::image::tag::reference(tag)).collect::<Result<_, _>>()?;
+    request.target.clone_from(&line.target);
+    for text in &line.build_arg {
+        // Without a value it is the environment's.
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (text.clone(), std::env::var(text).ok()),
+        };
+        request.build_args.insert(key, value);
+    }
+    request.labels = line.label.iter().map(|label| pair(label)).collect();
+    request.cache = if line.no_cache { CachePolicy::Ignore } else { CachePolicy::Use };
+    request.pull = if line.pull { PullPolicy::Always } else { PullPolicy::Missing };
+    request.platform =
+        crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
+    request.network = match line.network.as_str() {
+        "none" => BuildNetwork::None,
+        "" | "default" | "host" => BuildNetwork::Host,
+        other => {
+            return Err(Failure::new(format!("network mode {other:?} is not supported by the builder"))
+                .with_hint("use default, host or none")
+                .into());
+        }
+    };
+    for text in &line.add_host {
+        let (name, address) = text
+            .split_once('=')
+            .or_else(|| text.split_once(':'))
+            .ok_or_else(|| Failure::new(format!("invalid host {text}")))?;
+        request.extra_hosts.push((name.to_owned(), address.trim_matches(['[', ']']).to_owned()));
+    }
+    if let Some(text) = &line.shm_size {
+        let size = human::parse_size(text).ok_or_else(|| Failure::new(format!("invalid size: '{text}'")))?;
+        request.shm_size = Some(size);
+    }
+    request.secrets = line.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
+    request.ssh = line.ssh.iter().map(|text| ssh_agent(text)).collect::<Result<_, _>>()?;
+    for text in &line.build_context {
+        let (name, source) = text
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("invalid build context {text}: use name=path")))?;
+        request.contexts.insert(name.to_owned(), named_context(source)?);
+    }
+    if line.allow.iter().any(|what| what == "security.insecure") {
+        request.entitlements = Entitlements::Insecure;
+    }
+    Ok(request)
+}
+
+/// `id=x,src=file`, `id=x,env=NAME`, `id=NAME`.
+pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
+    let (mut id, mut file, mut variable) = (String::new(), None, None);
+    for field in csv(text) {
+        let (key, value) = pair(&field);
+        match key.as_str() {
+            "id" => id = value,
+            "src" | "source" => file = Some(PathBuf::from(value)),
+            "env" => variable = Some(value),
+            "type" if value == "env" => variable = variable.or_else(|| Some(id.clone())),
+            "type" => {}
+            other => return Err(Failure::new(format!("unexpected key '{other}' in secret {text}")).into()),
+        }
+    }
+    if id.is_empty() {
+        return Err(Failure::new(format!("secret {text}: id is missing")).into());
+    }
+    let source = match (file, variable) {
+        (Some(file), _) => {
+            if !file.is_file() {
+                return Err(Failure::new(format!("secret {id}: there is no file {}", file.display())).into());
+            }
+            SecretSource::File(file)
+        }
+        // Without either it is the variable of that name, else the file.
+        (None, None) if std::env::var_os(&id).is_none() && Path::new(&id).is_file() => {
+            SecretSource::File(PathBuf::from(&id))
+        }
+        (None, name) => {
+            let name = name.unwrap_or_else(|| id.clone());
+            let value = std::env::var(&name)
+                .map_err(|_| Failure::new(format!("secret {id}: the variable {name} is not set")))?;
+            SecretSource::Value(value.into_bytes())
+        }
+    };
+    Ok(Secret { id, source })
+}
+
+/// `default`, `id` or `id=socket`.
+fn ssh_agent(text: &str) -> anyhow::Result<SshAgent> {
+    let (id, socket) = match text.split_once('=') {
+        Some((id, path)) => (id, Some(PathBuf::from(path))),
+        None => (text, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from)),
+    };
+    let Some(socket) = socket.filter(|path| !path.as_os_str().is_empty()) else {
+        let failure = Failure::new(format!("--ssh {text}: no agent: SSH_AUTH_SOCK is not set"));
+        return Err(failure
+            .with_hint("eval $(ssh-agent) && ssh-add; with sudo: sudo --preserve-env=SSH_AUTH_SOCK")
+            .into());
+    };
+    let kind = std::fs::metadata(&socket).with_context(|| format!("--ssh {text}: {}", socket.display()))?;
+    if !kind.file_type().is_socket() {
+        return Err(Failure::new(format!("--ssh {text}: {} is no socket", socket.display()))
+            .with_hint("keys are not read from files: ssh-add them, and give the agent")
+            .into());
+    }
+    Ok(SshAgent { id: id.to_owned(), socket })
+}
+
+/// A folder, or `docker-image://name`.
+pub(crate) fn named_context(source: &str) -> anyhow::Result<NamedContext> {
+    if let Some(image) = source.strip_prefix("docker-image://") {
+        return Ok(NamedContext::Image(crate::commands::image::tag::reference(image)?));
+    }
+    let folder = std::path::absolute(source)?;
+    if !folder.is_dir() {
+        return Err(Failure::new(format!("build context {source} is no folder")).into());
+    }
+    Ok(NamedContext::Dir(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets() {
+        assert!(matches!(secret("id=PATH").unwrap().source, SecretSource::Value(_)));
+        assert!(matches!(secret("id=x,env=PATH").unwrap().source, SecretSource::Value(_)));
+        assert!(secret("id=x,src=/nonexistent").is_err());
+        assert!(secret("src=/etc/passwd").is_err());
+    }
+}

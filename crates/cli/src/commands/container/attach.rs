@@ -1,0 +1,43 @@
+//! `docker attach`.
+
+use tare_engine::attach::AttachOptions;
+use tare_monitor::attach::{Input, Output};
+
+use crate::attach::{self, Settings};
+use crate::commands::container::run;
+use crate::session::Session;
+use crate::terminal::DetachKeys;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Override the key sequence for detaching a container
+    #[arg(long, default_value = "")]
+    detach_keys: String,
+    /// Do not attach STDIN
+    #[arg(long)]
+    no_stdin: bool,
+    /// Proxy all received signals to the process
+    #[arg(long, value_name = "bool", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    /// Container
+    #[arg(value_name = "CONTAINER")]
+    name: String,
+}
+
+/// `docker attach`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("attach"), args)?;
+    let engine = session.engine()?;
+    let container = engine.container(&line.name)?;
+    let tty = container.config.tty;
+    let stdin = container.config.open_stdin && !line.no_stdin;
+    crate::terminal::require_input(tty, stdin)?;
+    let keys = DetachKeys::parse(&line.detach_keys)?;
+    let signals = attach::signals(tty, line.sig_proxy)?;
+    let options =
+        AttachOptions { stdin: if stdin { Input::Send } else { Input::None }, output: Output::Both };
+    let attachment = engine.attach(&container.id, options)?;
+    let settings =
+        Settings { stdin, stdout: true, stderr: true, tty, proxy: line.sig_proxy, keys, exited: None };
+    Ok(run::follow(engine, attachment, settings, &signals)?.unwrap_or(0))
+}

@@ -1,0 +1,129 @@
+//! `docker create`, and what `run` shares with it: flags to a container, its image pulled if need be.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use clap::Args;
+use tare_engine::{Created, Engine, Error};
+
+use crate::commands::container::run_flags::{ContainerFlags, Host, Requested};
+use crate::error::{Failure, as_own_failure, warn};
+use crate::output::{note, print_line};
+use crate::session::Session;
+
+/// Flags on the making of a container, beside those on the container.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct MakeFlags {
+    /// Write the container ID to the file
+    #[arg(long, value_name = "string")]
+    pub(crate) cidfile: Option<String>,
+    /// Pull image before creating (always, missing, never)
+    #[arg(long, value_name = "string", default_value = "missing")]
+    pub(crate) pull: String,
+    /// Suppress the pull output
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    make: MakeFlags,
+    #[command(flatten)]
+    container: ContainerFlags,
+}
+
+/// `docker create`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let path = session.path("create");
+    let line: Line = crate::flags::parse(&path, args)?;
+    let created = make(session, &path, &line.make, &line.container).map_err(as_own_failure)?;
+    print_line(&created.id)?;
+    Ok(0)
+}
+
+/// Creates the container that the flags ask for.
+pub(crate) fn make(
+    session: &Session,
+    path: &str,
+    make: &MakeFlags,
+    flags: &ContainerFlags,
+) -> anyhow::Result<Created> {
+    let directory = std::env::current_dir().context("cannot find the working directory")?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let requested = flags.resolve(path, &Host { variable: &variable, directory })?;
+    if let Some(file) = &make.cidfile
+        && std::path::Path::new(file).exists()
+    {
+        return Err(Failure::new(format!(
+            "container ID file found, make sure the other container isn't running or delete {file}"
+        ))
+        .into());
+    }
+    for warning in &requested.warnings {
+        warn(warning, None);
+    }
+    let engine = session.engine()?;
+    let created = create(engine, make, requested)?;
+    for warning in &created.warnings {
+        warn(&warning.message, warning.hint.as_deref());
+    }
+    if let Some(file) = &make.cidfile {
+        write_id(file, &created.id)?;
+    }
+    Ok(created)
+}
+
+fn write_id(file: &str, id: &str) -> anyhow::Result<()> {
+    let mut out = std::fs::File::create_new(file).with_context(|| format!("cannot create {file}"))?;
+    out.write_all(id.as_bytes()).with_context(|| format!("cannot write {file}"))
+}
+
+fn create(engine: &Engine, make: &MakeFlags, mut requested: Requested) -> anyhow::Result<Created> {
+    for from in &requested.volumes_from {
+        let other = engine.container(&from.container)?;
+        for mut mount in other.config.mounts {
+            if requested.config.mounts.iter().any(|own| own.target == mount.target) {
+                continue;
+            }
+            // What is anonymous there is shared here by its name, and stays that container's to remove.
+            if let tare_engine::config::MountSource::Anonymous { name } = mount.source {
+                mount.source =
+                    tare_engine::config::MountSource::Volume { name, nocopy: true, subpath: String::new() };
+            }
+            mount.readonly |= from.readonly;
+            requested.config.mounts.push(mount);
+        }
+    }
+    let pull =
+        |image: &str| crate::commands::pull_image(engine, image, &requested.config.platform, make.quiet);
+    match make.pull.as_str() {
+        "always" => pull(&requested.config.image)?,
+        "missing" | "never" => {}
+        other => {
+            let text = format!(
+                "invalid pull option: '{other}': must be one of \"always\", \"missing\" or \"never\""
+            );
+            return Err(Failure::new(text).into());
+        }
+    }
+    match engine.create(requested.config.clone()) {
+        Err(Error::NoSuchImage(image)) if make.pull == "missing" => {
+            let reference: Result<tare_oci::Reference, _> = image.parse();
+            let shown = reference.map_or_else(|_| image.clone(), |reference| with_tag(&reference));
+            note(&format!("Unable to find image '{shown}' locally"));
+            pull(&image)?;
+            Ok(engine.create(requested.config)?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn with_tag(reference: &tare_oci::Reference) -> String {
+    match (reference.tag(), reference.digest()) {
+        (None, None) => format!("{}:latest", reference.familiar()),
+        _ => reference.familiar(),
+    }
+}

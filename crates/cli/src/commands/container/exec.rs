@@ -1,0 +1,190 @@
+//! `docker exec`: the process is a child of this one; nothing stands between it and the terminal.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStringExt as _;
+
+use anyhow::Context as _;
+use rustix::fd::{AsFd as _, OwnedFd};
+use tare_engine::Engine;
+use tare_engine::exec::{Bond, ExecConfig, Executing};
+use tare_runtime::Stdio;
+use tare_sys::exec::ExecArgs;
+use tare_sys::selfexe;
+use tare_sys::signal::Signal;
+
+use crate::attach::{self, Channel, Ended, Peer, Settings};
+use crate::commands::container::run::exit_code;
+use crate::commands::container::run_flags::{Host, environment};
+use crate::error::Failure;
+use crate::session::Session;
+use crate::terminal::{self, DetachKeys, RawMode};
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Detached mode: run command in the background
+    #[arg(short, long)]
+    detach: bool,
+    /// Override the key sequence for detaching a container
+    #[arg(long, default_value = "")]
+    detach_keys: String,
+    /// Set environment variables
+    #[arg(short, long, value_name = "list")]
+    env: Vec<String>,
+    /// Read in a file of environment variables
+    #[arg(long, value_name = "list")]
+    env_file: Vec<String>,
+    /// Keep STDIN open even if not attached
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give extended privileges to the command
+    #[arg(long)]
+    privileged: bool,
+    /// Allocate a pseudo-TTY
+    #[arg(short, long)]
+    tty: bool,
+    /// Username or UID (format: "<name|uid>[:<group|gid>]")
+    #[arg(short, long)]
+    user: Option<String>,
+    /// Working directory inside the container
+    #[arg(short, long)]
+    workdir: Option<String>,
+    /// Container and command
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CONTAINER COMMAND [ARG...]")]
+    words: Vec<String>,
+}
+
+/// Goes on as the same program from a read-only mount that is attached nowhere: for a moment this process is one of the
+/// container's, which must not get to write to our binary through `/proc/PID/exe` (CVE-2019-5736).
+fn protect() -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() || selfexe::is_protected().context("look at /proc/self/exe")? {
+        return Ok(());
+    }
+    let variables = std::env::vars_os().map(|(name, value)| {
+        let mut entry = name;
+        entry.push("=");
+        entry.push(value);
+        entry.into_vec()
+    });
+    let args = ExecArgs::new(std::env::args_os().map(OsString::into_vec), variables)
+        .context("a NUL byte in the arguments")?;
+    Err(selfexe::reexec(&args)).context("cannot execute tare from a read-only mount")
+}
+
+/// `docker exec`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let path = session.path("exec");
+    let line: Line = crate::flags::parse(&path, args)?;
+    crate::flags::refuse_leading_flag(&path, &line.words)?;
+    let (name, argv) = match line.words.split_first() {
+        Some((name, argv)) if !argv.is_empty() => (name, argv),
+        _ => {
+            let text = format!(
+                "{}: '{path}' requires at least 2 arguments\n\nUsage:  {path} [OPTIONS] CONTAINER COMMAND [ARG...]\n\n\
+                 Run '{path} --help' for more information",
+                session.program
+            );
+            return Err(Failure::usage(1, text).into());
+        }
+    };
+    if !line.detach {
+        terminal::require_input(line.tty, line.interactive)?;
+    }
+    let config = ExecConfig {
+        argv: argv.to_vec(),
+        env: env(&line)?,
+        user: line.user.clone().unwrap_or_default(),
+        working_dir: line.workdir.clone().unwrap_or_default(),
+        tty: line.tty && !line.detach,
+        privileged: line.privileged,
+    };
+    protect()?;
+    let engine = session.engine()?;
+    if line.detach {
+        engine.exec(name, &config, null_streams()?, Bond::Detached)?;
+        return Ok(0);
+    }
+    if !config.tty {
+        let executing = engine.exec(name, &config, own_streams(line.interactive)?, Bond::Tied)?;
+        return Ok(exit_code(engine.wait_exec(&executing)));
+    }
+    let signals = attach::signals(true, false)?;
+    let executing = engine.exec(name, &config, Stdio::Terminal, Bond::Tied)?;
+    on_terminal(engine, &executing, line.interactive, DetachKeys::parse(&line.detach_keys)?, &signals)
+}
+
+fn env(line: &Line) -> anyhow::Result<Vec<String>> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let host = Host { variable: &variable, directory: std::path::PathBuf::new() };
+    let mut env = Vec::new();
+    for file in &line.env_file {
+        for text in environment::read(file)? {
+            environment::push(&mut env, &text, &host)?;
+        }
+    }
+    for text in &line.env {
+        environment::push(&mut env, text, &host)?;
+    }
+    Ok(env)
+}
+
+/// This process's own streams; stdin only with `-i`.
+fn own_streams(interactive: bool) -> anyhow::Result<Stdio> {
+    let stdin = if interactive { std::io::stdin().as_fd().try_clone_to_owned()? } else { null()? };
+    Ok(Stdio::Streams {
+        stdin,
+        stdout: std::io::stdout().as_fd().try_clone_to_owned()?,
+        stderr: std::io::stderr().as_fd().try_clone_to_owned()?,
+    })
+}
+
+fn null_streams() -> anyhow::Result<Stdio> {
+    Ok(Stdio::Streams { stdin: null()?, stdout: null()?, stderr: null()? })
+}
+
+fn null() -> anyhow::Result<OwnedFd> {
+    let file =
+        std::fs::File::options().read(true).write(true).open("/dev/null").context("cannot open /dev/null")?;
+    Ok(file.into())
+}
+
+/// The terminal's master side at the other end of the attach loop.
+struct Terminal<'a>(&'a OwnedFd);
+
+impl Peer for Terminal<'_> {
+    // A terminal whose process just ended takes no size.
+    fn resize(&self, rows: u16, columns: u16) {
+        let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let _ = rustix::termios::tcsetwinsize(self.0, size);
+    }
+
+    fn signal(&self, _: Signal) {}
+}
+
+fn on_terminal(
+    engine: &Engine,
+    executing: &Executing,
+    interactive: bool,
+    keys: DetachKeys,
+    signals: &tare_sys::signal::SignalFd,
+) -> anyhow::Result<u8> {
+    let master = executing.terminal.as_ref().context("the process was given no terminal")?;
+    let raw = if interactive && std::io::stdin().is_terminal() { RawMode::enter()? } else { None };
+    let settings = Settings {
+        stdin: interactive,
+        stdout: true,
+        stderr: true,
+        tty: true,
+        proxy: false,
+        keys,
+        exited: Some(executing.pidfd.try_clone()?),
+    };
+    let channel = Channel::Terminal(master.try_clone()?);
+    let ended = attach::run(channel, settings, signals, &Terminal(master));
+    drop(raw);
+    match ended? {
+        Ended::Closed => Ok(exit_code(engine.wait_exec(executing))),
+        Ended::Detached => Ok(0),
+        Ended::Signalled(signal) => Ok(exit_code(128 + signal.number())),
+    }
+}

@@ -1,0 +1,208 @@
+//! `docker run`: create, attach, start, wait.
+
+use tare_engine::Engine;
+use tare_engine::attach::{AttachOptions, Attachment};
+use tare_monitor::attach::{Input, Output};
+use tare_sys::signal::{Signal, SignalFd};
+
+use crate::attach::{self, Channel, Ended, Peer, Settings};
+use crate::commands::container::create::{self, MakeFlags};
+use crate::commands::container::run_flags::ContainerFlags;
+use crate::error::{Failure, as_own_failure};
+use crate::output::print_line;
+use crate::session::Session;
+use crate::terminal::{self, DetachKeys, RawMode};
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Run container in background and print container ID
+    #[arg(short, long)]
+    detach: bool,
+    /// Override the key sequence for detaching a container
+    #[arg(long, value_name = "string", default_value = "")]
+    detach_keys: String,
+    /// Proxy received signals to the process
+    #[arg(long, value_name = "bool", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    #[command(flatten)]
+    make: MakeFlags,
+    #[command(flatten)]
+    container: ContainerFlags,
+}
+
+/// `docker run`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let path = session.path("run");
+    let line: Line = crate::flags::parse(&path, args)?;
+    let keys = DetachKeys::parse(&line.detach_keys)?;
+    let process = &line.container.process;
+    let wishes = Wishes::of(&process.attach, process.interactive);
+    if !line.detach {
+        terminal::require_input(process.tty, wishes.stdin)?;
+    }
+    let created = create::make(session, &path, &line.make, &line.container).map_err(as_own_failure)?;
+    let engine = session.engine()?;
+    let remove = line.container.lifecycle.rm;
+    if line.detach {
+        let started = engine.start(&created.id).inspect(|()| {
+            show_notes(engine, &created.id, 0);
+        });
+        return finish(engine, &created.id, remove, started.map_err(anyhow::Error::from)).and_then(|()| {
+            print_line(&created.id)?;
+            Ok(0)
+        });
+    }
+    let signals = attach::signals(process.tty, line.sig_proxy)?;
+    let options =
+        AttachOptions { stdin: if wishes.stdin { Input::Send } else { Input::None }, output: Output::Both };
+    let attachment = match engine.start_attached(&created.id, options) {
+        Ok(attachment) => attachment,
+        Err(error) => {
+            return finish(engine, &created.id, remove, Err(error.into())).map(|()| 0);
+        }
+    };
+    let settings = Settings {
+        stdin: wishes.stdin,
+        stdout: wishes.stdout,
+        stderr: wishes.stderr,
+        tty: process.tty,
+        proxy: line.sig_proxy,
+        keys,
+        exited: None,
+    };
+    let code = follow(engine, attachment, settings, &signals)?;
+    if let Some(code) = code
+        && remove
+    {
+        engine.auto_remove(&created.id)?;
+        return Ok(code);
+    }
+    Ok(code.unwrap_or(0))
+}
+
+/// A container that could not start goes at once if it was to go at its end.
+fn finish(engine: &Engine, id: &str, remove: bool, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    let Err(error) = outcome else { return Ok(()) };
+    if remove {
+        engine.auto_remove(id)?;
+    }
+    Err(as_own_failure(error))
+}
+
+/// Which streams to attach.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    pub(crate) stdin: bool,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+impl Wishes {
+    /// `-a` if given; else both outputs, and the input with `-i`.
+    pub(crate) fn of(attach: &[String], interactive: bool) -> Wishes {
+        let has = |name: &str| attach.iter().any(|stream| stream.eq_ignore_ascii_case(name));
+        if attach.is_empty() {
+            return Wishes { stdin: interactive, stdout: true, stderr: true };
+        }
+        Wishes { stdin: has("stdin"), stdout: has("stdout"), stderr: has("stderr") }
+    }
+}
+
+/// The container at the other end of an attach loop.
+struct Container<'a> {
+    engine: &'a Engine,
+    id: String,
+}
+
+impl Peer for Container<'_> {
+    // A container that just ended has no terminal to resize and no process to signal.
+    fn resize(&self, rows: u16, columns: u16) {
+        let _ = self.engine.resize(&self.id, rows, columns);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let _ = self.engine.kill(&self.id, &signal.name());
+    }
+}
+
+/// Runs the attach loop to its end; the container's exit code, or `None` if the user detached.
+pub(crate) fn follow(
+    engine: &Engine,
+    mut attachment: Attachment,
+    settings: Settings,
+    signals: &SignalFd,
+) -> anyhow::Result<Option<u8>> {
+    let peer = Container { engine, id: attachment.id().to_owned() };
+    let shown = show_notes(engine, &peer.id, 0);
+    let raw = if settings.tty && settings.stdin { RawMode::enter()? } else { None };
+    let proxied = settings.proxy && !settings.tty;
+    let stream = attachment.stream.try_clone()?;
+    let channel = if attachment.terminal { Channel::Raw(stream) } else { Channel::Framed(stream) };
+    let ended = attach::run(channel, settings, signals, &peer);
+    drop(raw);
+    match ended? {
+        Ended::Detached => {
+            crate::output::note("");
+            Ok(None)
+        }
+        Ended::Signalled(_) if proxied => Err(insisted(engine, &peer.id).into()),
+        Ended::Signalled(signal) => {
+            Err(Failure::silent(u8::try_from(128 + signal.number()).unwrap_or(255)).into())
+        }
+        Ended::Closed => {
+            let exit = attachment.wait()?;
+            show_notes(engine, &peer.id, shown);
+            if let Some(cause) = (exit.code != 0).then(|| engine.diagnose(&peer.id)).flatten() {
+                crate::error::warn(&cause.message, cause.hint.as_deref());
+            }
+            Ok(Some(exit_code(exit.code)))
+        }
+    }
+}
+
+/// What to say when the user pressed Ctrl-C until the container was left alone: it runs on.
+fn insisted(engine: &Engine, id: &str) -> Failure {
+    let failure = Failure::usage(1, "\ngot 3 SIGTERM/SIGINTs, forcefully exiting");
+    match engine.container(id) {
+        Ok(container) if container.state.is_active() => failure.with_hint(format!(
+            "the container runs on, for its first process ignores the signal: `tare stop {}`; `run --init` hands signals on",
+            container.name
+        )),
+        _ => failure,
+    }
+}
+
+/// Prints the remarks of a container's monitor after the first `shown` ones; returns how many there are.
+fn show_notes(engine: &Engine, id: &str, shown: usize) -> usize {
+    // With --rm the container may be gone already, and its remarks with it.
+    let Ok(container) = engine.container(id) else { return shown };
+    for remark in container.notes.iter().skip(shown) {
+        crate::error::warn(&remark.message, remark.hint.as_deref());
+    }
+    container.notes.len()
+}
+
+/// An exit code as this process can give it.
+pub(crate) fn exit_code(code: i32) -> u8 {
+    u8::try_from(code & 0xff).unwrap_or(255)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attached_streams() {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(Wishes::of(&[], true), Wishes { stdin: true, stdout: true, stderr: true });
+        assert_eq!(
+            Wishes::of(&list(&["STDERR"]), true),
+            Wishes { stdin: false, stdout: false, stderr: true }
+        );
+    }
+
+    #[test]
+    fn exit_codes_wrap_like_the_kernels() {
+        assert_eq!((exit_code(137), exit_code(256), exit_code(-1)), (137, 0, 255));
+    }
+}

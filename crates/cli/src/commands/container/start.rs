@@ -1,0 +1,54 @@
+//! `docker start`.
+
+use tare_engine::attach::AttachOptions;
+use tare_monitor::attach::{Input, Output};
+
+use crate::attach::{self, Settings};
+use crate::commands::container::run;
+use crate::commands::each::each;
+use crate::error::Failure;
+use crate::session::Session;
+use crate::terminal::DetachKeys;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Attach STDOUT/STDERR and forward signals
+    #[arg(short, long)]
+    attach: bool,
+    /// Attach container's STDIN
+    #[arg(short, long)]
+    interactive: bool,
+    /// Override the key sequence for detaching a container
+    #[arg(long, default_value = "")]
+    detach_keys: String,
+    /// Containers
+    #[arg(required = true, value_name = "CONTAINER")]
+    names: Vec<String>,
+}
+
+/// `docker start`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("start"), args)?;
+    let engine = session.engine()?;
+    if !line.attach && !line.interactive {
+        return each(&line.names, |name| Ok(engine.start(name)?));
+    }
+    let [name] = line.names.as_slice() else {
+        return Err(Failure::new("you cannot start and attach multiple containers at once").into());
+    };
+    let container = engine.container(name)?;
+    let tty = container.config.tty;
+    let stdin = line.interactive && container.config.open_stdin;
+    crate::terminal::require_input(tty, stdin)?;
+    let signals = attach::signals(tty, true)?;
+    let options =
+        AttachOptions { stdin: if stdin { Input::Send } else { Input::None }, output: Output::Both };
+    let attachment = engine.start_attached(&container.id, options)?;
+    let keys = DetachKeys::parse(&line.detach_keys)?;
+    let settings = Settings { stdin, stdout: true, stderr: true, tty, proxy: true, keys, exited: None };
+    let code = run::follow(engine, attachment, settings, &signals)?;
+    if code.is_some() && container.config.auto_remove {
+        engine.auto_remove(&container.id)?;
+    }
+    Ok(code.unwrap_or(0))
+}

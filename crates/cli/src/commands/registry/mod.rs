@@ -1,0 +1,5 @@
+//! Registries: logins, manifests, search.
+
+pub(crate) mod login;
+pub(crate) mod manifest;
+pub(crate) mod search;

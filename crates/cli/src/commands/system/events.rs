@@ -1,0 +1,214 @@
+//! `docker events`.
+
+use gotmpl::MissingKey;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::inotify;
+use tare_api::EventMessage;
+use tare_engine::event::Event;
+
+use crate::filters::Filters;
+use crate::output::print_line;
+use crate::output::template::{Format, value};
+use crate::session::Session;
+
+#[derive(clap::Parser)]
+struct Line {
+    /// Filter output based on conditions provided
+    #[arg(short, long)]
+    filter: Vec<String>,
+    /// Format output using a custom template
+    #[arg(long)]
+    format: Option<String>,
+    /// Show all events created since timestamp
+    #[arg(long)]
+    since: Option<String>,
+    /// Stream events until this timestamp
+    #[arg(long)]
+    until: Option<String>,
+}
+
+const KEYS: [&str; 10] =
+    ["container", "event", "image", "label", "network", "type", "volume", "daemon", "scope", "plugin"];
+
+/// `docker events`.
+pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let line: Line = crate::flags::parse(&session.path("events"), args)?;
+    let filters = Filters::parse(&line.filter, &KEYS)?;
+    let style = Style::of(line.format.as_deref())?;
+    let nanos = |text: &String| {
+        crate::commands::container::logs::time(text)
+            .map(|at| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))
+    };
+    let since = line.since.as_ref().map(nanos).transpose()?;
+    let until = line.until.as_ref().map(nanos).transpose()?;
+    let engine = session.engine()?;
+    std::fs::create_dir_all(&engine.paths().run)?;
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    let interest = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
+    inotify::add_watch(&watch, &engine.paths().run, interest)?;
+    let (past, mut reader) = engine.events(since)?;
+    let show = |event: &Event| -> anyhow::Result<()> {
+        let message = EventMessage::new(event);
+        if until.is_some_and(|until| event.time_nano > until) || !matches(&message, &filters) {
+            return Ok(());
+        }
+        print_line(&style.line(&message)?)
+    };
+    past.iter().try_for_each(show)?;
+    loop {
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        let left = until.map(|until| until - now);
+        if left.is_some_and(|left| left <= 0) {
+            return Ok(0);
+        }
+        wait(&watch, left)?;
+        reader.read()?.iter().try_for_each(show)?;
+    }
+}
+
+/// Waits for a change in the folder, at most so many nanoseconds.
+fn wait(watch: &rustix::fd::OwnedFd, left: Option<i64>) -> anyhow::Result<()> {
+    let bound = left.map(|left| Timespec { tv_sec: left / 1_000_000_000, tv_nsec: left % 1_000_000_000 });
+    match rustix::event::poll(&mut [PollFd::new(watch, PollFlags::IN)], bound.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    let mut drain = [0u8; 4096];
+    while rustix::io::read(watch, &mut drain).is_ok_and(|count| count > 0) {}
+    Ok(())
+}
+
+/// How an event is shown.
+enum Style {
+    Plain,
+    Json,
+    Template(Format),
+}
+
+impl Style {
+    fn of(format: Option<&str>) -> anyhow::Result<Style> {
+        Ok(match format.map(str::trim) {
+            None | Some("") => Style::Plain,
+            Some("json" | "{{json .}}" | "{{ json . }}") => Style::Json,
+            Some(source) => Style::Template(Format::parse(source, MissingKey::Invalid)?),
+        })
+    }
+
+    fn line(&self, message: &EventMessage) -> anyhow::Result<String> {
+        match self {
+            Style::Plain => Ok(plain(message)),
+            Style::Json => Ok(serde_json::to_string(message)?),
+            Style::Template(template) => template.render(&value(&fields(message))),
+        }
+    }
+}
+
+/// An event under the names that Docker's templates have, which are not those of its JSON.
+fn fields(message: &EventMessage) -> serde_json::Value {
+    serde_json::json!({
+        "Type": message.kind,
+        "Action": message.action,
+        "Actor": message.actor,
+        "Scope": message.scope,
+        "Time": message.time,
+        "TimeNano": message.time_nano,
+        "Status": message.status.as_deref().unwrap_or_default(),
+        "ID": message.id.as_deref().unwrap_or_default(),
+        "From": message.from.as_deref().unwrap_or_default(),
+    })
+}
+
+/// Docker's rules: the beginning of an id or name for objects, whole words for all else.
+fn matches(message: &EventMessage, filters: &Filters) -> bool {
+    let attribute = |key: &str| message.actor.attributes.get(key).map_or("", String::as_str);
+    let object = |kind: &str| {
+        filters.any(kind, |wanted| {
+            message.kind == kind
+                && (message.actor.id.starts_with(wanted) || attribute("name").starts_with(wanted))
+        })
+    };
+    let image = if message.kind == "image" { attribute("name") } else { attribute("image") };
+    filters.any("type", |kind| kind == message.kind)
+        && filters.any("event", |action| {
+            message.action == action || message.action.starts_with(&format!("{action}:"))
+        })
+        && filters.any("scope", |scope| scope == message.scope)
+        && filters.labels(&message.actor.attributes)
+        && object("container")
+        && object("volume")
+        && object("network")
+        && filters.any("image", |wanted| {
+            [image, &message.actor.id].into_iter().any(|name| name == wanted || untagged(name) == wanted)
+        })
+}
+
+/// A name without its tag.
+fn untagged(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+fn plain(message: &EventMessage) -> String {
+    let attributes: Vec<String> =
+        message.actor.attributes.iter().map(|(key, text)| format!("{key}={text}")).collect();
+    let at =
+        jiff::Timestamp::from_nanosecond(message.time_nano.into()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let at = at.to_zoned(jiff::tz::TimeZone::system());
+    let zone = if at.offset().is_zero() { "Z".to_owned() } else { at.strftime("%:z").to_string() };
+    let at = at.strftime("%Y-%m-%dT%H:%M:%S.%9f");
+    format!("{at}{zone} {} {} {} ({})", message.kind, message.action, message.actor.id, attributes.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tare_engine::event::{Action, Kind};
+
+    fn message(kind: Kind, action: Action, id: &str, attributes: &[(&str, &str)]) -> EventMessage {
+        let attributes = attributes.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
+        EventMessage::new(&Event::now(kind, action, id, attributes.collect()))
+    }
+
+    fn passes(message: &EventMessage, flags: &[&str]) -> bool {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        matches(message, &Filters::parse(&flags, &KEYS).unwrap())
+    }
+
+    #[test]
+    fn filters_are_dockers() {
+        let attributes = [("image", "busybox:1"), ("name", "web"), ("tier", "front")];
+        let healthy = message(Kind::Container, Action::Healthy, "abc", &attributes);
+        for flags in [
+            &["container=we", "type=container"][..],
+            &["container=ab", "container=other"],
+            &["event=health_status"],
+            &["event=health_status: healthy"],
+            &["image=busybox"],
+            &["image=busybox:1", "label=tier=front", "label=tier"],
+            &["scope=local"],
+        ] {
+            assert!(passes(&healthy, flags), "{flags:?}");
+        }
+        for flags in
+            [&["container=eb"][..], &["event=health"], &["image=busy"], &["label=tier=back"], &["volume=we"]]
+        {
+            assert!(!passes(&healthy, flags), "{flags:?}");
+        }
+        let tagged = message(Kind::Image, Action::Tag, "sha256:ab", &[("name", "local:5000/web")]);
+        assert!(passes(&tagged, &["image=local:5000/web", "type=image"]));
+    }
+
+    #[test]
+    fn templates_have_dockers_fields() {
+        let style = Style::of(Some("{{.Type}} {{.Status}} {{.From}} {{.Actor.Attributes.name}}")).unwrap();
+        let attributes = [("image", "busybox"), ("name", "web")];
+        let died = message(Kind::Container, Action::Die, "abc", &attributes);
+        assert_eq!(style.line(&died).unwrap(), "container die busybox web");
+        let json = Style::of(Some("{{json .}}")).unwrap().line(&died).unwrap();
+        assert!(json.starts_with(
+            r#"{"status":"die","id":"abc","from":"busybox","Type":"container","Action":"die","#
+        ));
+    }
+}
