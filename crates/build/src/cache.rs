@@ -63,7 +63,9 @@ impl Cache {
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
         let path = root.join("build.db");
         if !path.exists() {
-            std::fs::create_dir_all(root).at("make", root)?;
+            use std::os::unix::fs::DirBuilderExt as _;
+            // Steps' results and caches, with what they were given: for nobody else on the host.
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root).at("make", root)?;
         }
         let open = || -> rusqlite::Result<Connection> {
             let db = Connection::open(&path)?;

@@ -141,7 +141,7 @@ impl Drop for ContextFolder {
 /// A new folder, of root alone, in `parent`.
 pub(crate) fn temporary(parent: &Path) -> Result<PathBuf, Error> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::create_dir_all(parent).at("make", parent)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).at("make", parent)?;
     for number in 0_u32.. {
         let path = parent.join(format!("{}-{number}", std::process::id()));
         match std::fs::DirBuilder::new().mode(0o700).create(&path) {

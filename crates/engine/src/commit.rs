@@ -91,7 +91,7 @@ impl Engine {
             images.find(&record.image_id)?.ok_or_else(|| Error::NoSuchImage(record.image_id.clone()))?;
         let staging = images.new_layer()?;
         let upper = self.upper(&record);
-        crate::volumes::make_folder(upper.folder(), 0o755)?;
+        crate::private::make_shown(upper.folder(), 0o755)?;
         copy_folder(&upper, Path::new(""), staging.diff())?;
         let layer = staging.commit()?;
         let now = Timestamp::now().to_string();

@@ -55,7 +55,7 @@ impl Engine {
         let record = self.store_new(config, &image, userns)?;
         for name in anonymous_volumes(&record.config) {
             // Where this fails, the start tries again and tells.
-            let _ = volumes::make_folder(&self.volume_path(name), 0o755);
+            let _ = crate::private::make_shown(&self.volume_path(name), 0o755);
             self.emit(Kind::Volume, Action::Create, name, &[("driver", "local")]);
         }
         self.emit_container(Action::Create, &record, &[]);
@@ -111,7 +111,7 @@ impl Engine {
                 tx.put_container(&record.id, &record.name, &record.image_id, &record)?;
                 // In one transaction with the container: there is no moment in which nobody owns them. Nor the folder,
                 // since those without a record are looked for under the same lock.
-                volumes::make_folder(&self.folder(&record.id), 0o710)?;
+                crate::private::make_private(&self.folder(&record.id))?;
                 for name in anonymous_volumes(&record.config) {
                     tx.put_volume(name, &Volume::anonymous(name))?;
                 }

@@ -28,6 +28,7 @@ pub mod logs;
 mod mounts;
 pub mod networks;
 mod prepare;
+mod private;
 mod reconcile;
 mod remove;
 mod start;
@@ -103,7 +104,7 @@ impl Engine {
     /// # Errors
     /// I/O and database errors.
     pub fn open(options: Options) -> Result<Self> {
-        let store = StateStore::open(&options.paths.root)?;
+        let store = StateStore::open(&options.paths)?;
         Ok(Self { options, store, images: OnceLock::new(), converged: OnceLock::new() })
     }
 
@@ -111,6 +112,16 @@ impl Engine {
     #[must_use]
     pub fn paths(&self) -> &Paths {
         &self.options.paths
+    }
+
+    /// A folder for this boot's files, for the owner alone.
+    ///
+    /// # Errors
+    /// Its making.
+    pub fn make_run_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.paths().run.join(name);
+        private::make_private(&folder)?;
+        Ok(folder)
     }
 
     /// The image store, opened at first use.

@@ -66,7 +66,7 @@ impl Engine {
             let data = self.volume_path(name);
             if let MountSource::Anonymous { .. } = mount.source {
                 // Missing when whoever created the container was killed right after.
-                crate::volumes::make_folder(&data, 0o755)?;
+                crate::private::make_shown(&data, 0o755)?;
             }
             if is_empty(&data) || filling(&data).exists() {
                 self.fill(record, &data, &mount.target)?;

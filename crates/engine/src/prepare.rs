@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tare_monitor::event::{MountedVolume, Telling};
@@ -22,6 +22,7 @@ use crate::config::{ContainerConfig, NamespaceMode, NetworkMode, Protocol, Resta
 use crate::container::{EndpointState, Record};
 use crate::error::{Error, Result};
 use crate::networks::{Network, host_gateway};
+use crate::private;
 
 const LOG_SIZE: u64 = 10 << 20;
 const LOG_FILES: u32 = 3;
@@ -50,7 +51,7 @@ impl Engine {
     ) -> Result<MonitorSpec> {
         let root = self.root_fs(record);
         for folder in [&root.upper, &root.work] {
-            crate::volumes::make_folder(folder, 0o755)?;
+            crate::private::make_shown(folder, 0o755)?;
         }
         self.fill_volumes(record)?;
         let runtime = self.runtime_spec(record, root)?;
@@ -170,9 +171,9 @@ impl Engine {
         };
         let folder = self.folder(&owner.id);
         if owner.id == record.id {
-            write(&folder.join("hostname"), &format!("{hostname}\n"))?;
-            write(&folder.join("hosts"), &hosts(record, hostname))?;
-            write(&folder.join("resolv.conf"), &self.resolv_conf(&record.config))?;
+            private::write_shown(&folder.join("hostname"), &format!("{hostname}\n"))?;
+            private::write_shown(&folder.join("hosts"), &hosts(record, hostname))?;
+            private::write_shown(&folder.join("resolv.conf"), &self.resolv_conf(&record.config))?;
         }
         let taken = |target: &str| record.config.mounts.iter().any(|m| m.target == target);
         Ok(["hostname", "hosts", "resolv.conf"]
@@ -267,10 +268,6 @@ impl Engine {
             aliases,
         })
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(Error::io("write", path))
 }
 
 fn hostname(record: &Record) -> String {

@@ -71,7 +71,7 @@ impl Engine {
             })?;
         }
         let run_folder = self.run_folder(&record.id);
-        crate::volumes::make_folder(&run_folder, 0o710)?;
+        crate::private::make_private(&run_folder)?;
         let spec = self.prepare(&record, &networks)?;
         let path = self.folder(&record.id).join("monitor.json");
         spec.write(&path)?;

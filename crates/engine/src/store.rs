@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
+use crate::{Paths, private};
 
 /// Bumped when a table changes; see [`SCHEMA`].
 const VERSION: i64 = 1;
@@ -43,20 +44,15 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 }
 
 impl StateStore {
-    /// Opens, and makes if need be, `state.db` under `root`.
+    /// Opens, and makes if need be, `state.db` under the root.
     ///
     /// # Errors
     /// [`Error::Io`] for the folder, [`Error::Database`] for the file.
-    pub(crate) fn open(root: &Path) -> Result<Self> {
-        let path = root.join("state.db");
+    pub(crate) fn open(paths: &Paths) -> Result<Self> {
+        let path = paths.root.join("state.db");
+        private::secure(paths, &path)?;
         let fail = |source| Error::Database { path: path.clone(), source };
-        let connection = match Connection::open(&path) {
-            Ok(connection) => connection,
-            Err(_) => {
-                std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
-                Connection::open(&path).map_err(fail)?
-            }
-        };
+        let connection = Connection::open(&path).map_err(fail)?;
         connection.busy_timeout(Duration::from_secs(20)).map_err(fail)?;
         // The last one out would else copy the whole log back and sync, in every single command; and the first
         // one in reads the whole log, so it is kept short.

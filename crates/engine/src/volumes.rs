@@ -1,7 +1,7 @@
 //! Volumes: folders under `volumes/<name>/_data`, with a record each.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -116,7 +116,7 @@ impl Engine {
         let data = self.volume_path(name);
         if let Some(device) = options.get("device") {
             let parent = data.parent().unwrap_or(&data);
-            make_folder(parent, 0o701)?;
+            crate::private::make_private(parent)?;
             return match std::os::unix::fs::symlink(device, &data) {
                 Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
                     Err(Error::io("link volume to", device)(e))
@@ -124,7 +124,7 @@ impl Engine {
                 _ => Ok(()),
             };
         }
-        make_folder(&data, 0o755)
+        crate::private::make_shown(&data, 0o755)
     }
 
     /// All volumes, by name.
@@ -231,11 +231,6 @@ pub(crate) fn volume_name(source: &MountSource) -> Option<&str> {
         MountSource::Volume { name, .. } | MountSource::Anonymous { name } => Some(name),
         MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
     }
-}
-
-/// Makes a folder and its parents.
-pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(Error::io("create", path))
 }
 
 /// Makes a missing bind source, owned by the owner of the nearest folder that exists: Docker leaves root's folders in

@@ -1,7 +1,8 @@
 //! The store itself: its folders and its database connection.
 
 use std::fmt;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,12 +33,9 @@ impl Store {
     /// Opens the store, making it if it is not there.
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("image.db");
-        if !path.exists() {
-            // Layers hold setuid files with holes long since mended: not for every user of the host to run.
-            for dir in [root.to_owned(), root.join("blobs/sha256"), root.join("layers"), root.join("staging")]
-            {
-                std::fs::DirBuilder::new().recursive(true).mode(0o711).create(&dir).at("make", &dir)?;
-            }
+        // The mode of the database tells whether the rest was seen to.
+        if path.metadata().map_or(true, |meta| meta.mode() & 0o077 != 0) {
+            make_private(root, &path)?;
         }
         let db = Mutex::new(db::open(&path)?);
         Ok(Self(Arc::new(Inner { root: root.to_owned(), db, privilege: Privilege::of_this_process() })))
@@ -74,4 +72,28 @@ impl Store {
     pub(crate) fn layer_dir(&self, diff_id: &Digest) -> PathBuf {
         self.0.root.join("layers").join(diff_id.hex())
     }
+}
+
+/// Makes what is missing, and takes it from the other users of the host: layers hold setuid files with holes long since
+/// mended, and an older tare let others pass.
+fn make_private(root: &Path, database: &Path) -> Result<()> {
+    let mut make = DirBuilder::new();
+    make.recursive(true).mode(0o700);
+    for dir in [root.to_owned(), root.join("blobs/sha256"), root.join("layers"), root.join("staging")] {
+        make.create(&dir).at("make", &dir)?;
+    }
+    for dir in ["blobs", "layers", "staging"].map(|name| root.join(name)) {
+        std::fs::set_permissions(&dir, Permissions::from_mode(0o700)).at("set the mode of", &dir)?;
+    }
+    File::options().append(true).create(true).mode(0o600).open(database).at("make", database)?;
+    for end in ["-wal", "-shm", ""] {
+        let mut file = database.as_os_str().to_owned();
+        file.push(end);
+        if let Err(source) = std::fs::set_permissions(&file, Permissions::from_mode(0o600))
+            && source.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(source).at("set the mode of", Path::new(&file));
+        }
+    }
+    Ok(())
 }

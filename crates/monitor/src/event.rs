@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -115,10 +116,10 @@ fn append(path: &Path, event: &Event) -> std::io::Result<()> {
 
 /// Opens the file; after a boot its folder is not there yet.
 fn open(path: &Path) -> std::io::Result<File> {
-    let open = || File::options().append(true).create(true).open(path);
+    let open = || File::options().append(true).create(true).mode(0o600).open(path);
     match (open(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(folder)?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             open()
         }
         (opened, _) => opened,

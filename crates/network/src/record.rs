@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -89,7 +90,7 @@ pub fn publish(dir: &Path, record: &EndpointRecord) -> Result<()> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        fs::create_dir_all(dir).map_err(failed("create", dir))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("create", dir))?;
         match fs::write(&beside, &bytes) {
             // The last other container of this network just left and took the folder with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < 8 => {}

@@ -135,8 +135,8 @@ impl Engine {
     /// calls that undefined), so its upper becomes the topmost of the read-only layers.
     pub(crate) fn readable_root(&self, record: &Record) -> Result<tare_runtime::RootFs> {
         let mut root = self.root_fs(record);
-        crate::volumes::make_folder(&root.upper, 0o755)?;
-        crate::volumes::make_folder(&root.work, 0o755)?;
+        crate::private::make_shown(&root.upper, 0o755)?;
+        crate::private::make_shown(&root.work, 0o755)?;
         root.volatile = false;
         if self.state_of(record)?.is_active() {
             let upper = std::mem::replace(&mut root.upper, PathBuf::new());

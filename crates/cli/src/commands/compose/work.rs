@@ -86,8 +86,7 @@ impl<'a> Work<'a> {
         if let Some(lock) = self.lock.get() {
             return Ok(lock.is_some());
         }
-        let folder = self.engine()?.paths().run.join("compose");
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let folder = self.engine()?.make_run_folder("compose")?;
         let path = folder.join(format!("{}.lock", self.project.name));
         let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let taken = file.try_lock().is_ok();
@@ -175,9 +174,7 @@ impl<'a> Work<'a> {
         }
         let inline = match &build.dockerfile_inline {
             Some(text) => {
-                let folder = self.engine()?.paths().run.join("compose");
-                std::fs::create_dir_all(&folder)
-                    .with_context(|| format!("cannot make {}", folder.display()))?;
+                let folder = self.engine()?.make_run_folder("compose")?;
                 let path =
                     folder.join(format!("{}-{service}-{}.Dockerfile", self.project.name, std::process::id()));
                 std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -42,7 +42,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let since = line.since.as_ref().map(nanos).transpose()?;
     let until = line.until.as_ref().map(nanos).transpose()?;
     let engine = session.engine()?;
-    std::fs::create_dir_all(&engine.paths().run)?;
+    engine.make_run_folder("")?;
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
     let interest = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
     inotify::add_watch(&watch, &engine.paths().run, interest)?;
