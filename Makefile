@@ -3,6 +3,7 @@
 #   make            build the binary: target/release/tare
 #   make demo       install what is needed, build, make the base images, bring up examples/django
 #   make test       everything that CI checks
+#   make fuzz       every parser of foreign input, FUZZ_SECONDS=60 each
 #   make install    PREFIX=/usr/local
 #   make bench      time tare, and whatever else is on PATH, side by side
 
@@ -23,7 +24,7 @@ STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := gcc make python3 openssl mmdebstrap busybox-static iproute2 nftables
 
-.PHONY: all build demo demo-down images packages test check scenario guest install uninstall bench clean
+.PHONY: all build demo demo-down images packages test check scenario guest fuzz install uninstall bench clean
 
 all: build
 
@@ -75,6 +76,10 @@ scenario: build
 # systemd and cgroup v2 alone, in a guest of qemu without KVM; apart from `test`, because it wants a kernel and qemu.
 guest: build
 	tests/guest/run
+
+# Apart from `test`, because it builds every crate anew with coverage counters; property tests of the same parsers are in `test`.
+fuzz:
+	fuzz/run
 
 # Under Docker's names only where there is no Docker: what is installed stays what it is.
 install: build

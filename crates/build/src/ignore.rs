@@ -122,7 +122,22 @@ fn clean(pattern: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        // Two answers that must agree: what is left in, and where a walk turns back.
+        #[test]
+        fn a_walk_gets_to_all_that_is_left_in(
+            text in "(!?/?(\\*\\*/?|[ab*?]|\\[[ab^/-]{1,3}\\]|\\\\[ab*/]|/){1,6}\n){0,5}", path in "[ab]{1,2}(/[ab]{1,2}){0,3}",
+        ) {
+            let (included, turned_back) = crate::fuzzing::ignore(&text, &path);
+            if included {
+                prop_assert_eq!(turned_back, None);
+            }
+        }
+    }
 
     fn excluded(text: &str, path: &str) -> bool {
         Ignore::parse(".dockerignore", text).verdict(path) != Verdict::Included

@@ -22,6 +22,8 @@ mod event;
 mod executor;
 mod extract;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod git;
 mod glob;
 mod ignore;

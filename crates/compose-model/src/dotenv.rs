@@ -243,6 +243,13 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_double_each_other_end() {
+        let doubling: String = (0..64).map(|line| format!("A{}=$A{line}$A{line}\n", line + 1)).collect();
+        let error = parse(&format!("A0=x\n{doubling}")).unwrap_err();
+        assert!(error.to_string().contains("the value is longer than"), "{error}");
+    }
+
+    #[test]
     fn errors_name_the_line() {
         assert_eq!(parse("A=1\n\nB='x\n").unwrap_err().to_string(), ".env:3: the quoted value is not closed");
         let error = parse("A=1\nnot a variable\n").unwrap_err();

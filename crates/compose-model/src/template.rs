@@ -2,6 +2,13 @@
 
 use crate::variables::Variable;
 
+/// `${A:-${B:-…}}`: no person nests deeper, and each level is a level of the stack.
+const MAX_DEPTH: usize = 100;
+
+/// The kernel hands no program a variable of more than 128 KiB; a `.env` file whose every line doubles the one before would
+/// fill the memory.
+const MAX_LENGTH: usize = 16 << 20;
+
 /// Why a text with variables cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TemplateError {
@@ -9,6 +16,10 @@ pub(crate) enum TemplateError {
     Malformed(String),
     #[error("required variable {name} is missing a value{}", if message.is_empty() { String::new() } else { format!(": {message}") })]
     Required { name: String, message: String },
+    #[error("variables are nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+    #[error("the value is longer than {MAX_LENGTH} bytes once its variables are replaced")]
+    TooLong,
 }
 
 /// Where values come from, and who hears of the unset ones.
@@ -19,6 +30,13 @@ pub(crate) trait Variables {
 
 /// Replaces the variables in `text`.
 pub(crate) fn substitute(text: &str, variables: &mut dyn Variables) -> Result<String, TemplateError> {
+    within(text, variables, 0)
+}
+
+fn within(text: &str, variables: &mut dyn Variables, depth: usize) -> Result<String, TemplateError> {
+    if depth > MAX_DEPTH {
+        return Err(TemplateError::TooDeep);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -29,17 +47,27 @@ pub(crate) fn substitute(text: &str, variables: &mut dyn Variables) -> Result<St
             rest = tail;
         } else if after.starts_with('{') {
             let close = closing_brace(after).ok_or_else(|| TemplateError::Malformed(text.to_owned()))?;
-            out.push_str(&braced(&after[1..close], text, variables)?);
+            append(&mut out, &braced(&after[1..close], text, variables, depth)?)?;
             rest = &after[close + 1..];
         } else {
             let length = name_length(after);
             // A dollar sign before anything else stands for itself, as in `$(pwd)` and `$1`.
-            out.push_str(&if length == 0 { "$".to_owned() } else { lookup(&after[..length], variables) });
+            let value = if length == 0 { "$".to_owned() } else { lookup(&after[..length], variables) };
+            append(&mut out, &value)?;
             rest = &after[length..];
         }
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// Appends a value, unless the whole becomes longer than a value may be.
+fn append(text: &mut String, value: &str) -> Result<(), TemplateError> {
+    if !value.is_empty() && text.len() + value.len() > MAX_LENGTH {
+        return Err(TemplateError::TooLong);
+    }
+    text.push_str(value);
+    Ok(())
 }
 
 fn lookup(name: &str, variables: &mut dyn Variables) -> String {
@@ -74,7 +102,12 @@ fn closing_brace(text: &str) -> Option<usize> {
     None
 }
 
-fn braced(body: &str, whole: &str, variables: &mut dyn Variables) -> Result<String, TemplateError> {
+fn braced(
+    body: &str,
+    whole: &str,
+    variables: &mut dyn Variables,
+    depth: usize,
+) -> Result<String, TemplateError> {
     let length = name_length(body);
     let (name, rest) = body.split_at(length);
     if name.is_empty() {
@@ -93,10 +126,10 @@ fn braced(body: &str, whole: &str, variables: &mut dyn Variables) -> Result<Stri
     let word = chars.as_str();
     match (operator, value) {
         (Some('-'), Some(value)) | (Some('?'), Some(value)) => Ok(value),
-        (Some('-'), None) | (Some('+'), Some(_)) => substitute(word, variables),
+        (Some('-'), None) | (Some('+'), Some(_)) => within(word, variables, depth + 1),
         (Some('+'), None) => Ok(String::new()),
         (Some('?'), None) => {
-            let message = substitute(word, variables)?;
+            let message = within(word, variables, depth + 1)?;
             Err(TemplateError::Required { name: name.to_owned(), message })
         }
         _ => Err(TemplateError::Malformed(whole.to_owned())),
@@ -105,7 +138,14 @@ fn braced(body: &str, whole: &str, variables: &mut dyn Variables) -> Result<Stri
 
 /// The variables in a text, and those in what stands in for them; malformed ones are left out.
 pub(crate) fn expressions(text: &str) -> Vec<Variable> {
+    expressions_within(text, 0)
+}
+
+fn expressions_within(text: &str, depth: usize) -> Vec<Variable> {
     let mut found = Vec::new();
+    if depth > MAX_DEPTH {
+        return found;
+    }
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
         let after = &rest[dollar + 1..];
@@ -116,7 +156,7 @@ pub(crate) fn expressions(text: &str) -> Vec<Variable> {
             let (name, tail) = after[1..close].split_at(name_length(&after[1..close]));
             let tail = tail.strip_prefix(':').unwrap_or(tail);
             let word = tail.get(1..).unwrap_or_default().to_owned();
-            let inner = expressions(&word);
+            let inner = expressions_within(&word, depth + 1);
             let mut variable = Variable { name: name.to_owned(), ..Variable::default() };
             match tail.chars().next() {
                 Some('-') => variable.default = word,
@@ -174,6 +214,26 @@ mod tests {
         ] {
             assert_eq!(substitute(text, &mut Fixed(Vec::new())).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn nesting_and_length_are_bounded() {
+        let nested = |depth: usize| format!("{}x{}", "${X:-".repeat(depth), "}".repeat(depth));
+        let mut variables = Fixed(Vec::new());
+        assert_eq!(substitute(&nested(100), &mut variables).as_deref(), Ok("x"));
+        assert_eq!(expressions(&nested(100)).len(), 100);
+        for depth in [102, 100_000] {
+            assert_eq!(substitute(&nested(depth), &mut variables), Err(TemplateError::TooDeep));
+            assert_eq!(expressions(&nested(depth)).len(), 101, "{depth}");
+        }
+        struct Long;
+        impl Variables for Long {
+            fn get(&self, _: &str) -> Option<String> {
+                Some("x".repeat(9 << 20))
+            }
+            fn unset(&mut self, _: &str) {}
+        }
+        assert_eq!(substitute("$A$A", &mut Long), Err(TemplateError::TooLong));
     }
 
     #[test]

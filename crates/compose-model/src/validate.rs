@@ -1,5 +1,9 @@
 //! Rules between the parts of a project, checked once all is merged.
 
+use std::collections::HashSet;
+
+use indexmap::IndexSet;
+
 use crate::error::{Error, Location};
 use crate::mount::MountKind;
 use crate::node::Node;
@@ -241,12 +245,11 @@ fn check_file_object(section: &str, name: &str, object: &FileObject, place: &Pla
     }
 }
 
-/// A depth-first walk that finds the first circle.
+/// Finds the first circle of dependencies.
 fn check_cycles(project: &Project, place: &Place<'_>) -> Result<(), Error> {
-    let mut done: Vec<&str> = Vec::new();
+    let mut done = HashSet::new();
     for name in project.services.keys() {
-        let mut chain = Vec::new();
-        if let Some(services) = find_cycle(project, name, &mut chain, &mut done) {
+        if let Some(services) = find_cycle(project, name, &mut done) {
             let at = place.of(&["services", &services[0], "depends_on"]);
             return Err(Error::Cycle { at, kind: "dependency", services });
         }
@@ -254,22 +257,30 @@ fn check_cycles(project: &Project, place: &Place<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn find_cycle<'a>(
-    project: &'a Project,
-    name: &'a str,
-    chain: &mut Vec<&'a str>,
-    done: &mut Vec<&'a str>,
-) -> Option<Vec<String>> {
-    if let Some(start) = chain.iter().position(|known| *known == name) {
-        return Some(chain[start..].iter().chain([&name]).map(|name| (*name).to_owned()).collect());
-    }
-    if done.contains(&name) {
+/// A depth-first walk from one service, with a stack of its own: chains may be as long as the file.
+fn find_cycle<'a>(project: &'a Project, start: &'a str, done: &mut HashSet<&'a str>) -> Option<Vec<String>> {
+    let targets =
+        |name: &str| project.services.get(name).into_iter().flat_map(|service| service.depends_on.keys());
+    if done.contains(start) {
         return None;
     }
-    chain.push(name);
-    let targets = project.services.get(name).into_iter().flat_map(|service| service.depends_on.keys());
-    let found = targets.into_iter().find_map(|target| find_cycle(project, target, chain, done));
-    chain.pop();
-    done.push(name);
-    found
+    let mut chain = IndexSet::from([start]);
+    let mut open = vec![targets(start)];
+    while let Some(next) = open.last_mut() {
+        match next.next().map(String::as_str) {
+            Some(target) if done.contains(target) => {}
+            Some(target) => {
+                if !chain.insert(target) {
+                    let circle = chain.iter().skip_while(|known| **known != target).chain([&target]);
+                    return Some(circle.map(|name| (*name).to_owned()).collect());
+                }
+                open.push(targets(target));
+            }
+            None => {
+                open.pop();
+                done.extend(chain.pop());
+            }
+        }
+    }
+    None
 }

@@ -3,10 +3,17 @@
 //! Rules: <https://docs.docker.com/reference/dockerfile/#environment-replacement>. `$NAME`, `${NAME}` and the
 //! modifiers `:- - :+ + :? ? # ## % %% / //` work; single quotes hide everything, double quotes nothing but blanks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use thiserror::Error;
+
+/// `${A:-${B:-…}}`: no person nests deeper, and each level is a level of the stack.
+const MAX_DEPTH: usize = 100;
+
+/// The kernel hands no program a variable of more than 128 KiB; `ENV A=$A$A` and `${A//?/${A//?/…}}` double and square
+/// a few characters into more than there is memory.
+const MAX_LENGTH: usize = 1 << 20;
 
 /// Why a text cannot be expanded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,6 +32,12 @@ pub enum ExpandError {
         /// The text after the question mark.
         reason: String,
     },
+    /// Defaults inside defaults without end.
+    #[error("variables are nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+    /// A value that only ever grows.
+    #[error("the value is longer than {MAX_LENGTH} bytes once its variables are replaced")]
+    TooLong,
 }
 
 /// Expands texts with the variables of one place in a Dockerfile.
@@ -32,6 +45,7 @@ pub struct Expander<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     escape: char,
     quotes: Quotes,
+    depth: Cell<usize>,
     unset: RefCell<BTreeSet<String>>,
     used: RefCell<BTreeSet<String>>,
 }
@@ -46,7 +60,14 @@ impl<'a> Expander<'a> {
     /// With `lookup` giving the value of a variable that is set.
     #[must_use]
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>, escape: char) -> Self {
-        Self { lookup, escape, quotes: Quotes::Process, unset: RefCell::default(), used: RefCell::default() }
+        Self {
+            lookup,
+            escape,
+            quotes: Quotes::Process,
+            depth: Cell::new(0),
+            unset: RefCell::default(),
+            used: RefCell::default(),
+        }
     }
 
     /// One word: the text, whole.
@@ -54,7 +75,7 @@ impl<'a> Expander<'a> {
     /// # Errors
     /// [`ExpandError`]
     pub fn word(&self, text: &str) -> Result<String, ExpandError> {
-        Scanner { owner: self, text, rest: text }.until(None, self.quotes, false)
+        self.expand(text, self.quotes)
     }
 
     /// The words that a text becomes when its blanks after expansion separate words (`EXPOSE $PORTS`).
@@ -70,7 +91,12 @@ impl<'a> Expander<'a> {
     /// # Errors
     /// [`ExpandError`]
     pub fn heredoc(&self, text: &str) -> Result<String, ExpandError> {
-        Scanner { owner: self, text, rest: text }.until(None, Quotes::Keep, false)
+        self.expand(text, Quotes::Keep)
+    }
+
+    fn expand(&self, text: &str, quotes: Quotes) -> Result<String, ExpandError> {
+        self.depth.set(0);
+        Scanner { owner: self, text, rest: text }.until(None, quotes, false)
     }
 
     /// The names that were asked for, without a default, and are not set.
@@ -134,7 +160,7 @@ impl Scanner<'_, '_, '_> {
                 c if Some(c) == stop => return Ok(result),
                 '\'' if quotes == Quotes::Process => self.single_quoted(&mut result)?,
                 '"' if quotes == Quotes::Process => self.double_quoted(&mut result)?,
-                '$' => result.push_str(&self.dollar()?),
+                '$' => append(&mut result, &self.dollar()?)?,
                 c if c == self.owner.escape && quotes == Quotes::Keep && stop.is_none() => {
                     match self.peek() {
                         Some(next) if next == '$' || next == c => result.extend(self.next()),
@@ -167,7 +193,7 @@ impl Scanner<'_, '_, '_> {
             match self.next() {
                 None => return Err(ExpandError::Unterminated(self.text.to_owned(), '"')),
                 Some('"') => return Ok(()),
-                Some('$') => result.push_str(&self.dollar()?),
+                Some('$') => append(result, &self.dollar()?)?,
                 Some(c) if c == self.owner.escape => match self.peek() {
                     Some(next) if next == '"' || next == '$' || next == c => result.extend(self.next()),
                     _ => result.push(c),
@@ -199,6 +225,17 @@ impl Scanner<'_, '_, '_> {
 
     /// What follows a dollar sign.
     fn dollar(&mut self) -> Result<String, ExpandError> {
+        let depth = self.owner.depth.get();
+        if depth >= MAX_DEPTH {
+            return Err(ExpandError::TooDeep);
+        }
+        self.owner.depth.set(depth + 1);
+        let value = self.variable();
+        self.owner.depth.set(depth);
+        value
+    }
+
+    fn variable(&mut self) -> Result<String, ExpandError> {
         if self.peek() != Some('{') {
             let name = self.name();
             return Ok(if name.is_empty() { "$".to_owned() } else { self.owner.get_or_note(&name) });
@@ -286,7 +323,7 @@ impl Scanner<'_, '_, '_> {
             let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
             match ends.into_iter().find(|end| pattern.matches(&rest[..*end])) {
                 Some(end) => {
-                    result.push_str(&replacement);
+                    append(&mut result, &replacement)?;
                     rest = &rest[end..];
                     if !all {
                         break;
@@ -301,6 +338,15 @@ impl Scanner<'_, '_, '_> {
         result.push_str(rest);
         Ok(result)
     }
+}
+
+/// Appends a value, unless the whole becomes longer than a value may be.
+fn append(text: &mut String, value: &str) -> Result<(), ExpandError> {
+    if !value.is_empty() && text.len() + value.len() > MAX_LENGTH {
+        return Err(ExpandError::TooLong);
+    }
+    text.push_str(value);
+    Ok(())
 }
 
 /// A shell pattern of `*`, `?` and plain characters.
@@ -409,6 +455,32 @@ mod tests {
         word(r"a\", "a");
         let backtick = Expander::new(&lookup, '`');
         assert_eq!(backtick.word(r"C:\x\`$A").as_deref(), Ok(r"C:\x\$A"));
+    }
+
+    #[test]
+    fn nesting_and_length_are_bounded() {
+        let expander = Expander::new(&lookup, '\\');
+        let nested = |depth: usize| format!("{}x{}", "${NOPE:-".repeat(depth), "}".repeat(depth));
+        assert_eq!(expander.word(&nested(100)).as_deref(), Ok("x"));
+        for depth in [101, 1_000_000] {
+            assert_eq!(expander.word(&nested(depth)), Err(ExpandError::TooDeep));
+            assert_eq!(expander.word(&"${A//?/".repeat(depth)), Err(ExpandError::TooDeep));
+            assert_eq!(expander.word(&"\"${NOPE:-".repeat(depth)), Err(ExpandError::TooDeep));
+        }
+        assert_eq!(expander.word("$A$NOPE").as_deref(), Ok("value"), "an error leaves no depth behind");
+        let squared = format!("{}x{}", "${A//?/".repeat(30), "}".repeat(30));
+        assert_eq!(expander.word(&squared), Err(ExpandError::TooLong));
+        let mut doubled = "x".to_owned();
+        let ended = (0..64).find_map(|_| {
+            let before = doubled.clone();
+            let lookup = |_: &str| Some(before.clone());
+            match Expander::new(&lookup, '\\').word("$A$A") {
+                Ok(more) => doubled = more,
+                Err(error) => return Some(error),
+            }
+            None
+        });
+        assert_eq!(ended, Some(ExpandError::TooLong));
     }
 
     #[test]

@@ -290,6 +290,11 @@ impl<'a> Reader<'a> {
             text.push_str(&doc.name);
         }
         let (keyword, rest) = self.line.rest.split_once(char::is_whitespace).unwrap_or((&self.line.rest, ""));
+        if keyword.eq_ignore_ascii_case("ONBUILD") {
+            // Refused before it is parsed: it holds another one, and so on down the stack.
+            let kind = ParseErrorKind::NotATrigger("ONBUILD");
+            return Err(ParseError::new(self.line.first, "ONBUILD", kind));
+        }
         let inner = Line { keyword: keyword.to_owned(), rest: rest.trim().to_owned(), ..self.line.clone() };
         check_trigger(self.line.first, &parse_line(&inner, self.escape)?.instruction)?;
         Ok(text)

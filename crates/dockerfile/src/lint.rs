@@ -1,5 +1,7 @@
 //! Warnings: what Docker accepts and the author likely did not mean.
 
+use std::collections::HashSet;
+
 use crate::ast::{Command, Dockerfile, Instruction, Node};
 use crate::expand::Expander;
 use crate::lines::Line;
@@ -110,7 +112,7 @@ fn check_from(dockerfile: &Dockerfile, warnings: &mut Vec<Warning>) {
             dockerfile.globals.iter().any(|arg| arg.name == name) || PREDEFINED_ARGS.contains(&name);
         declared.then(|| "x".to_owned())
     };
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: HashSet<&str> = HashSet::new();
     for stage in &dockerfile.stages {
         let line = stage.span.first;
         let expander = Expander::new(&defined, dockerfile.directives.escape);
@@ -123,12 +125,11 @@ fn check_from(dockerfile: &Dockerfile, warnings: &mut Vec<Warning>) {
             let hint = Some(format!("put ARG {name}=… above the first FROM"));
             warnings.push(Warning { line, lint: Lint::UndefinedArgInFrom, message, hint });
         }
-        if let Some(name) = stage.from.alias.as_deref() {
-            if names.contains(&name) {
-                let message = format!("a stage before this one is called {name} too");
-                warnings.push(Warning { line, lint: Lint::DuplicateStageName, message, hint: None });
-            }
-            names.push(name);
+        if let Some(name) = stage.from.alias.as_deref()
+            && !names.insert(name)
+        {
+            let message = format!("a stage before this one is called {name} too");
+            warnings.push(Warning { line, lint: Lint::DuplicateStageName, message, hint: None });
         }
     }
 }

@@ -32,6 +32,8 @@ mod create;
 mod db;
 mod error;
 mod find;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gc;
 mod image;
 mod layer;

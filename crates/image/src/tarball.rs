@@ -8,6 +8,8 @@ use std::io::{self, BufRead, Read};
 const BLOCK: usize = 512;
 /// Longest name or PAX header taken; beyond it an archive is hostile.
 const MAX_META: u64 = 1 << 20;
+/// The kernel's largest file.
+const MAX_SIZE: u64 = u64::MAX >> 1;
 /// Most segments of a sparse file.
 const MAX_SEGMENTS: usize = 1 << 16;
 
@@ -207,14 +209,14 @@ impl<R: BufRead> Reader<R> {
             b'6' => Kind::Fifo,
             // Unknown kinds are skipped, as tar(1) and Docker do.
             _ => {
-                self.set_data(data_size);
+                self.set_data(data_size)?;
                 return Ok(None);
             }
         };
         entry.kind = kind;
         // POSIX: only files have data, whatever the size field of other kinds says.
         let data_size = if kind == Kind::File { data_size } else { 0 };
-        self.set_data(data_size);
+        self.set_data(data_size)?;
         entry.size = data_size;
         if flag == b'S' {
             self.gnu_sparse(header, &mut entry)?;
@@ -225,8 +227,14 @@ impl<R: BufRead> Reader<R> {
         Ok(Some(entry))
     }
 
-    fn set_data(&mut self, size: u64) {
+    fn set_data(&mut self, size: u64) -> io::Result<()> {
+        // No file is larger, and what is reckoned with sizes must not wrap: a reader that skips nothing where others skip
+        // all sees other entries.
+        if size > MAX_SIZE {
+            return Err(bad("a file is larger than files can be"));
+        }
         (self.remaining, self.padding) = (size, padding(size));
+        Ok(())
     }
 
     /// Old GNU sparse: the map is in the header and in blocks behind it.
@@ -394,7 +402,7 @@ fn timestamp(text: &str) -> io::Result<(i64, u32)> {
     let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
     let nanos: u32 = digits.parse().map_err(|_| bad("a PAX time is not a number"))?;
     if text.starts_with('-') && nanos > 0 {
-        return Ok((seconds - 1, 1_000_000_000 - nanos));
+        return Ok((seconds.saturating_sub(1), 1_000_000_000 - nanos));
     }
     Ok((seconds, nanos))
 }

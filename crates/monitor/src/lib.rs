@@ -14,6 +14,8 @@ mod child;
 mod client;
 mod error;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod io;
 pub mod log;

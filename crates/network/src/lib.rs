@@ -16,6 +16,8 @@ mod endpoint;
 mod error;
 mod firewall;
 pub mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ipam;
 mod mac;
 mod netlink;

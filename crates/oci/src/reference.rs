@@ -86,8 +86,13 @@ impl Reference {
             return self.repository();
         }
         let short = self.path.strip_prefix("library/").unwrap_or(&self.path);
-        // `library/a/b` must keep its prefix: `a/b` would mean another repository.
-        if short.contains('/') { self.path.clone() } else { short.to_owned() }
+        // `library/a/b` must keep its prefix: `a/b` would mean another repository. And `docker.io/a.b/c` its registry:
+        // `a.b/c` would mean another one.
+        match short.split_once('/') {
+            None => short.to_owned(),
+            Some(_) if split_domain(&self.path).1 == self.path => self.path.clone(),
+            Some(_) => self.repository(),
+        }
     }
 
     /// As people write it, with the tag: `postgres:latest`.

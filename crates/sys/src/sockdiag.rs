@@ -82,6 +82,14 @@ fn request(family: u8) -> [u8; REQUEST] {
     bytes
 }
 
+/// What the fuzz targets reach: reads one datagram; how many sockets it tells of, if it is well-formed.
+#[doc(hidden)]
+#[must_use]
+pub fn read_datagram(bytes: &[u8]) -> Option<usize> {
+    let mut found = Vec::new();
+    read_batch(bytes, &mut found).ok().map(|_| found.len())
+}
+
 /// Reads the messages of one datagram; true after the last one.
 fn read_batch(mut bytes: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
     while let Some(header) = bytes.get(..HEADER) {

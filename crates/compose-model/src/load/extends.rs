@@ -9,6 +9,9 @@ use crate::merge::merge;
 use crate::node::{Node, child_path};
 use crate::yaml::parse;
 
+/// How many services may follow each other; each is a level of the stack.
+const MAX_CHAIN: usize = 100;
+
 /// A service on the way down, to find circles: the file (none for the project's own) and the name.
 type Link = (Option<PathBuf>, String);
 
@@ -87,6 +90,10 @@ impl Loader<'_> {
         if let Some(start) = chain.iter().position(|link| *link == next) {
             let services = chain[start..].iter().chain([&next]).map(|(_, name)| name.clone()).collect();
             return Err(Error::Cycle { at: extends.place().clone(), kind: "extends", services });
+        }
+        if chain.len() > MAX_CHAIN {
+            let message = format!("more than {MAX_CHAIN} services extend one another");
+            return Err(Error::invalid(extends.place(), "extends", message));
         }
         chain.push(next);
         Ok(())

@@ -1,5 +1,6 @@
 //! The order of services.
 
+use indexmap::IndexSet;
 use tare_compose_model::Project;
 
 use super::PlanError;
@@ -21,37 +22,42 @@ pub(super) fn ordered<'a>(
         return Err(PlanError::NoSuchService(unknown.clone()));
     }
     let all = named.is_empty();
-    let mut order = Vec::new();
+    let mut order = IndexSet::new();
     for name in project.services.keys() {
         if all || closure == Closure::Alone || named.contains(name) {
-            visit(project, name, &mut Vec::new(), &mut order)?;
+            visit(project, name, &mut order)?;
         }
     }
     if closure == Closure::Alone && !all {
         order.retain(|name| named.iter().any(|given| given == name));
     }
-    Ok(order)
+    Ok(order.into_iter().collect())
 }
 
-fn visit<'a>(
-    project: &'a Project,
-    name: &'a str,
-    chain: &mut Vec<&'a str>,
-    order: &mut Vec<&'a str>,
-) -> Result<(), PlanError> {
-    if let Some(start) = chain.iter().position(|known| *known == name) {
-        let cycle = chain[start..].iter().chain([&name]).map(|name| (*name).to_owned()).collect();
-        return Err(PlanError::Cycle(cycle));
-    }
-    if order.contains(&name) {
+/// Adds a service after its dependencies, by a walk with a stack of its own: chains may be as long as the file.
+fn visit<'a>(project: &'a Project, start: &'a str, order: &mut IndexSet<&'a str>) -> Result<(), PlanError> {
+    let targets =
+        |name: &str| project.services.get(name).into_iter().flat_map(|service| service.depends_on.keys());
+    if order.contains(start) {
         return Ok(());
     }
-    let Some(service) = project.services.get(name) else { return Ok(()) };
-    chain.push(name);
-    for target in service.depends_on.keys() {
-        visit(project, target, chain, order)?;
+    let mut chain = IndexSet::from([start]);
+    let mut open = vec![targets(start)];
+    while let Some(next) = open.last_mut() {
+        match next.next().map(String::as_str) {
+            Some(target) if order.contains(target) || !project.services.contains_key(target) => {}
+            Some(target) => {
+                if !chain.insert(target) {
+                    let circle = chain.iter().skip_while(|known| **known != target).chain([&target]);
+                    return Err(PlanError::Cycle(circle.map(|name| (*name).to_owned()).collect()));
+                }
+                open.push(targets(target));
+            }
+            None => {
+                open.pop();
+                order.extend(chain.pop());
+            }
+        }
     }
-    chain.pop();
-    order.push(name);
     Ok(())
 }

@@ -57,6 +57,11 @@ impl Store {
     }
 }
 
+/// Whether a `WWW-Authenticate` header asks for something that registries ask for.
+pub(crate) fn is_challenge(header: &str) -> bool {
+    challenge::Challenge::parse(header).is_some()
+}
+
 /// Drives sockets and timers; the work itself is done by the threads that wait for it.
 fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()

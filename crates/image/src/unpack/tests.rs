@@ -254,6 +254,23 @@ fn reads_what_gnu_tar_writes() {
     }
 }
 
+#[test]
+fn numbers_at_their_ends_do_not_wrap() {
+    let with = |name: &'static str, flag: u8, key: &'static str, value: &'static [u8]| {
+        let entry = E { name, flag, link: "", data: b"", pax: &[(key, value)] };
+        run(&[entry, file("after", b"x")]).1
+    };
+    for size in ["18446744073709551615", "18446744073709551000", "9223372036854775808"] {
+        for flag in [b'0', b'Z'] {
+            let error = with("f", flag, "size", size.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("larger than files can be"), "{size}: {error}");
+        }
+    }
+    for time in ["-9223372036854775808.5", "9223372036854775807.999999999", "-0.5"] {
+        with("f", b'0', "mtime", time.as_bytes()).unwrap();
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Node {
     File(Vec<u8>, u32),

@@ -12,6 +12,7 @@
 //! and when [`Server::deadline`] has passed. Answers are good for 5 seconds.
 
 mod datagram;
+pub(crate) mod fuzzing;
 mod message;
 mod nameservers;
 mod stream;

@@ -2,6 +2,7 @@
 //!
 //! Sockets live for one operation, so an answer left unread can never be taken for another one's. See netlink(7).
 
+pub(crate) mod fuzzing;
 pub(crate) mod nft;
 pub(crate) mod route;
 
@@ -203,8 +204,12 @@ impl Message<'_> {
         if self.kind != NLMSG_ERROR && self.kind != NLMSG_DONE {
             return None;
         }
-        let code = self.body.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
-        Some(if code < 0 { Err(Errno::from_raw_os_error(-code)) } else { Ok(()) })
+        Some(match self.body.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)) {
+            0.. => Ok(()),
+            code @ -4095..0 => Err(Errno::from_raw_os_error(-code)),
+            // No error number: `from_raw_os_error` would panic.
+            _ => Err(Errno::IO),
+        })
     }
 }
 

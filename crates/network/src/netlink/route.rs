@@ -125,6 +125,12 @@ pub(crate) fn link_mtu(socket: &Socket, index: u32) -> Option<u32> {
     socket.query(&request).ok()?.first().and_then(|reply| parse_link(&reply.body)).map(|link| link.mtu)
 }
 
+/// Reads a body as each of the messages that are understood, for the fuzz targets.
+pub(super) fn read_any(body: &[u8]) {
+    let _ = parse_link(body);
+    let _ = parse_route(body);
+}
+
 fn parse_link(body: &[u8]) -> Option<Link> {
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let attributes = body.get(16..)?;
