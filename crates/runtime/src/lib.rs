@@ -2,7 +2,7 @@
 //!
 //! [`create`] makes the namespaces and a child that sets up the root file system and then waits;
 //! [`Created::start`] lets it execute its program; [`exec`] joins a running container. The caller must be
-//! single-threaded, since the child is a copy of it. Nothing is ever mounted in the caller's mount namespace.
+//! single-threaded, since the child is a copy of it; who has threads asks a [`spawner::Spawner`]. Nothing is ever mounted in the caller's mount namespace.
 //!
 //! What it does not do: images and layers (crate `image`), interfaces and addresses (crate `network`), waiting for
 //! the container and its logs (crate `monitor`).
@@ -20,6 +20,7 @@ mod privileges;
 mod program;
 mod rootfs;
 mod seccomp;
+pub mod spawner;
 mod spec;
 pub mod users;
 
