@@ -63,6 +63,7 @@ impl Builder<'_> {
         node: &Node,
         step: Step,
     ) -> Result<(), Error> {
+        let _span = tracing::debug_span!("COPY or ADD").entered();
         let place = (keyword, step);
         let target = self.target(stage, copy, place)?;
         let owner_text = copy.chown.as_ref().map(|text| self.expand(stage, text, place)).transpose()?;

@@ -79,6 +79,7 @@ pub fn build(
     events: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Outcome, Error> {
+    let _span = tracing::debug_span!("build").entered();
     let built = executor::build(store, request, events, cancel);
     // Whatever it was that failed then.
     if built.is_err() && cancel.is_cancelled() { Err(Error::Cancelled) } else { built }

@@ -55,6 +55,7 @@ impl Drop for Group {
 impl Builder<'_> {
     /// Begins with a `RUN` step, or finds its result.
     pub(crate) fn run_step(&mut self, stage: &mut Stage, step_run: &Run, step: Step) -> Result<Begun, Error> {
+        let _span = tracing::debug_span!("RUN", line = step.line).entered();
         if step_run.security == RunSecurity::Insecure && self.request.entitlements == Entitlements::None {
             return Err(invalid(step.line, "RUN", "--security=insecure needs --allow security.insecure"));
         }
@@ -79,6 +80,7 @@ impl Builder<'_> {
 
     /// Takes the result of a program that has ended.
     pub(crate) fn finish_run(&mut self, stage: &mut Stage, run: RunStep, step: Step) -> Result<(), Error> {
+        let _span = tracing::debug_span!("finish RUN", line = step.line).entered();
         let RunStep { program, group, staging, lowers, targets, key, command, history, .. } = run;
         let ended = program.end().at("wait for", "RUN");
         drop(group);
@@ -170,6 +172,7 @@ impl Builder<'_> {
         caches: Vec<run_mounts::Cache>,
         step: Step,
     ) -> Result<RunStep, Error> {
+        let _span = tracing::debug_span!("make the container of RUN").entered();
         // There must be one thread only, and the folders of layers must stay where they are until they are mounted.
         self.join_hashing()?;
         let staging = self.store.new_layer().map_err(|source| Error::image("making a layer", source))?;

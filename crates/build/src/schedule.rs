@@ -132,6 +132,7 @@ impl Builder<'_> {
 
     /// `FROM`.
     fn begin_stage(&mut self, job: &mut Job) -> Result<Moved, Error> {
+        let _span = tracing::debug_span!("begin stage", stage = job.parsed.index).entered();
         let Span { first: line, .. } = job.parsed.span;
         let expand = |source| Error::Expand { line, instruction: "FROM", source };
         if let Base::Stage(base) = plan::base(&self.file, &job.parsed, &self.globals).map_err(expand)?

@@ -288,6 +288,7 @@ pub(crate) fn hash_files(
     cache: &Cache,
     cancel: &Cancel,
 ) -> Result<(), Error> {
+    let _span = tracing::debug_span!("hash files").entered();
     let remember = matches!(source.origin, Origin::Host(_));
     // A file changed just now may change again within the same tick of the clock.
     let fresh = SystemTime::now()

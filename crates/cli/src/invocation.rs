@@ -18,16 +18,23 @@ pub(crate) fn run(program: &OsStr, args: Vec<OsString>) -> anyhow::Result<ExitCo
         return Ok(commands::compose::main(&args, &session));
     }
     let Some(rest) = global_flags(&session, &args)? else { return Ok(ExitCode::SUCCESS) };
-    if rest.first().is_some_and(|word| word == "compose") {
-        return Ok(commands::compose::main(&rest[1..], &session));
+    dispatch(&session, rest)
+}
+
+/// Runs the command whose words these are.
+fn dispatch(session: &Session, rest: &[String]) -> anyhow::Result<ExitCode> {
+    match rest.first().map(String::as_str) {
+        Some("compose") => return Ok(commands::compose::main(&rest[1..], session)),
+        Some("debug") => return commands::debug::main(session, &rest[1..], dispatch),
+        _ => {}
     }
     match find(rest) {
-        Found::Command(command, used) => Ok(ExitCode::from((command.run)(&session, &rest[used..])?)),
+        Found::Command(command, used) => Ok(ExitCode::from((command.run)(session, &rest[used..])?)),
         Found::Group(group, help) => {
-            print(&group_help(&session, group)?)?;
+            print(&group_help(session, group)?)?;
             Ok(ExitCode::from(u8::from(!help)))
         }
-        Found::Nothing => Err(unknown(&session, rest).into()),
+        Found::Nothing => Err(unknown(session, rest).into()),
     }
 }
 
@@ -180,6 +187,7 @@ fn overview(session: &Session) -> String {
         text.push_str(&format!("  {:<12}{}\n", command.name(), command.about));
     }
     text.push_str(&format!("  {:<12}{}\n", "compose", "Run a Compose project"));
+    text.push_str(&format!("  {:<12}{}\n", "debug trace", "Run a command and print where its time went"));
     text.push_str("\nManagement Commands:\n");
     for (group, about) in commands::GROUPS {
         text.push_str(&format!("  {group:<12}{about}\n"));

@@ -14,6 +14,7 @@ mod invocation;
 mod output;
 mod session;
 mod terminal;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,13 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
     let args: Vec<std::ffi::OsString> = args.collect();
+    let start = std::time::Instant::now();
+    if let Some(wanted) = trace::wanted(&args)
+        && let Err(error) = trace::to_stderr(&wanted, start)
+    {
+        output::note(&error);
+        return ExitCode::from(error::OWN_FAILURE);
+    }
     if args.first().is_some_and(|word| word == "monitor") {
         return commands::monitor::main(args.get(1..).unwrap_or_default());
     }

@@ -31,7 +31,7 @@ impl Session {
             return Ok(engine);
         }
         let binary = std::env::current_exe().context("cannot find tare's own executable")?;
-        let engine = Engine::open(Options { paths: paths()?, binary })?;
+        let engine = Engine::open(Options { paths: paths()?, binary, log: crate::trace::asked() })?;
         Ok(self.engine.get_or_init(|| engine))
     }
 }

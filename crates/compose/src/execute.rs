@@ -103,6 +103,7 @@ impl Executor<'_> {
     /// # Errors
     /// All failures of steps, and cancellation, in one.
     pub fn run(&self, plan: &Plan) -> Result<(), ExecuteError> {
+        let _span = tracing::debug_span!("carry out", steps = plan.steps.len()).entered();
         let run = Run { executor: self, plan, made: Mutex::new(HashMap::new()) };
         let nodes = nodes(plan, self.project);
         let outcomes = schedule::run(&nodes, self.settings.workers, self.cancel, |index| {
@@ -189,6 +190,7 @@ fn referred(project: &Project, service: &str) -> Vec<String> {
 
 impl Run<'_> {
     fn step(&self, step: &Step) -> Result<(), StepError> {
+        let _span = tracing::debug_span!("step", what = %step.action).entered();
         let engine = self.executor.engine;
         match &step.action {
             Action::CreateNetwork { key, name } => {

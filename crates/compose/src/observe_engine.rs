@@ -16,6 +16,7 @@ use crate::observe::{ContainerState, Health, Observed, ObservedContainer, Observ
 /// # Errors
 /// Those of the engine.
 pub fn observe(engine: &Engine, project: &Project) -> Result<Observed, Error> {
+    let _span = tracing::debug_span!("observe", project = project.name).entered();
     let mut observed = Observed { containers: containers(engine, &project.name)?, ..Observed::default() };
     let wanted: BTreeSet<&str> = project.networks.values().map(|network| network.name.as_str()).collect();
     for network in engine.networks()? {

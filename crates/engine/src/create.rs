@@ -40,6 +40,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoSuchImage`] (pull it and try again), [`Error::NameInUse`], [`Error::Invalid`].
     pub fn create(&self, mut config: ContainerConfig) -> Result<Created> {
+        let _span = tracing::debug_span!("create", image = %config.image).entered();
         self.converge()?;
         let image =
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
@@ -398,7 +399,8 @@ mod tests {
     fn a_create_that_fails_leaves_no_volumes() {
         let dir = tempfile::tempdir().unwrap();
         let paths = crate::Paths { root: dir.path().join("root"), run: dir.path().join("run") };
-        let engine = Engine::open(crate::Options { paths, binary: "/proc/self/exe".into() }).unwrap();
+        let engine =
+            Engine::open(crate::Options { paths, binary: "/proc/self/exe".into(), log: None }).unwrap();
         let config = tare_oci::ImageConfig {
             config: RunConfig {
                 cmd: Some(vec!["true".into()]),

@@ -80,6 +80,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NotRunning`], [`Error::Paused`], and the runtime's for a program that cannot be run.
     pub fn exec(&self, name: &str, exec: &ExecConfig, stdio: Stdio, bond: Bond) -> Result<Executing> {
+        let _span = tracing::debug_span!("exec", name).entered();
         let record = self.record(name)?;
         let container = self.container(&record.id)?;
         let running = container.running()?;

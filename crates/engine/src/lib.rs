@@ -87,6 +87,8 @@ pub struct Options {
     pub paths: Paths,
     /// tare's own executable, from which monitors are started.
     pub binary: PathBuf,
+    /// What monitors are to tell of what they do, into their `monitor.log`: the `TARE_LOG` that they are given.
+    pub log: Option<String>,
 }
 
 /// The handle on all state; see the crate's page.
@@ -104,6 +106,7 @@ impl Engine {
     /// # Errors
     /// I/O and database errors.
     pub fn open(options: Options) -> Result<Self> {
+        let _span = tracing::debug_span!("open the state").entered();
         let store = StateStore::open(&options.paths)?;
         Ok(Self { options, store, images: OnceLock::new(), converged: OnceLock::new() })
     }
@@ -129,6 +132,7 @@ impl Engine {
     /// # Errors
     /// Those of [`tare_image::Store::open`].
     pub fn images(&self) -> Result<&tare_image::Store> {
+        let _span = tracing::debug_span!("open the images").entered();
         if let Some(store) = self.images.get() {
             return Ok(store);
         }

@@ -95,6 +95,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Exists`], [`Error::Invalid`] for a subnet that overlaps or a driver that does not exist.
     pub fn network_create(&self, config: NetworkConfig) -> Result<Network> {
+        let _span = tracing::debug_span!("create network", name = config.name).entered();
         ids::check_name("network", &config.name)?;
         if [DEFAULT, "host", "none"].contains(&config.name.as_str()) {
             let message = format!("operation is not permitted on predefined {} network", config.name);
@@ -282,6 +283,7 @@ impl Engine {
         networks: &[(Network, EndpointConfig)],
         keep: impl Fn(&Transaction<'_>, Vec<EndpointState>) -> Result<T>,
     ) -> Result<T> {
+        let _span = tracing::debug_span!("lease addresses").entered();
         let attempt = |stopped: &HashSet<String>| {
             self.store.write(|tx| {
                 let leases = networks

@@ -49,6 +49,7 @@ impl Engine {
         record: &Record,
         networks: &[(Network, crate::config::EndpointConfig)],
     ) -> Result<MonitorSpec> {
+        let _span = tracing::debug_span!("prepare").entered();
         let root = self.root_fs(record);
         for folder in [&root.upper, &root.work] {
             crate::private::make_shown(folder, 0o755)?;

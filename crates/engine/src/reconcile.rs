@@ -17,6 +17,7 @@ use crate::event::Action;
 impl Engine {
     /// [`Engine::reconcile`], once in this engine's life: before the first list or creation.
     pub(crate) fn converge(&self) -> Result<()> {
+        let _span = tracing::debug_span!("converge").entered();
         if self.converged.set(()).is_ok() {
             self.reconcile()?;
         }

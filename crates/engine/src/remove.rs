@@ -41,6 +41,7 @@ impl Engine {
     /// # Errors
     /// [`Error::StillRunning`], [`Error::NoSuchContainer`], I/O errors.
     pub fn remove(&self, name: &str, options: RemoveOptions) -> Result<()> {
+        let _span = tracing::debug_span!("remove", name).entered();
         let record = self.record(name)?;
         if self.state_of(&record)?.is_active() {
             if options.running == WhenRunning::Refuse {

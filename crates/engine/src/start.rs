@@ -27,6 +27,7 @@ impl Engine {
     /// # Errors
     /// [`Error::StartFailed`] with the exit code's kind; whatever keeps it from being prepared.
     pub fn start(&self, name: &str) -> Result<()> {
+        let _span = tracing::debug_span!("start", name).entered();
         let record = self.record(name)?;
         if self.state_of(&record)?.is_active() {
             return Ok(());
@@ -39,6 +40,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`]; [`Error::Invalid`] when it runs already.
     pub fn start_attached(&self, name: &str, options: AttachOptions) -> Result<Attachment> {
+        let _span = tracing::debug_span!("start attached", name).entered();
         let record = self.record(name)?;
         if self.state_of(&record)?.is_active() {
             return Err(Error::Invalid {
@@ -109,6 +111,7 @@ impl Engine {
         attached: Option<UnixStream>,
         lock: File,
     ) -> Result<()> {
+        let _span = tracing::debug_span!("spawn the monitor").entered();
         let binary = &self.options.binary;
         // Without CAP_SYS_ADMIN there is no mount to be had; then the container's root is no root here either.
         let protected: Option<OwnedFd> = tare_sys::selfexe::open_protected().ok();
@@ -137,6 +140,7 @@ impl Engine {
             .env_clear()
             .env("TARE_ROOT", &self.paths().root)
             .env("TARE_RUN", &self.paths().run)
+            .envs(self.options.log.iter().map(|log| ("TARE_LOG", log)))
             .stdin(Stdio::from(OwnedFd::from(control)))
             .stdout(attached.map_or_else(Stdio::null, |s| Stdio::from(OwnedFd::from(s))))
             .stderr(lock);
@@ -148,13 +152,16 @@ impl Engine {
         let variable = |name: &str, path: &Path| [name.as_bytes(), path.as_os_str().as_bytes()].concat();
         let folder = self.folder(&record.id).into_os_string().into_vec();
         let paths = self.paths();
-        let environment = [variable("TARE_ROOT=", &paths.root), variable("TARE_RUN=", &paths.run)];
+        let log = self.options.log.iter().map(|log| format!("TARE_LOG={log}").into_bytes());
+        let environment =
+            [variable("TARE_ROOT=", &paths.root), variable("TARE_RUN=", &paths.run)].into_iter().chain(log);
         ExecArgs::new([b"tare".to_vec(), b"monitor".to_vec(), folder], environment)
             .map_err(|e| Error::invalid(format!("tare's folders cannot be passed on: {e}")))
     }
 
     /// `--link db`: the linked containers are waited for, bounded, as `depends_on` does in Compose.
     fn wait_for_links(&self, record: &Record) -> Result<()> {
+        let _span = tracing::debug_span!("wait for links").entered();
         for (container, _) in &record.config.links {
             let linked = self.container(container)?;
             if !linked.state.is_active() {

@@ -49,6 +49,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoSuchContainer`], monitor errors.
     pub fn stop(&self, name: &str, options: &StopOptions) -> Result<StopOutcome> {
+        let _span = tracing::debug_span!("stop", name).entered();
         match self.begin_stop(name, options)? {
             None => Ok(StopOutcome::WasStopped),
             Some(pending) => self.finish_stop(pending),

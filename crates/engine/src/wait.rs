@@ -84,6 +84,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoSuchContainer`]; monitor errors.
     pub fn wait_ready(&self, name: &str, timeout: Duration) -> Result<Readiness> {
+        let _span = tracing::debug_span!("wait until ready", name).entered();
         let container = self.container(name)?;
         let deadline = Instant::now() + timeout;
         let Ok(mut control) = self.subscribe(&container.id, &container.name) else {

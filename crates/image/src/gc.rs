@@ -57,6 +57,7 @@ pub struct Pruned {
 impl Store {
     /// Removes a name, and the image when that was its last one; by ID, removes the image.
     pub fn remove(&self, name: &str, options: &RemoveOptions<'_>) -> Result<Vec<Removed>> {
+        let _span = tracing::debug_span!("remove image", name).entered();
         let image = self.require(name)?;
         let users = (options.in_use)(&image.id);
         let reference = name.parse::<Reference>().ok().filter(|r| names_of(&image).contains(&r.familiar()));
@@ -92,6 +93,7 @@ impl Store {
 
     /// Removes images that nothing uses.
     pub fn prune(&self, options: &PruneOptions<'_>) -> Result<Pruned> {
+        let _span = tracing::debug_span!("prune images").entered();
         let mut out = Pruned::default();
         for image in self.list()? {
             let wanted = options.all || image.is_dangling();

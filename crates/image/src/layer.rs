@@ -16,6 +16,7 @@ use crate::{Layer, Store, db, pack, unpack};
 /// The diff ID of a folder in overlayfs form, and the sum of its files' sizes: what [`Store::commit_layer`] wants.
 /// Needs no store and may run on a background thread.
 pub fn diff_id_of(diff_dir: &Path) -> Result<(Digest, u64)> {
+    let _span = tracing::debug_span!("hash layer").entered();
     let mut out = BufWriter::with_capacity(64 << 10, HashWriter::new(io::sink()));
     let size = pack::pack(diff_dir, &mut out)?;
     let writer = out.into_inner().map_err(io::IntoInnerError::into_error).at("hash", diff_dir)?;
@@ -46,6 +47,7 @@ impl Store {
     /// Moves a finished overlay upper folder (on the store's file system, not mounted) into the store as the layer
     /// `diff_id`, as [`diff_id_of`] told it; if the layer is here already, the folder is left to its owner.
     pub fn commit_layer(&self, diff_dir: &Path, diff_id: Digest, size: u64) -> Result<Layer> {
+        let _span = tracing::debug_span!("commit layer").entered();
         let target = self.layer_dir(&diff_id);
         let mut db = self.db();
         let tx = db::immediate(&mut db)?;
@@ -70,6 +72,7 @@ impl Store {
         label: &str,
         expected: Option<Digest>,
     ) -> Result<Ingested> {
+        let _span = tracing::debug_span!("unpack layer", label).entered();
         let staging = Staging::new(&self.staging_dir())?;
         let diff = staging.folder("diff")?;
         let (size, found, tar_size) = std::thread::scope(|scope| -> Result<_> {

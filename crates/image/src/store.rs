@@ -32,6 +32,7 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store, making it if it is not there.
     pub fn open(root: &Path) -> Result<Self> {
+        let _span = tracing::debug_span!("open the store").entered();
         let path = root.join("image.db");
         // The mode of the database tells whether the rest was seen to.
         if path.metadata().map_or(true, |meta| meta.mode() & 0o077 != 0) {

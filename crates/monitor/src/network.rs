@@ -11,6 +11,7 @@ use crate::spec::{Attachment, Bridged, MonitorSpec, Network};
 
 /// Attaches all endpoints of a bridged container and starts its DNS.
 pub(crate) fn attach(spec: &MonitorSpec, netns: BorrowedFd<'_>) -> Result<Option<dns::Server>, Error> {
+    let _span = tracing::debug_span!("attach to networks").entered();
     let bridged = match &spec.network {
         Network::Shared | Network::Loopback => return Ok(None),
         Network::Bridged(bridged) => bridged,

@@ -38,6 +38,7 @@ pub(crate) struct Run {
 impl Run {
     /// Makes the container, attaches its network meanwhile, and starts it.
     pub(crate) fn start(spec: &MonitorSpec, cgroups: &Manager) -> Result<Self, Error> {
+        let _span = tracing::debug_span!("make the container").entered();
         let terminal = spec.runtime.process.terminal;
         let (stdio, streams) = match terminal {
             true => (Stdio::Terminal, None),

@@ -210,6 +210,7 @@ impl Supervisor {
     }
 
     fn bind_ports(&mut self) -> Result<(), Error> {
+        let _span = tracing::debug_span!("bind ports").entered();
         if self.spec.ports.is_empty() {
             return Ok(());
         }

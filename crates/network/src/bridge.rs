@@ -64,6 +64,7 @@ impl Bridge {
 /// # Errors
 /// When the kernel refuses a part, or `name` belongs to an interface that is no bridge.
 pub fn ensure_bridge(bridge: &Bridge) -> Result<()> {
+    let _span = tracing::debug_span!("make the bridge").entered();
     route::check_name(&bridge.name)?;
     let socket = route::open()?;
     let index = match route::find_link(&socket, &bridge.name)? {

@@ -63,6 +63,7 @@ impl Endpoint {
 /// # Errors
 /// When the bridge is missing or the kernel refuses a part.
 pub fn attach(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
+    let _span = tracing::debug_span!("attach endpoint").entered();
     route::check_name(&endpoint.ifname)?;
     let host = route::open()?;
     let name = create_pair(&host, netns, endpoint)?;

@@ -7,6 +7,7 @@ mod completion;
 pub(crate) mod compose;
 pub(crate) mod container;
 mod context;
+pub(crate) mod debug;
 mod each;
 pub(crate) mod image;
 mod inspect;
@@ -214,7 +215,7 @@ pub(crate) fn is_group(word: &str) -> bool {
 
 /// Every name there is, for suggestions and completion.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().flat_map(|command| command.names.iter().copied()).chain(std::iter::once("compose"))
+    TABLE.iter().flat_map(|command| command.names.iter().copied()).chain(["compose", "debug trace"])
 }
 
 #[cfg(test)]

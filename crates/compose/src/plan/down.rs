@@ -57,6 +57,7 @@ pub struct DownOptions {
 
 /// Plans `down`.
 pub fn down(project: &Project, observed: &Observed, options: &DownOptions) -> Result<Plan, PlanError> {
+    let _span = tracing::debug_span!("plan down").entered();
     let order = ordered(project, &options.services, Closure::Alone)?;
     let whole = options.services.is_empty();
     let mut plan = Plan::default();

@@ -82,6 +82,7 @@ pub struct UpOptions {
 /// Plans `up`. Images that must be built or pulled although they are present (`--build`, `--pull`) are the caller's
 /// work before it observes ([`super::images`] plans it): whether an image changed is known only then.
 pub fn up(project: &Project, observed: &Observed, options: &UpOptions) -> Result<Plan, PlanError> {
+    let _span = tracing::debug_span!("plan up").entered();
     if let Some(unknown) = options.scale.keys().find(|name| !project.services.contains_key(*name)) {
         return Err(PlanError::NoSuchService(unknown.clone()));
     }

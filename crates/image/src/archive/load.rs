@@ -40,6 +40,7 @@ impl Store {
     /// Loads every image of a `docker save` archive or an OCI layout, compressed or not. Returns their names, or IDs
     /// (`sha256:…`) for those without one.
     pub fn load(&self, reader: &mut (dyn Read + Send), progress: &dyn PullProgress) -> Result<Vec<String>> {
+        let _span = tracing::debug_span!("load archive").entered();
         let contents = self.read_archive(reader, progress)?;
         let images = match contents.documents.get("manifest.json") {
             Some(text) => contents.docker_images(text)?,

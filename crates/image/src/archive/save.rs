@@ -33,6 +33,7 @@ struct Writer<'a> {
 impl Store {
     /// Writes images, by name or ID, as an archive that is both an OCI layout and a `docker save` archive.
     pub fn save(&self, names: &[&str], out: &mut dyn Write) -> Result<()> {
+        let _span = tracing::debug_span!("save archive").entered();
         // By image, so that several names of one make one entry.
         let mut images: Vec<(Image, Vec<Reference>)> = Vec::new();
         for name in names {

@@ -41,6 +41,7 @@ impl Store {
         options: &PullOptions,
         progress: &dyn PullProgress,
     ) -> Result<PullOutcome> {
+        let _span = tracing::debug_span!("pull", image = %name).entered();
         let runtime = runtime()?;
         pull::pull(self, runtime.handle(), name, options, progress)
     }
@@ -52,6 +53,7 @@ impl Store {
         options: &PullOptions,
         progress: &dyn PullProgress,
     ) -> Result<PushOutcome> {
+        let _span = tracing::debug_span!("push", image = %name).entered();
         let runtime = runtime()?;
         push::push(self, runtime.handle(), name, options, progress)
     }

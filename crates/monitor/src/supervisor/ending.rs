@@ -13,6 +13,7 @@ use crate::{Error, child, network};
 impl Supervisor {
     /// PID 1 has ended.
     pub(super) fn ended(&mut self) {
+        let _span = tracing::debug_span!("end of a run").entered();
         let Some(code) = self.run.as_ref().and_then(|r| child::wait_code(r.pid)) else { return };
         self.drain();
         let Some(run) = self.run.take() else { return };
