@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::commands::{self, Command};
+use crate::destination::Destination;
 use crate::error::{Failure, OWN_FAILURE};
+use crate::global_flags::{self, Asked};
 use crate::output::print;
 use crate::session::Session;
 
@@ -13,12 +15,19 @@ use crate::session::Session;
 pub(crate) fn run(program: &OsStr, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
     let args = words(args)?;
     let called = Path::new(program).file_name().and_then(OsStr::to_str).unwrap_or("tare");
-    let session = Session::new(if called.starts_with("docker") { "docker" } else { "tare" });
+    let program = if called.starts_with("docker") { "docker" } else { "tare" };
     if called == "docker-compose" {
-        return Ok(commands::compose::main(&args, &session));
+        return Ok(commands::compose::main(&args, &Session::new(program, Destination::default())));
     }
-    let Some(rest) = global_flags(&session, &args)? else { return Ok(ExitCode::SUCCESS) };
-    dispatch(&session, rest)
+    let (destination, asked) = global_flags::read(program, &args)?;
+    let session = Session::new(program, destination);
+    match asked {
+        Asked::Command(words) => dispatch(&session, words),
+        Asked::Help(words) => help(&session, words).map(|()| ExitCode::SUCCESS),
+        Asked::Version => {
+            print(&format!("{}\n", commands::system::version::line(&session))).map(|()| ExitCode::SUCCESS)
+        }
+    }
 }
 
 /// Runs the command whose words these are.
@@ -49,56 +58,17 @@ fn words(args: Vec<OsString>) -> anyhow::Result<Vec<String>> {
         .collect()
 }
 
-/// Skips Docker's global flags; `None` when one of them (`--help`, `--version`) was the whole command.
-fn global_flags<'a>(session: &Session, args: &'a [String]) -> anyhow::Result<Option<&'a [String]>> {
-    let mut index = 0;
-    while let Some(arg) = args.get(index) {
-        match arg.as_str() {
-            "-h" | "--help" | "help" => {
-                if arg == "help" && args.len() > index + 1 {
-                    let mut asked = args[index + 1..].to_vec();
-                    asked.push("--help".to_owned());
-                    if let Found::Command(command, used) = find(&asked) {
-                        (command.run)(session, &asked[used..])?;
-                    }
-                    return Ok(None);
-                }
-                print(&overview(session))?;
-                return Ok(None);
-            }
-            "-v" | "--version" => {
-                print(&format!("{}\n", commands::system::version::line(session)))?;
-                return Ok(None);
-            }
-            "-D" | "--debug" | "--tls" | "--tlsverify" => index += 1,
-            "-H" | "--host" | "-c" | "--context" | "-l" | "--log-level" | "--config" | "--tlscacert"
-            | "--tlscert" | "--tlskey" => index += 2,
-            flag if flag.starts_with('-') => {
-                let name = flag.split('=').next().unwrap_or(flag);
-                let known = [
-                    "--host",
-                    "--context",
-                    "--log-level",
-                    "--config",
-                    "--tlscacert",
-                    "--tlscert",
-                    "--tlskey",
-                ];
-                if known.contains(&name)
-                    || (flag.len() > 2 && (flag.starts_with("-H") || flag.starts_with("-l")))
-                {
-                    index += 1;
-                    continue;
-                }
-                let program = session.program;
-                let text = format!("unknown flag: {flag}\n\nRun '{program} --help' for more information");
-                return Err(Failure::usage(OWN_FAILURE, text).into());
-            }
-            _ => return Ok(Some(&args[index..])),
-        }
+/// `docker help volume ls`: the command's own help, else all commands.
+fn help(session: &Session, words: &[String]) -> anyhow::Result<()> {
+    if words.is_empty() {
+        return print(&overview(session));
     }
-    print(&overview(session))?;
-    Ok(None)
+    let mut asked = words.to_vec();
+    asked.push("--help".to_owned());
+    if let Found::Command(command, used) = find(&asked) {
+        (command.run)(session, &asked[used..])?;
+    }
+    Ok(())
 }
 
 enum Found<'a> {
@@ -234,15 +204,5 @@ mod tests {
         assert_eq!(name("images"), Some(("images", 1)));
         assert_eq!(name("image ls"), Some(("images", 2)));
         assert_eq!(name("volumes ls"), None);
-    }
-
-    #[test]
-    fn global_flags_are_skipped() {
-        let session = Session::new("docker");
-        let args: Vec<String> =
-            ["-H", "unix:///x", "--debug", "--context=default", "ps", "-a"].map(str::to_owned).into();
-        let rest = global_flags(&session, &args).unwrap().unwrap();
-        assert_eq!(rest, ["ps", "-a"]);
-        assert!(global_flags(&session, &["--nope".to_owned()]).is_err());
     }
 }

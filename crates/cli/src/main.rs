@@ -6,9 +6,12 @@
 
 mod attach;
 mod commands;
+mod destination;
+mod docker_config;
 mod error;
 mod filters;
 mod flags;
+mod global_flags;
 mod hints;
 mod invocation;
 mod output;

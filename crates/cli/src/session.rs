@@ -7,17 +7,21 @@ use std::sync::OnceLock;
 use anyhow::Context as _;
 use tare_engine::{Engine, Options, Paths};
 
+use crate::destination::Destination;
+
 /// The session of one command.
 pub(crate) struct Session {
     /// `tare` or `docker`, as typed.
     pub(crate) program: &'static str,
+    /// Where the command is meant to act.
+    pub(crate) destination: Destination,
     engine: OnceLock<Engine>,
 }
 
 impl Session {
     /// A session under one of tare's names.
-    pub(crate) fn new(program: &'static str) -> Session {
-        Session { program, engine: OnceLock::new() }
+    pub(crate) fn new(program: &'static str, destination: Destination) -> Session {
+        Session { program, destination, engine: OnceLock::new() }
     }
 
     /// A command's full name, for usage texts.
@@ -25,8 +29,16 @@ impl Session {
         format!("{} {command}", self.program)
     }
 
-    /// The engine.
+    /// The engine. Fails if the command was meant for another machine.
     pub(crate) fn engine(&self) -> anyhow::Result<&Engine> {
+        if self.engine.get().is_none() {
+            self.destination.require_here()?;
+        }
+        self.own_engine()
+    }
+
+    /// The engine, for what is about this machine by itself, whatever the environment and the current context say.
+    pub(crate) fn own_engine(&self) -> anyhow::Result<&Engine> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }

@@ -1,4 +1,4 @@
-//! `docker context`: there is one, this machine.
+//! `docker context`: there is one, this machine; another that Docker was told to use is shown, and refused elsewhere.
 
 use crate::error::Failure;
 use crate::output::view::{Row, Shape, View};
@@ -30,14 +30,21 @@ const VIEW: View = View {
 /// `docker context ls`.
 pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: List = crate::flags::parse(&session.path("context ls"), args)?;
-    let row = Row::new([
-        ("Name", "default".to_owned()),
-        ("Description", "This machine, without a daemon".to_owned()),
-        ("DockerEndpoint", "none".to_owned()),
-        ("Current", "true".to_owned()),
-        ("Error", String::new()),
-    ]);
-    print(&VIEW.render(&[row], Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
+    let current = session.destination.context_name();
+    let row = |name: &str, description: &str, error: &str| {
+        Row::new([
+            ("Name", name.to_owned()),
+            ("Description", description.to_owned()),
+            ("DockerEndpoint", "none".to_owned()),
+            ("Current", (name == current).to_string()),
+            ("Error", error.to_owned()),
+        ])
+    };
+    let mut rows = vec![row("default", "This machine, without a daemon", "")];
+    if current != "default" {
+        rows.push(row(&current, "", "not this machine: tare refuses to act there"));
+    }
+    print(&VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
     Ok(0)
 }
 
@@ -70,7 +77,7 @@ pub(crate) fn inspect(session: &Session, args: &[String]) -> anyhow::Result<u8> 
 }
 
 /// `docker context show`.
-pub(crate) fn show(_: &Session, _: &[String]) -> anyhow::Result<u8> {
-    print_line("default")?;
+pub(crate) fn show(session: &Session, _: &[String]) -> anyhow::Result<u8> {
+    print_line(&session.destination.context_name())?;
     Ok(0)
 }

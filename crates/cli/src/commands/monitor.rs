@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use tare_monitor::{Handover, Witness};
 
+use crate::destination::Destination;
 use crate::session::Session;
 
 /// Runs the monitor; what goes wrong is written to `monitor.log` in the container's folder.
@@ -39,7 +40,7 @@ fn run(args: &[OsString]) -> Result<()> {
     let (spec, witness) = tare_monitor::supervise(&folder.join("monitor.json"), handover)?;
     // `--rm`: whoever waits in the foreground removes the container; without one it falls to us.
     if witness == Witness::Gone && spec.runtime.root.volatile {
-        Session::new("tare").engine()?.auto_remove(&spec.id)?;
+        Session::new("tare", Destination::default()).own_engine()?.auto_remove(&spec.id)?;
     }
     Ok(())
 }

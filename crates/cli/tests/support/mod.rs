@@ -48,6 +48,11 @@ impl Lab {
             .env("TARE_ROOT", self.folder.join("root"))
             .env("TARE_RUN", self.folder.join("run"))
             .env_remove("SSL_CERT_FILE")
+            .env("DOCKER_CONFIG", self.folder.join("docker"))
+            .env_remove("DOCKER_HOST")
+            .env_remove("DOCKER_CONTEXT")
+            .env_remove("DOCKER_TLS_VERIFY")
+            .env_remove("DOCKER_TLS")
             .stdin(Stdio::null());
         command
     }

@@ -42,6 +42,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use crate::destination::Destination;
 use crate::error::{Failure, report};
 use crate::output::{note, print};
 use crate::session::Session;
@@ -101,6 +102,36 @@ pub(crate) struct Options {
     /// Show more output
     #[arg(long)]
     pub verbose: bool,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
+}
+
+/// Docker's global flags: `docker-compose` takes them itself, having no `docker` before it.
+#[derive(Debug, Clone, Args)]
+struct Elsewhere {
+    /// Daemon socket to connect to
+    #[arg(short = 'H', long, value_name = "HOST", hide = true)]
+    host: Option<String>,
+    /// Name of the context to use
+    #[arg(long, value_name = "NAME", hide = true)]
+    context: Option<String>,
+    /// Use TLS
+    #[arg(long, hide = true)]
+    tls: bool,
+    /// Use TLS and verify the remote
+    #[arg(long, hide = true)]
+    tlsverify: bool,
+}
+
+impl Elsewhere {
+    /// Adds these flags to those that stood before `compose`.
+    fn add_to(&self, destination: &mut Destination) {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        destination.host = given(&self.host).or(destination.host.take());
+        destination.context = given(&self.context).or(destination.context.take());
+        let tls = if self.tls { Some("--tls") } else { self.tlsverify.then_some("--tlsverify") };
+        destination.tls = tls.or(destination.tls);
+    }
 }
 
 /// `--ansi`.
@@ -237,7 +268,10 @@ fn usage(error: &clap::Error) -> String {
 }
 
 fn run(compose: Compose, session: &Session) -> anyhow::Result<u8> {
-    let context = Context::new(session, compose.options);
+    let mut destination = session.destination.clone();
+    compose.options.elsewhere.add_to(&mut destination);
+    let session = Session::new(session.program, destination);
+    let context = Context::new(&session, compose.options);
     if context.options.version {
         return version::main(&version::VersionArgs::default());
     }

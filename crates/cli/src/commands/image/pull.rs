@@ -10,7 +10,7 @@ use tare_engine::event::{Action, Kind};
 use tare_image::{PullOptions, PullOutcome, PullProgress, Silent};
 use tare_oci::{Platform, Reference};
 
-pub(crate) use environment::{ca_bundle, config_path, credentials, proxies, registries};
+pub(crate) use environment::{ca_bundle, credentials, proxies, registries};
 use progress::{Sink, TransferProgress};
 
 use crate::error::Failure;

@@ -90,13 +90,15 @@ struct BootLine {}
 /// `tare system boot`: what Docker's daemon does when the machine starts.
 pub(crate) fn boot(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let _: BootLine = crate::flags::parse(&session.path("system boot"), args)?;
-    told(session.engine()?.boot()?)
+    session.destination.require_no_flag()?;
+    told(session.own_engine()?.boot()?)
 }
 
 /// `tare system shutdown`: what Docker's daemon does when the machine goes down.
 pub(crate) fn shutdown(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let _: BootLine = crate::flags::parse(&session.path("system shutdown"), args)?;
-    told(session.engine()?.shut_down()?)
+    session.destination.require_no_flag()?;
+    told(session.own_engine()?.shut_down()?)
 }
 
 fn told(moved: Vec<Moved>) -> anyhow::Result<u8> {

@@ -28,6 +28,7 @@ pub(crate) fn line(session: &Session) -> String {
 /// `docker version`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("version"), args)?;
+    session.destination.require_here()?;
     let facts = facts();
     match line.format.as_deref() {
         None | Some("") => print(&table(&facts))?,

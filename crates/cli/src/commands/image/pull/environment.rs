@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tare_image::RegistryConfig;
 use tare_image::auth::{self, Credentials};
 
+use crate::docker_config;
 use crate::error::{chain, warn};
 
 fn variable(name: &str) -> Option<String> {
@@ -14,14 +15,6 @@ fn variable(name: &str) -> Option<String> {
 /// A proxy variable in capitals or small letters, as curl reads them.
 fn proxy(name: &str) -> Option<String> {
     variable(name).or_else(|| variable(&name.to_ascii_lowercase()))
-}
-
-/// `DOCKER_CONFIG/config.json`, by default in `~/.docker`.
-pub(crate) fn config_path() -> Option<PathBuf> {
-    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
-    folder
-        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".docker")))
-        .map(|dir| dir.join("config.json"))
 }
 
 /// The variable that holds logins in config.json's form and goes before that file, for CI.
@@ -36,7 +29,7 @@ pub(crate) fn credentials() -> Credentials {
             Credentials::new()
         })
     };
-    let mut known = config_path().map_or_else(Credentials::new, |path| or_none(auth::load(&path)));
+    let mut known = docker_config::path().map_or_else(Credentials::new, |path| or_none(auth::load(&path)));
     if let Some(text) = variable(AUTH_VARIABLE) {
         known.prefer(or_none(auth::from_variable(AUTH_VARIABLE, &text)));
     }
@@ -45,7 +38,7 @@ pub(crate) fn credentials() -> Credentials {
 
 /// Where registries' own certificates lie: the system's, as Docker and Podman have them, and the user's.
 fn certificates() -> Vec<PathBuf> {
-    let own = config_path().and_then(|path| path.parent().map(|folder| folder.join("certs.d")));
+    let own = docker_config::path().and_then(|path| path.parent().map(|folder| folder.join("certs.d")));
     ["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from).into_iter().chain(own).collect()
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize as _;
 use serde_json::{Value as Json, json};
 use tare_image::auth::{Credentials, Login, server_url};
 
-use crate::commands::image::pull::config_path;
+use crate::docker_config;
 
 /// Where a login went.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn entry(login: &Login) -> Json {
 
 /// Changes `auths` in config.json and keeps the rest of the file. Returns its path.
 fn change(edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> bool) -> anyhow::Result<PathBuf> {
-    let path = config_path().context("HOME is not set")?;
+    let path = docker_config::path().context("HOME is not set")?;
     let mut config: Json = match std::fs::read(&path) {
         Ok(bytes) if bytes.trim_ascii().is_empty() => json!({}),
         Ok(bytes) => {
