@@ -90,6 +90,8 @@ impl Drop for Project {
         if !std::thread::panicking() {
             assert!(output.status.success(), "{}", text(&output));
         }
+        // `down` leaves networks that the file no longer names.
+        let _ = self.command(&["network", "prune", "-f"]).output();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -13,7 +13,7 @@ mod support;
 mod tests;
 mod up;
 
-pub use down::{DownOptions, Images, Orphans, Volumes, down};
+pub use down::{DownOptions, Images, Orphans, Resources, Volumes, down};
 pub use images::{BuildMode, ImageOptions, PullMode, images};
 pub use lifecycle::{RmOptions, StopFirst, restart, rm, start, stop};
 pub use step::{Action, Cause, ContainerRef, Plan, Step, StepId};

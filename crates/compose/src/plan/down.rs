@@ -1,4 +1,4 @@
-//! `down`: everything of the project goes, dependents before what they depend on.
+//! `down`: what the file names goes, dependents before what they depend on; nothing that it does not name.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,27 @@ use tare_compose_model::Project;
 use super::PlanError;
 use super::graph::{Closure, ordered};
 use super::step::{Action, Cause, Plan, StepId};
-use super::up::remove;
+use super::up::{named_volumes, remove};
 use crate::observe::{Observed, ObservedContainer};
 
-/// What happens to containers whose service is not in the file.
+/// What happens to containers whose service is not in the file, and to those of `run`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Orphans {
-    /// They stay and are named.
+    /// They stay; those whose service is not in the file are named.
     #[default]
     Keep,
-    /// They go.
+    /// They go, but not those of `run` that still run for a service that is not meant.
     Remove,
+}
+
+/// How the project's networks and volumes are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Resources {
+    /// The file names them, and a service that is meant uses them. What other files of the project made stays.
+    #[default]
+    OfFile,
+    /// There is no file, only a name: all that carry the project's labels.
+    Labelled,
 }
 
 /// Which volumes go.
@@ -53,6 +63,8 @@ pub struct DownOptions {
     pub volumes: Volumes,
     /// Which images go.
     pub images: Images,
+    /// How networks and volumes are known.
+    pub resources: Resources,
 }
 
 /// Plans `down`.
@@ -70,7 +82,10 @@ pub fn down(project: &Project, observed: &Observed, options: &DownOptions) -> Re
             .flatten()
             .copied()
             .collect();
-        let mine = observed.containers.iter().filter(|container| container.service == *name);
+        let with_oneoffs = whole && options.orphans == Orphans::Remove;
+        let mine = observed.containers.iter().filter(|container| {
+            container.service == *name && (with_oneoffs || !container.oneoff)
+        });
         let steps =
             mine.map(|container| take_down(&mut plan, container, Cause::Down, before.clone(), options));
         let mut steps: Vec<StepId> = steps.collect();
@@ -105,10 +120,13 @@ fn orphans(plan: &mut Plan, project: &Project, observed: &Observed, options: &Do
         if project.services.contains_key(&container.service) {
             continue;
         }
-        // A service of an inactive profile is still one of the project.
+        // A service of a profile that is off is one of the project, and not meant.
         let disabled = project.disabled_services.contains_key(&container.service);
+        if if container.oneoff { container.state.is_alive() } else { disabled } {
+            continue;
+        }
         match options.orphans {
-            _ if disabled => steps.push(take_down(plan, container, Cause::Down, Vec::new(), options)),
+            Orphans::Keep if container.oneoff => {}
             Orphans::Remove => steps.push(take_down(plan, container, Cause::Orphan, Vec::new(), options)),
             Orphans::Keep => plan.orphans.push(container.name.clone()),
         }
@@ -123,12 +141,8 @@ fn resources(
     options: &DownOptions,
     after: &[StepId],
 ) {
-    let external = |name: &str| {
-        project.networks.values().any(|network| network.external && network.name == name)
-            || project.volumes.values().any(|volume| volume.external && volume.name == name)
-    };
     for network in &observed.networks {
-        if network.key.is_some() && !external(&network.name) {
+        if network.key.is_some() && goes_network(project, &network.name, options.resources) {
             plan.add(
                 Action::RemoveNetwork { name: network.name.clone() },
                 Cause::Down,
@@ -138,13 +152,33 @@ fn resources(
     }
     if options.volumes == Volumes::Remove {
         for volume in &observed.volumes {
-            if volume.key.is_some() && !external(&volume.name) {
+            if volume.key.is_some() && goes_volume(project, &volume.name, options.resources) {
                 plan.add(
                     Action::RemoveVolume { name: volume.name.clone() },
                     Cause::Down,
                     after.iter().copied(),
                 );
             }
+        }
+    }
+}
+
+fn goes_network(project: &Project, name: &str, resources: Resources) -> bool {
+    let used = |key: &String| project.services.values().any(|service| service.networks.contains_key(key));
+    match resources {
+        Resources::Labelled => true,
+        Resources::OfFile => {
+            project.networks.iter().any(|(key, network)| !network.external && network.name == name && used(key))
+        }
+    }
+}
+
+fn goes_volume(project: &Project, name: &str, resources: Resources) -> bool {
+    let used = |key: &str| project.services.values().any(|service| named_volumes(service).any(|name| name == key));
+    match resources {
+        Resources::Labelled => true,
+        Resources::OfFile => {
+            project.volumes.iter().any(|(key, volume)| !volume.external && volume.name == name && used(key))
         }
     }
 }

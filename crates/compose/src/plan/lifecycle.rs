@@ -126,12 +126,12 @@ pub struct RmOptions {
     pub volumes: super::Volumes,
 }
 
-/// Plans `rm`: containers that do not run go, one-offs included.
+/// Plans `rm`: containers that do not run go, except those of `run`.
 pub fn rm(project: &Project, observed: &Observed, options: &RmOptions) -> Result<Plan, PlanError> {
     let order = ordered(project, &options.services, Closure::Alone)?;
     let mut plan = Plan::default();
     for name in order.iter().rev() {
-        for container in observed.containers.iter().filter(|container| container.service == *name) {
+        for container in observed.of_service(name) {
             if !container.state.is_alive() || options.stop == StopFirst::Yes {
                 let with_volumes = options.volumes == super::Volumes::Remove;
                 remove(&mut plan, container, Cause::Requested, Vec::new(), with_volumes);

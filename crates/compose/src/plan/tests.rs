@@ -315,6 +315,38 @@ fn down_goes_the_other_way() {
 }
 
 #[test]
+fn down_leaves_what_the_file_does_not_name() {
+    let project = project(&SHOP.replace("volumes: {data: {}}", "volumes: {data: {}, unused: {}}"));
+    let mut observed = running(&project);
+    let labelled = |name: &str| Some(name.to_owned());
+    observed.volumes.push(ObservedVolume {
+        name: "shop_other-file".to_owned(),
+        key: labelled("other-file"),
+        config_json: String::new(),
+    });
+    observed.networks.push(ObservedNetwork {
+        id: "other".to_owned(),
+        name: "shop_other-file".to_owned(),
+        key: labelled("other-file"),
+        config_json: String::new(),
+    });
+    let mut oneoff = container(&project, "db", 1, ContainerState::Running);
+    (oneoff.oneoff, oneoff.name) = (true, "shop-db-run".to_owned());
+    observed.containers.push(oneoff);
+    let options = DownOptions { volumes: Volumes::Remove, ..DownOptions::default() };
+    let plan = shown(down(&project, &observed, &options));
+    assert!(plan.contains("shop_data") && plan.contains("shop_default"), "{plan}");
+    for left in ["other-file", "unused", "shop-db-run"] {
+        assert!(!plan.contains(left), "{left}: {plan}");
+    }
+    let options = DownOptions { resources: Resources::Labelled, ..options };
+    let plan = shown(down(&project, &observed, &options));
+    assert!(plan.contains("network shop_other-file") && plan.contains("volume shop_other-file"), "{plan}");
+    let options = DownOptions { orphans: Orphans::Remove, ..options };
+    assert!(shown(down(&project, &observed, &options)).contains("remove container shop-db-run"));
+}
+
+#[test]
 fn stop_start_restart_and_rm() {
     let project = project(SHOP);
     let mut observed = running(&project);

@@ -225,7 +225,7 @@ impl<'a> Planner<'a> {
 }
 
 /// The keys of the volumes that a service mounts.
-fn named_volumes(service: &Service) -> impl Iterator<Item = &str> {
+pub(super) fn named_volumes(service: &Service) -> impl Iterator<Item = &str> {
     let mounts = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);
     mounts.filter_map(|mount| mount.source.as_deref())
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tare_compose::execute::Settings;
 use tare_compose::observe_engine::{self, project_of_labels};
-use tare_compose::plan::{self, DownOptions, Images, Orphans, Volumes};
+use tare_compose::plan::{self, DownOptions, Images, Orphans, Resources, Volumes};
 
 use super::project::{Context, Target};
 use super::up::name_orphans;
@@ -31,16 +31,19 @@ pub(super) struct DownArgs {
 
 /// `compose down`.
 pub(super) fn main(context: &Context<'_>, args: &DownArgs) -> anyhow::Result<u8> {
-    let target = context.target()?;
+    let target = context.chosen(&args.services)?;
     take_down(context, target, args)
 }
 
 /// Takes a project down; also what `wait --down-project` does.
 pub(super) fn take_down(context: &Context<'_>, target: Target, args: &DownArgs) -> anyhow::Result<u8> {
     let engine = context.engine()?;
-    let project = match target.project {
-        Some(project) => project,
-        None => project_of_labels(&target.name, &observe_engine::containers(engine, &target.name)?),
+    let (project, resources) = match target.project {
+        Some(project) => (project, Resources::OfFile),
+        None => {
+            let there = observe_engine::containers(engine, &target.name)?;
+            (project_of_labels(&target.name, &there), Resources::Labelled)
+        }
     };
     let mut work = Work::new(context, &project, "Running");
     work.stop_timeout = args.timeout;
@@ -56,6 +59,7 @@ pub(super) fn take_down(context: &Context<'_>, target: Target, args: &DownArgs) 
             Some(_) => Images::Local,
             None => Images::Keep,
         },
+        resources,
     };
     let plan = plan::down(&project, &observed, &options)?;
     name_orphans(context, &plan);

@@ -1,7 +1,7 @@
 //! `compose start`, `stop`, `restart`, `kill`, `pause` and `unpause`: existing containers, in dependency order.
 
 use clap::Args;
-use tare_compose::observe_engine::{self, project_of_labels};
+use tare_compose::observe_engine::{self, of_project, project_of_labels};
 use tare_compose::plan;
 use tare_compose::progress::{Event, Kind, Progress as _, Verb};
 use tare_compose_model::Project;
@@ -61,16 +61,16 @@ pub(super) struct KillArgs {
     /// Signal to send
     #[arg(short = 's', long, default_value = "SIGKILL")]
     signal: String,
-    /// Remove containers of services that the Compose file no longer defines
+    /// Also kill containers of services that the Compose file does not define, or whose profile is off
     #[arg(long)]
     remove_orphans: bool,
     /// Services (default: all)
     services: Vec<String>,
 }
 
-/// The project of a command that works on what exists: from its file, or from its containers' labels.
-pub(super) fn project_of(context: &Context<'_>) -> anyhow::Result<Project> {
-    let target = context.target()?;
+/// The project of a command that acts on what exists: from its file, or from its containers' labels.
+pub(super) fn project_of(context: &Context<'_>, services: &[String]) -> anyhow::Result<Project> {
+    let target = context.chosen(services)?;
     match target.project {
         Some(project) => Ok(project),
         None => {
@@ -82,7 +82,7 @@ pub(super) fn project_of(context: &Context<'_>) -> anyhow::Result<Project> {
 
 /// `compose start`.
 pub(super) fn start(context: &Context<'_>, args: &StartArgs) -> anyhow::Result<u8> {
-    let mut project = project_of(context)?;
+    let mut project = project_of(context, &args.services)?;
     tare_compose::infer::dependencies(&mut project, &args.services);
     let work = Work::new(context, &project, "Running");
     work.cancel_on_signals()?;
@@ -105,7 +105,7 @@ pub(super) fn start(context: &Context<'_>, args: &StartArgs) -> anyhow::Result<u
 
 /// `compose stop`.
 pub(super) fn stop(context: &Context<'_>, args: &StopArgs) -> anyhow::Result<u8> {
-    let project = project_of(context)?;
+    let project = project_of(context, &args.services)?;
     let mut work = Work::new(context, &project, "Stopping");
     work.stop_timeout = args.timeout;
     work.cancel_on_signals()?;
@@ -117,7 +117,7 @@ pub(super) fn stop(context: &Context<'_>, args: &StopArgs) -> anyhow::Result<u8>
 
 /// `compose restart`.
 pub(super) fn restart(context: &Context<'_>, args: &RestartArgs) -> anyhow::Result<u8> {
-    let project = project_of(context)?;
+    let project = project_of(context, &args.services)?;
     let mut work = Work::new(context, &project, "Restarting");
     work.stop_timeout = args.timeout;
     work.cancel_on_signals()?;
@@ -140,8 +140,11 @@ pub(super) fn restart(context: &Context<'_>, args: &RestartArgs) -> anyhow::Resu
 
 /// `compose kill`.
 pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8> {
-    let target = context.target()?;
-    let all = select::containers(context, &target, &args.services, OneOffs::Include)?;
+    let target = context.chosen(&args.services)?;
+    let all = match args.remove_orphans && args.services.is_empty() {
+        true => of_project(context.engine()?, &target.name)?,
+        false => select::acted_on(context, &target, &args.services, OneOffs::Include)?,
+    };
     if !all.iter().any(|container| container.state.is_active()) {
         crate::output::note("no container to kill");
         return Ok(0);
@@ -149,7 +152,7 @@ pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8>
     let signal = args.signal.clone();
     on_each(
         context,
-        &args.services,
+        all,
         Verb::Kill,
         |state| state.is_active(),
         |engine, container| engine.kill(&container.id, &signal),
@@ -159,28 +162,33 @@ pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8>
 /// `compose pause`.
 pub(super) fn pause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
     let runs = |state: &State| matches!(state, State::Running(running) if !running.paused);
-    on_each(context, &args.services, Verb::Pause, runs, |engine, container| engine.pause(&container.id))
+    on_each(context, lasting(context, args)?, Verb::Pause, runs, |engine, container| engine.pause(&container.id))
 }
 
 /// `compose unpause`.
 pub(super) fn unpause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
     let paused = |state: &State| matches!(state, State::Running(running) if running.paused);
-    on_each(context, &args.services, Verb::Unpause, paused, |engine, container| engine.unpause(&container.id))
+    on_each(context, lasting(context, args)?, Verb::Unpause, paused, |engine, container| engine.unpause(&container.id))
+}
+
+/// The containers of the services that are meant, without those of `run`.
+fn lasting(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<Vec<Container>> {
+    let target = context.chosen(&args.services)?;
+    select::acted_on(context, &target, &args.services, OneOffs::Exclude)
 }
 
 /// Does something to every container that it applies to, and reports all failures.
 fn on_each(
     context: &Context<'_>,
-    services: &[String],
+    containers: Vec<Container>,
     verb: Verb,
     applies: impl Fn(&State) -> bool,
     act: impl Fn(&Engine, &Container) -> Result<(), tare_engine::Error>,
 ) -> anyhow::Result<u8> {
-    let target = context.target()?;
     let engine = context.engine()?;
     let list = super::progress::List::new(&context.options, "Running");
     let mut failures = Vec::new();
-    for container in select::containers(context, &target, services, OneOffs::Include)? {
+    for container in containers {
         if !applies(&container.state) {
             continue;
         }

@@ -146,9 +146,13 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The project, or its name when `-p` gives one and there is no file.
+    /// The project with the services of all profiles, or its name when `-p` gives one and there is no file.
     pub(super) fn target(&self) -> anyhow::Result<Target> {
-        match self.load_quietly(&[], &["*"]) {
+        self.target_of(self.load_quietly(&[], &["*"]))
+    }
+
+    fn target_of(&self, loaded: anyhow::Result<(Project, Vec<Warning>)>) -> anyhow::Result<Target> {
+        match loaded {
             Ok((project, _)) => Ok(Target { name: project.name.clone(), project: Some(project) }),
             Err(error) => {
                 let no_file = matches!(error.downcast_ref::<ModelError>(), Some(ModelError::NoFile(_)));
@@ -158,6 +162,11 @@ impl<'a> Context<'a> {
                 }
             }
         }
+    }
+
+    /// The project with the services that a command acts on: those of profiles that are off only if they are named.
+    pub(super) fn chosen(&self, services: &[String]) -> anyhow::Result<Target> {
+        self.target_of(self.load_quietly(services, &[]))
     }
 
     /// The variables that files are interpolated with.

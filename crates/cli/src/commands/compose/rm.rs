@@ -19,7 +19,7 @@ pub(super) struct RmArgs {
     /// Remove anonymous volumes of the containers
     #[arg(short = 'v', long)]
     volumes: bool,
-    /// Accepted: containers that `run` made are always included
+    /// Accepted and without effect, as in Compose: containers that `run` made stay
     #[arg(short = 'a', long, hide = true)]
     all: bool,
     /// Services (default: all)
@@ -28,7 +28,7 @@ pub(super) struct RmArgs {
 
 /// `compose rm`.
 pub(super) fn main(context: &Context<'_>, args: &RmArgs) -> anyhow::Result<u8> {
-    let project = project_of(context)?;
+    let project = project_of(context, &args.services)?;
     let work = Work::new(context, &project, "Removing");
     let observed = work.observe()?;
     let options = RmOptions {

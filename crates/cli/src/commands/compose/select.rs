@@ -43,6 +43,21 @@ pub(super) fn containers(
     Ok(all)
 }
 
+/// The containers that a command acts on: of the given services, or of all that the project has with the profiles that
+/// are on. Orphans and services of profiles that are off are not meant.
+pub(super) fn acted_on(
+    context: &Context<'_>,
+    target: &Target,
+    services: &[String],
+    oneoffs: OneOffs,
+) -> anyhow::Result<Vec<Container>> {
+    let mut all = containers(context, target, services, oneoffs)?;
+    if let Some(project) = &target.project {
+        all.retain(|container| project.services.contains_key(service_of(container)));
+    }
+    Ok(all)
+}
+
 /// One running container of a service: the n-th, or the first with index 0.
 pub(super) fn one(context: &Context<'_>, service: &str, index: u32) -> anyhow::Result<Container> {
     let target = context.target()?;
