@@ -9,7 +9,6 @@ mod commands;
 mod destination;
 mod docker_config;
 mod error;
-mod filters;
 mod flags;
 mod global_flags;
 mod hints;

@@ -1,6 +1,8 @@
 //! What Compose's commands reach: the services that are meant, and of networks and volumes only what the file names.
 //! The sets are those that Compose 2.40 reaches.
 
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -47,7 +49,18 @@ impl Reach {
             let name = format!("{service}-run");
             if !self.containers("{{.Names}}").contains(&name) {
                 self.lab.ok(&[
-                    "compose", "-f", file, "--profile", profile, "run", "-d", "--name", &name, service, "sleep", "1000",
+                    "compose",
+                    "-f",
+                    file,
+                    "--profile",
+                    profile,
+                    "run",
+                    "-d",
+                    "--name",
+                    &name,
+                    service,
+                    "sleep",
+                    "1000",
                 ]);
             }
             self.lab.ok(&["start", &name]);
@@ -64,7 +77,8 @@ impl Reach {
         let command = [&["compose", "-f", self.some.as_str()], words].concat();
         self.lab.ok(&command);
         let there = self.containers("{{.Names}} {{.State}}");
-        let names = there.iter().filter_map(|line| line.strip_suffix(state).map(|name| name.trim().to_owned()));
+        let names =
+            there.iter().filter_map(|line| line.strip_suffix(state).map(|name| name.trim().to_owned()));
         names.collect()
     }
 
@@ -89,7 +103,10 @@ fn stop_kill_and_pause_reach_what_is_meant() {
     reach.lab.ok(&["pause", "off-run"]);
     assert_eq!(reach.after(&["unpause"], "paused"), ["off-run"]);
     reach.lab.ok(&["unpause", "off-run"]);
-    assert_eq!(reach.after(&["rm", "-fs"], "running"), ["a-run", "off-1", "off-run", "orphan-1", "orphan-run"]);
+    assert_eq!(
+        reach.after(&["rm", "-fs"], "running"),
+        ["a-run", "off-1", "off-run", "orphan-1", "orphan-run"]
+    );
     let unknown = reach.lab.fails(1, &["compose", "-f", &reach.some, "kill", "orphan"]);
     assert!(unknown.contains("no such service: orphan"), "{unknown}");
 }

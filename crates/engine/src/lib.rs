@@ -22,6 +22,7 @@ pub mod diagnose;
 mod error;
 pub mod event;
 pub mod exec;
+pub mod filter;
 mod ids;
 mod lock;
 pub mod logs;

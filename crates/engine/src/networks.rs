@@ -227,17 +227,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes the user's networks that no container refers to; returns their names.
+    /// Removes those of the wanted networks that no container refers to; returns their names.
     ///
     /// # Errors
     /// The first removal that fails.
-    pub fn networks_prune(&self) -> Result<Vec<String>> {
+    pub fn networks_prune(&self, wanted: &dyn Fn(&Network) -> bool) -> Result<Vec<String>> {
         let records = self.records()?;
         let used = |name: &str| records.iter().any(|r| r.config.endpoints.contains_key(name));
         let mut removed = Vec::new();
         for network in self.networks()? {
             let Some(bridge) = &network.bridge else { continue };
-            if used(&network.name) || !self.network_members(&network)?.is_empty() {
+            if !wanted(&network) || used(&network.name) || !self.network_members(&network)?.is_empty() {
                 continue;
             }
             if network.name == DEFAULT {

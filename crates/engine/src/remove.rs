@@ -105,7 +105,7 @@ impl Engine {
         }
     }
 
-    /// Removes all containers that do not run; returns their ids and the bytes that were freed.
+    /// Removes those of the wanted containers that do not run; returns their ids and the bytes that were freed.
     ///
     /// # Errors
     /// The first removal that fails.

@@ -51,15 +51,6 @@ impl Volume {
     }
 }
 
-/// Which volumes [`Engine::volumes_prune`] takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PruneVolumes {
-    /// Unused anonymous ones.
-    Anonymous,
-    /// Unused named ones too.
-    All,
-}
-
 /// What to do when a volume to remove does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
@@ -178,9 +169,13 @@ impl Engine {
     /// # Errors
     /// [`Error::InUse`] names the containers that mount it, running or not.
     pub fn volume_remove(&self, name: &str, missing: Missing) -> Result<String> {
-        let volume = match self.volume(name) {
-            Err(Error::NoSuchVolume(name)) if missing == Missing::Ignore => return Ok(name),
-            found => found?,
+        let volume = match missing {
+            Missing::Error => self.volume(name)?,
+            // Where it does not matter whether there is one, another one must not stand in for it.
+            Missing::Ignore => match self.store.get::<Volume>(name)? {
+                Some(volume) => volume,
+                None => return Ok(name.to_owned()),
+            },
         };
         let holders = self.volume_users(&volume.name)?;
         if !holders.is_empty() {
@@ -202,11 +197,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes volumes that no container mounts; returns names and the bytes they held.
+    /// Removes those of the wanted volumes that no container mounts; returns names and the bytes they held.
     ///
     /// # Errors
     /// The first removal that fails.
-    pub fn volumes_prune(&self, which: PruneVolumes) -> Result<(Vec<String>, u64)> {
+    pub fn volumes_prune(&self, wanted: &dyn Fn(&Volume) -> bool) -> Result<(Vec<String>, u64)> {
         let records = self.records()?;
         let used = |name: &str| {
             records.iter().any(|r| r.config.mounts.iter().any(|m| volume_name(&m.source) == Some(name)))
@@ -214,7 +209,7 @@ impl Engine {
         let mut removed = Vec::new();
         let mut bytes = 0;
         for volume in self.volumes()? {
-            if used(&volume.name) || (which == PruneVolumes::Anonymous && !volume.is_anonymous()) {
+            if used(&volume.name) || !wanted(&volume) {
                 continue;
             }
             bytes += folder_size(&self.volume_path(&volume.name));

@@ -1,13 +1,13 @@
 //! `docker volume ls`, `create`, `rm` and `prune`.
 
 use std::collections::BTreeMap;
+use tare_engine::filter::{Filters, UnusedVolumes, VolumePrune};
 
-use tare_engine::volumes::{Missing, PruneVolumes};
+use tare_engine::volumes::Missing;
 
 use super::container::run_flags::pair;
 use super::each::each;
 use crate::error::Failure;
-use crate::filters::Filters;
 use crate::output::view::{Row, Shape, View};
 use crate::output::{confirm, human, print, print_line};
 use crate::session::Session;
@@ -88,7 +88,8 @@ const VIEW: View = View {
 /// `docker volume ls`.
 pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: List = crate::flags::parse(&session.path("volume ls"), args)?;
-    let filters = Filters::parse(&line.filter, &["name", "driver", "label", "dangling", "scope"])?;
+    let filters =
+        Filters::from_texts(&line.filter)?.only(&["name", "driver", "label", "dangling", "scope"])?;
     let dangling = filters.flag("dangling")?;
     let engine = session.engine()?;
     let mut rows = Vec::new();
@@ -154,40 +155,20 @@ pub(crate) fn remove(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 /// `docker volume prune`.
 pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Prune = crate::flags::parse(&session.path("volume prune"), args)?;
-    let filters = Filters::parse(&line.filter, &["label", "label!", "all"])?;
-    let all = line.all || filters.flag("all")? == Some(true);
-    let which = if all { PruneVolumes::All } else { PruneVolumes::Anonymous };
-    let kind = if all { "all local volumes" } else { "anonymous local volumes" };
+    let which = if line.all { UnusedVolumes::All } else { UnusedVolumes::Anonymous };
+    let prune = VolumePrune::new(Filters::from_texts(&line.filter)?, which)?;
+    let kind = match prune.which() {
+        UnusedVolumes::All => "all local volumes",
+        UnusedVolumes::Anonymous => "anonymous local volumes",
+    };
     let question = format!("WARNING! This will remove {kind} not used by at least one container.");
     if !line.force && !confirm(&question)? {
         return Ok(0);
     }
-    let engine = session.engine()?;
-    let (removed, bytes) = if filters.has("label") || filters.has("label!") {
-        by_label(engine, which, &filters)?
-    } else {
-        engine.volumes_prune(which)?
-    };
+    let (removed, bytes) = session.engine()?.volumes_prune(&|volume| prune.takes(volume))?;
     if !removed.is_empty() {
         print(&format!("Deleted Volumes:\n{}\n\n", removed.join("\n")))?;
     }
     print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
     Ok(0)
-}
-
-fn by_label(
-    engine: &tare_engine::Engine,
-    which: PruneVolumes,
-    filters: &Filters,
-) -> anyhow::Result<(Vec<String>, u64)> {
-    let (mut removed, mut bytes) = (Vec::new(), 0);
-    for volume in engine.volumes()? {
-        let taken = which == PruneVolumes::All || volume.is_anonymous();
-        if !taken || !filters.labels(&volume.labels) || !engine.volume_users(&volume.name)?.is_empty() {
-            continue;
-        }
-        bytes += tare_engine::volumes::folder_size(&engine.volume_path(&volume.name));
-        removed.push(engine.volume_remove(&volume.name, Missing::Ignore)?);
-    }
-    Ok((removed, bytes))
 }

@@ -114,58 +114,12 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
 
 /// Reads Go's durations: `1m30s`, `500ms`, `1.5h`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(end);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, next) = tail.split_at(unit_end);
-        let scale = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let value: f64 = number.parse().ok()?;
-        total = total.checked_add(Duration::try_from_secs_f64(value * scale).ok()?)?;
-        rest = next;
-    }
-    Some(total)
+    tare_engine::filter::duration(text)
 }
 
 /// Reads `--since` and `--until`: a Unix time, an RFC 3339 time or date, or a duration before now.
 pub(crate) fn parse_time(text: &str) -> Option<jiff::Timestamp> {
-    let now = jiff::Timestamp::now();
-    if let Some(length) = parse_duration(text).filter(|_| text.ends_with(|c: char| c.is_ascii_alphabetic())) {
-        return now.checked_sub(jiff::SignedDuration::try_from(length).ok()?).ok();
-    }
-    if let Some((seconds, fraction)) = text.split_once('.')
-        && let (Ok(seconds), Ok(_)) = (seconds.parse::<i64>(), fraction.parse::<u64>())
-    {
-        let nanos: i32 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-        return jiff::Timestamp::new(seconds, nanos).ok();
-    }
-    if let Ok(seconds) = text.parse::<i64>() {
-        return jiff::Timestamp::from_second(seconds).ok();
-    }
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Some(at);
-    }
-    let zone = jiff::tz::TimeZone::system();
-    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        return local.to_zoned(zone).ok().map(|zoned| zoned.timestamp());
-    }
-    text.parse::<jiff::civil::Date>().ok()?.to_zoned(zone).ok().map(|zoned| zoned.timestamp())
+    tare_engine::filter::moment(text, &jiff::Zoned::now())
 }
 
 #[cfg(test)]

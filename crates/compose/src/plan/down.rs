@@ -83,9 +83,10 @@ pub fn down(project: &Project, observed: &Observed, options: &DownOptions) -> Re
             .copied()
             .collect();
         let with_oneoffs = whole && options.orphans == Orphans::Remove;
-        let mine = observed.containers.iter().filter(|container| {
-            container.service == *name && (with_oneoffs || !container.oneoff)
-        });
+        let mine = observed
+            .containers
+            .iter()
+            .filter(|container| container.service == *name && (with_oneoffs || !container.oneoff));
         let steps =
             mine.map(|container| take_down(&mut plan, container, Cause::Down, before.clone(), options));
         let mut steps: Vec<StepId> = steps.collect();
@@ -167,14 +168,16 @@ fn goes_network(project: &Project, name: &str, resources: Resources) -> bool {
     let used = |key: &String| project.services.values().any(|service| service.networks.contains_key(key));
     match resources {
         Resources::Labelled => true,
-        Resources::OfFile => {
-            project.networks.iter().any(|(key, network)| !network.external && network.name == name && used(key))
-        }
+        Resources::OfFile => project
+            .networks
+            .iter()
+            .any(|(key, network)| !network.external && network.name == name && used(key)),
     }
 }
 
 fn goes_volume(project: &Project, name: &str, resources: Resources) -> bool {
-    let used = |key: &str| project.services.values().any(|service| named_volumes(service).any(|name| name == key));
+    let used =
+        |key: &str| project.services.values().any(|service| named_volumes(service).any(|name| name == key));
     match resources {
         Resources::Labelled => true,
         Resources::OfFile => {

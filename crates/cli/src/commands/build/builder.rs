@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tare_engine::Engine;
 use tare_engine::volumes::folder_size;
 
+use crate::error::Failure;
 use crate::output::{confirm, human, print_line};
 use crate::session::Session;
 
@@ -13,13 +14,37 @@ struct Line {
     /// Include internal/frontend images
     #[arg(short, long)]
     all: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_name = "FILTER")]
     filter: Vec<String>,
+    #[arg(long, hide = true)]
+    builder: Option<String>,
+    #[arg(long, hide = true)]
+    verbose: bool,
     /// Do not prompt for confirmation
     #[arg(short, long)]
     force: bool,
     #[arg(long, hide = true)]
     keep_storage: Option<String>,
+    #[arg(long, hide = true)]
+    reserved_space: Option<String>,
+    #[arg(long, hide = true)]
+    max_used_space: Option<String>,
+    #[arg(long, hide = true)]
+    min_free_space: Option<String>,
+}
+
+impl Line {
+    /// What would keep a part of the cache; tare removes all of it.
+    fn narrowing(&self) -> Option<&'static str> {
+        let flags = [
+            ("--filter", !self.filter.is_empty()),
+            ("--keep-storage", self.keep_storage.is_some()),
+            ("--reserved-space", self.reserved_space.is_some()),
+            ("--max-used-space", self.max_used_space.is_some()),
+            ("--min-free-space", self.min_free_space.is_some()),
+        ];
+        flags.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
 }
 
 /// Where the build cache is: `build.db`, cache mounts, downloads.
@@ -35,6 +60,18 @@ pub(crate) fn size(engine: &Engine) -> u64 {
 /// `docker builder prune`.
 pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("builder prune"), args)?;
+    if let Some(flag) = line.narrowing() {
+        return Err(Failure::new(format!(
+            "builder prune {flag} is not supported: tare can only remove the whole build cache"
+        ))
+        .with_hint(format!("leave {flag} out to remove all of it; nothing was removed"))
+        .into());
+    }
+    if let Some(builder) = line.builder.as_deref().filter(|builder| !["", "default"].contains(builder)) {
+        return Err(Failure::new(format!("no builder {builder:?} found"))
+            .with_hint("tare has the builder `default`; nothing was removed")
+            .into());
+    }
     let kind = if line.all { "all build cache" } else { "all dangling build cache" };
     if !line.force && !confirm(&format!("WARNING! This will remove {kind}."))? {
         return Ok(0);

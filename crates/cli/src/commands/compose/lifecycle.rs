@@ -162,13 +162,17 @@ pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8>
 /// `compose pause`.
 pub(super) fn pause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
     let runs = |state: &State| matches!(state, State::Running(running) if !running.paused);
-    on_each(context, lasting(context, args)?, Verb::Pause, runs, |engine, container| engine.pause(&container.id))
+    on_each(context, lasting(context, args)?, Verb::Pause, runs, |engine, container| {
+        engine.pause(&container.id)
+    })
 }
 
 /// `compose unpause`.
 pub(super) fn unpause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
     let paused = |state: &State| matches!(state, State::Running(running) if running.paused);
-    on_each(context, lasting(context, args)?, Verb::Unpause, paused, |engine, container| engine.unpause(&container.id))
+    on_each(context, lasting(context, args)?, Verb::Unpause, paused, |engine, container| {
+        engine.unpause(&container.id)
+    })
 }
 
 /// The containers of the services that are meant, without those of `run`.

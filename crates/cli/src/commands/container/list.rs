@@ -1,11 +1,11 @@
 //! `docker ps`.
 
 use tare_engine::config::{Mount, MountSource, NetworkMode};
+use tare_engine::filter::Filters;
 use tare_engine::{Container, Engine, State};
 use tare_monitor::status::HealthStatus;
 
 use crate::error::Failure;
-use crate::filters::Filters;
 use crate::output::ports::{self, Port};
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, note, print};
@@ -75,7 +75,7 @@ const WITH_SIZE: View = View {
 /// `docker ps`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("ps"), args)?;
-    let filters = Filters::parse(&line.filter, &KEYS)?;
+    let filters = Filters::from_texts(&line.filter)?.only(&KEYS)?;
     check_states(&filters)?;
     let engine = session.engine()?;
     let containers = engine.containers()?;

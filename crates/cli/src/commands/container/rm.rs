@@ -2,7 +2,7 @@
 
 use tare_engine::{Error, RemoveOptions};
 
-use crate::error::report;
+use crate::error::{Failure, report};
 use crate::output::print_line;
 use crate::session::Session;
 
@@ -25,6 +25,11 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     use tare_engine::{AnonymousVolumes, WhenRunning};
     let line: Line = crate::flags::parse(&session.path("rm"), args)?;
+    if line.link {
+        return Err(Failure::new("rm --link is not supported: links end with their containers")
+            .with_hint("leave --link out to remove the containers themselves; nothing was removed")
+            .into());
+    }
     let engine = session.engine()?;
     let options = RemoveOptions {
         running: if line.force { WhenRunning::Kill } else { WhenRunning::Refuse },

@@ -1,9 +1,9 @@
 //! `docker images`.
 
+use tare_engine::filter::{Filters, wildcard};
 use tare_image::Image;
 use tare_oci::Reference;
 
-use crate::filters::{Filters, wildcard};
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, print};
 use crate::session::Session;
@@ -65,8 +65,14 @@ const WITH_DIGESTS: View = View {
 /// `docker images`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("images"), args)?;
-    let filters =
-        Filters::parse(&line.filter, &["dangling", "label", "reference", "before", "since", "until"])?;
+    let filters = Filters::from_texts(&line.filter)?.only(&[
+        "dangling",
+        "label",
+        "reference",
+        "before",
+        "since",
+        "until",
+    ])?;
     let store = session.engine()?.images()?;
     let mut images = store.list()?;
     for key in ["before", "since"] {
@@ -203,7 +209,7 @@ mod tests {
         let name = Name { repository: "django-sample".into(), tag: "latest".into(), digest: NONE.into() };
         let filters = |flags: &[&str]| {
             let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-            Filters::parse(&flags, &["reference"]).unwrap()
+            Filters::from_texts(&flags).unwrap().only(&["reference"]).unwrap()
         };
         assert!(wanted(&name, Some("django-sample"), &filters(&[])));
         assert!(!wanted(&name, Some("django"), &filters(&[])));

@@ -1,10 +1,10 @@
 //! `docker image prune`.
 
 use tare_engine::Engine;
+use tare_engine::filter::{Filters, ImagePrune, UnusedImages};
 use tare_image::{Image, PruneOptions, Pruned};
 use tare_oci::Digest;
 
-use crate::filters::Filters;
 use crate::output::{confirm, human, print};
 use crate::session::Session;
 
@@ -24,39 +24,32 @@ struct Line {
 /// `docker image prune`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("image prune"), args)?;
-    let filters = Filters::parse(&line.filter, &["until", "label", "label!", "dangling"])?;
-    let question = if line.all {
-        "WARNING! This will remove all images without at least one container associated to them."
-    } else {
-        "WARNING! This will remove all dangling images."
+    let which = if line.all { UnusedImages::All } else { UnusedImages::Dangling };
+    let chosen = ImagePrune::new(Filters::from_texts(&line.filter)?, which, &jiff::Zoned::now())?;
+    let question = match chosen.which {
+        UnusedImages::All => {
+            "WARNING! This will remove all images without at least one container associated to them."
+        }
+        UnusedImages::Dangling => "WARNING! This will remove all dangling images.",
     };
     if !line.force && !confirm(question)? {
         return Ok(0);
     }
-    let all = line.all || filters.flag("dangling")? == Some(false);
-    let pruned = prune(session.engine()?, all, &filters)?;
+    let pruned = prune(session.engine()?, &chosen)?;
     print(&summary(&pruned))?;
     Ok(0)
 }
 
 /// Removes images that no container uses.
-pub(crate) fn prune(engine: &Engine, all: bool, filters: &Filters) -> anyhow::Result<Pruned> {
+pub(crate) fn prune(engine: &Engine, chosen: &ImagePrune) -> anyhow::Result<Pruned> {
     let users = crate::commands::image::remove::users(engine)?;
     let in_use = |id: &Digest| {
         users.iter().filter(|(image, _)| *image == id.to_string()).map(|(_, user)| user.clone()).collect()
     };
-    let until = filters
-        .values("until")
-        .last()
-        .map(|text| crate::commands::container::logs::time(text))
-        .transpose()?;
-    let wanted = |image: &Image| {
-        filters.labels(&image.config.config.labels)
-            && until.is_none_or(|until| image.created < until.as_second())
-    };
+    let wanted = |image: &Image| chosen.takes(image);
     // Layers of builds and pulls that were killed.
     engine.images()?.sweep()?;
-    Ok(engine.images()?.prune(&PruneOptions { all, filter: &wanted, in_use: &in_use })?)
+    Ok(engine.images()?.prune(&PruneOptions { all: true, filter: &wanted, in_use: &in_use })?)
 }
 
 fn summary(pruned: &Pruned) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod connect;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use tare_engine::filter::{Filters, NetworkPrune};
 
 use anyhow::Context as _;
 use tare_engine::Error;
@@ -13,7 +14,6 @@ use tare_network::IpNet;
 use crate::commands::container::run_flags::pair;
 use crate::commands::each::each;
 use crate::error::Failure;
-use crate::filters::Filters;
 use crate::output::view::{Row, Shape, View};
 use crate::output::{confirm, human, print, print_line};
 use crate::session::Session;
@@ -90,7 +90,8 @@ struct Remove {
 
 #[derive(clap::Parser)]
 struct Prune {
-    #[arg(long, hide = true)]
+    /// Provide filter values (e.g. "until=<timestamp>")
+    #[arg(long)]
     filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
@@ -116,8 +117,8 @@ const VIEW: View = View {
 /// `docker network ls`.
 pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: List = crate::flags::parse(&session.path("network ls"), args)?;
-    let filters =
-        Filters::parse(&line.filter, &["name", "id", "driver", "label", "scope", "type", "dangling"])?;
+    let filters = Filters::from_texts(&line.filter)?
+        .only(&["name", "id", "driver", "label", "scope", "type", "dangling"])?;
     let engine = session.engine()?;
     let dangling = filters.flag("dangling")?;
     let mut rows = Vec::new();
@@ -224,12 +225,13 @@ pub(crate) fn remove(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 /// `docker network prune`.
 pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Prune = crate::flags::parse(&session.path("network prune"), args)?;
+    let prune = NetworkPrune::new(Filters::from_texts(&line.filter)?, &jiff::Zoned::now())?;
     if !line.force
         && !confirm("WARNING! This will remove all custom networks not used by at least one container.")?
     {
         return Ok(0);
     }
-    let removed = session.engine()?.networks_prune()?;
+    let removed = session.engine()?.networks_prune(&|network| prune.takes(network))?;
     if !removed.is_empty() {
         print(&format!("Deleted Networks:\n{}\n\n", removed.join("\n")))?;
     }

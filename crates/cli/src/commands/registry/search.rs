@@ -1,10 +1,10 @@
 //! `docker search`.
 
+use tare_engine::filter::Filters;
 use tare_image::registry::{SearchResult, search};
 
 use crate::commands::container::list::ellipsis;
 use crate::error::Failure;
-use crate::filters::Filters;
 use crate::output::print;
 use crate::output::view::{Row, Shape, View};
 use crate::session::Session;
@@ -42,7 +42,7 @@ const VIEW: View = View {
 /// `docker search`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("search"), args)?;
-    let filters = Filters::parse(&line.filter, &["stars", "is-official"])?;
+    let filters = Filters::from_texts(&line.filter)?.only(&["stars", "is-official"])?;
     if line.limit.is_some_and(|limit| limit > 100) {
         return Err(Failure::new("Limit is outside the range of [1, 100]").into());
     }

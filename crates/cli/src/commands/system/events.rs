@@ -5,8 +5,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use tare_api::EventMessage;
 use tare_engine::event::Event;
+use tare_engine::filter::Filters;
 
-use crate::filters::Filters;
 use crate::output::print_line;
 use crate::output::template::{Format, value};
 use crate::session::Session;
@@ -33,7 +33,7 @@ const KEYS: [&str; 10] =
 /// `docker events`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("events"), args)?;
-    let filters = Filters::parse(&line.filter, &KEYS)?;
+    let filters = Filters::from_texts(&line.filter)?.only(&KEYS)?;
     let style = Style::of(line.format.as_deref())?;
     let nanos = |text: &String| {
         crate::commands::container::logs::time(text)
@@ -173,7 +173,7 @@ mod tests {
 
     fn passes(message: &EventMessage, flags: &[&str]) -> bool {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        matches(message, &Filters::parse(&flags, &KEYS).unwrap())
+        matches(message, &Filters::from_texts(&flags).unwrap().only(&KEYS).unwrap())
     }
 
     #[test]

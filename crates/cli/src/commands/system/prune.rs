@@ -1,9 +1,7 @@
 //! `docker container prune` and `docker system prune`.
 
-use tare_engine::Container;
-use tare_engine::volumes::PruneVolumes;
+use tare_engine::filter::{ContainerPrune, Filters, SystemPrune, SystemVolumes, UnusedImages};
 
-use crate::filters::Filters;
 use crate::output::{confirm, human, print, print_line};
 use crate::session::Session;
 
@@ -33,30 +31,20 @@ struct System {
     volumes: bool,
 }
 
-const KEYS: [&str; 3] = ["until", "label", "label!"];
-
 /// `docker container prune`.
 pub(crate) fn containers(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Containers = crate::flags::parse(&session.path("container prune"), args)?;
-    let filters = Filters::parse(&line.filter, &KEYS)?;
+    let prune = ContainerPrune::new(Filters::from_texts(&line.filter)?, &jiff::Zoned::now())?;
     if !line.force && !confirm("WARNING! This will remove all stopped containers.")? {
         return Ok(0);
     }
-    let bytes = prune_containers(session, &filters)?;
+    let bytes = prune_containers(session, &prune)?;
     print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
     Ok(0)
 }
 
-fn prune_containers(session: &Session, filters: &Filters) -> anyhow::Result<u64> {
-    let until = filters
-        .values("until")
-        .last()
-        .map(|text| crate::commands::container::logs::time(text))
-        .transpose()?;
-    let wanted = |container: &Container| {
-        filters.labels(&container.config.labels) && until.is_none_or(|until| container.created < until)
-    };
-    let (removed, bytes) = session.engine()?.containers_prune(&wanted)?;
+fn prune_containers(session: &Session, prune: &ContainerPrune) -> anyhow::Result<u64> {
+    let (removed, bytes) = session.engine()?.containers_prune(&|container| prune.takes(container))?;
     section("Deleted Containers", &removed)?;
     Ok(bytes)
 }
@@ -71,38 +59,46 @@ fn section(title: &str, removed: &[String]) -> anyhow::Result<()> {
 /// `docker system prune`.
 pub(crate) fn system(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: System = crate::flags::parse(&session.path("system prune"), args)?;
-    let filters = Filters::parse(&line.filter, &KEYS)?;
-    if !line.force && !confirm(&question(&line))? {
+    let images = if line.all { UnusedImages::All } else { UnusedImages::Dangling };
+    let volumes = if line.volumes { SystemVolumes::Anonymous } else { SystemVolumes::Keep };
+    let filters = Filters::from_texts(&line.filter)?;
+    let prune = SystemPrune::new(filters, images, volumes, &jiff::Zoned::now())?;
+    if !line.force && !confirm(&question(&prune))? {
         return Ok(0);
     }
     let engine = session.engine()?;
-    let mut bytes = prune_containers(session, &filters)?;
-    section("Deleted Networks", &engine.networks_prune()?)?;
-    if line.volumes {
-        let (removed, freed) = engine.volumes_prune(PruneVolumes::Anonymous)?;
+    let mut bytes = prune_containers(session, &prune.containers)?;
+    section("Deleted Networks", &engine.networks_prune(&|network| prune.networks.takes(network))?)?;
+    if let Some(volumes) = &prune.volumes {
+        let (removed, freed) = engine.volumes_prune(&|volume| volumes.takes(volume))?;
         section("Deleted Volumes", &removed)?;
         bytes += freed;
     }
-    let images = crate::commands::image::prune::prune(engine, line.all, &filters)?;
+    let images = crate::commands::image::prune::prune(engine, &prune.images)?;
     let texts: Vec<String> =
         images.removed.iter().map(|gone| crate::commands::image::remove::text(gone).to_lowercase()).collect();
     section("Deleted Images", &texts)?;
-    bytes += images.reclaimed + crate::commands::build::builder::clear(engine)?;
+    bytes += images.reclaimed;
+    if prune.takes_cache {
+        bytes += crate::commands::build::builder::clear(engine)?;
+    }
     engine.reconcile()?;
     print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
     Ok(0)
 }
 
-fn question(line: &System) -> String {
+fn question(prune: &SystemPrune) -> String {
     let mut text = "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n".to_owned();
-    if line.volumes {
+    if prune.volumes.is_some() {
         text.push_str("  - all anonymous volumes not used by at least one container\n");
     }
-    text.push_str(if line.all {
-        "  - all images without at least one container associated to them\n"
-    } else {
-        "  - all dangling images\n"
+    text.push_str(match prune.images.which {
+        UnusedImages::All => "  - all images without at least one container associated to them\n",
+        UnusedImages::Dangling => "  - all dangling images\n",
     });
-    text.push_str("  - unused build cache\n");
+    text.push_str(match prune.takes_cache {
+        true => "  - unused build cache\n",
+        false => "\n  Items to be pruned will be filtered; the build cache stays.\n",
+    });
     text
 }
