@@ -1,11 +1,11 @@
 //! `RUN`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tare_dockerfile::{Command, MountKind, Run, RunNetwork, RunSecurity};
 use tare_image::LayerStaging;
 use tare_oci::Digest;
-use tare_runtime::{Mount, Namespace, Process, RootFs, Seccomp, Spec};
+use tare_runtime::{Namespace, Process, RootFs, Seccomp, Spec};
 
 use crate::cache::{Cache, KeyHasher};
 use crate::executor::{Builder, Stage, Step, invalid};
@@ -196,7 +196,7 @@ impl Builder<'_> {
         let mut spec = Spec::new(&group.0, root, process);
         self.set_up(&mut spec, step_run);
         let mut targets: Vec<PathBuf> = RUNTIME_TARGETS.iter().map(PathBuf::from).collect();
-        targets.extend(extras.mounts.iter().map(|mount| target_of(mount).to_owned()));
+        targets.extend(extras.mounts.iter().map(|mount| mount.target().to_owned()));
         // A mount in a folder that is itself only there for another mount: the inner one goes first.
         targets.sort_by_key(|target| std::cmp::Reverse(target.components().count()));
         spec.mounts = std::mem::take(&mut extras.mounts);
@@ -292,12 +292,6 @@ fn shortened(command: &str) -> String {
         short.push_str(" ...");
     }
     short
-}
-
-fn target_of(mount: &Mount) -> &Path {
-    match mount {
-        Mount::Bind { target, .. } | Mount::Tmpfs { target, .. } | Mount::Overlay { target, .. } => target,
-    }
 }
 
 /// The history's line, with the `ARG`s that the program saw, as Docker writes it.

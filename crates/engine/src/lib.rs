@@ -17,6 +17,7 @@ pub mod config;
 mod connect;
 pub mod container;
 pub mod control;
+mod copy;
 mod create;
 pub mod diagnose;
 mod error;

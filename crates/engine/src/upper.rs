@@ -5,47 +5,64 @@
 //! folders above them. Those are no changes of the container's, and belong in no image made of it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ffi::OsString;
-use std::fs::Metadata;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, fstat, readlinkat, statat};
+use rustix::io::Errno;
+use tare_sys::root::RootDir;
 
 use crate::Engine;
 use crate::commit::{Change, ChangeKind};
 use crate::container::Record;
+use crate::error::{Error, Result};
 
 /// Where tare mounts in every container, wherever the image has it or not.
 const OWN_TARGETS: [&str; 6] = ["/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 /// The kernel's limit.
 const MAX_SYMLINKS: usize = 40;
 
-/// An overlay's upper folder, with the layers below it.
+/// An overlay's upper folder, with the layers below it. A running container changes it, so nothing in it is found by a
+/// path with symlinks.
 #[derive(Debug)]
-pub(crate) struct Upper<'a> {
-    folder: PathBuf,
-    /// Lowest first.
-    layers: &'a [PathBuf],
+pub(crate) struct Upper {
+    folder: RootDir,
+    /// Topmost first.
+    layers: Vec<RootDir>,
     /// Paths that are mounted on, relative to the root and without symlinks.
     targets: BTreeSet<PathBuf>,
 }
 
 impl Engine {
-    pub(crate) fn upper<'a>(&self, record: &'a Record) -> Upper<'a> {
+    pub(crate) fn upper(&self, record: &Record) -> Result<Upper> {
         let mounts = record.config.mounts.iter().map(|m| m.target.as_str());
-        Upper::new(self.folder(&record.id).join("upper"), &record.layers, mounts)
+        let folder = self.folder(&record.id).join("upper");
+        crate::private::make_shown(&folder, 0o755)?;
+        Upper::open(&folder, &record.layers, mounts)
     }
 }
 
-impl<'a> Upper<'a> {
-    fn new<'t>(folder: PathBuf, layers: &'a [PathBuf], mounts: impl Iterator<Item = &'t str>) -> Self {
-        let mut upper = Self { folder, layers, targets: BTreeSet::new() };
+impl Upper {
+    fn open<'t>(folder: &Path, layers: &[PathBuf], mounts: impl Iterator<Item = &'t str>) -> Result<Self> {
+        let open = |path: &Path| RootDir::open_host(path).map_err(Error::io("open", path));
+        let layers = layers.iter().rev().map(|layer| open(layer)).collect::<Result<_>>()?;
+        let mut upper = Self { folder: open(folder)?, layers, targets: BTreeSet::new() };
         upper.targets =
             OWN_TARGETS.into_iter().chain(mounts).map(|target| upper.real(Path::new(target))).collect();
-        upper
+        Ok(upper)
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// A handle of what is at a path, itself a symlink maybe; there is none on the way.
+    pub(crate) fn handle(&self, relative: &Path) -> io::Result<OwnedFd> {
+        self.folder.open_unlinked(relative, OFlags::PATH | OFlags::NOFOLLOW)
+    }
+
+    /// Whether the image has something at a path.
+    pub(crate) fn is_in_image(&self, relative: &Path) -> bool {
+        self.below(relative).is_some()
     }
 
     /// What the container changed, sorted by path.
@@ -63,7 +80,7 @@ impl<'a> Upper<'a> {
                     None => ChangeKind::Added,
                 };
                 changes.push(Change { kind, path: Path::new("/").join(&relative) });
-                if meta.is_dir() {
+                if is_dir(&meta) {
                     folders.push(relative);
                 }
             }
@@ -73,17 +90,17 @@ impl<'a> Upper<'a> {
     }
 
     /// Whether an entry is here only to be mounted on, or to hold something that is.
-    pub(crate) fn is_mount_point(&self, relative: &Path, meta: &Metadata) -> bool {
+    pub(crate) fn is_mount_point(&self, relative: &Path, meta: &Stat) -> bool {
         if !self.targets.iter().any(|target| target.starts_with(relative)) {
             return false;
         }
         let is_target = self.targets.contains(relative);
         match self.below(relative) {
-            None if meta.is_file() => is_target && meta.len() == 0,
-            None if meta.is_dir() => self.holds_mount_points(relative).unwrap_or(is_target),
+            None if is_file(meta) => is_target && meta.st_size == 0,
+            None if is_dir(meta) => self.holds_mount_points(relative).unwrap_or(is_target),
             // Copied up to make something in it.
-            Some(before) if meta.is_dir() => {
-                let owner = |m: &Metadata| (m.mode(), m.uid(), m.gid());
+            Some(before) if is_dir(meta) => {
+                let owner = |m: &Stat| (m.st_mode, m.st_uid, m.st_gid);
                 owner(&before) == owner(meta) && self.holds_mount_points(relative) == Some(true)
             }
             _ => false,
@@ -98,19 +115,27 @@ impl<'a> Upper<'a> {
     }
 
     /// A running container may remove what is listed, so what cannot be read any more is left out.
-    fn entries(&self, folder: &Path) -> impl Iterator<Item = (PathBuf, Metadata)> {
-        let entries = std::fs::read_dir(self.folder.join(folder)).into_iter().flatten().flatten();
+    pub(crate) fn entries(&self, folder: &Path) -> impl Iterator<Item = (PathBuf, Stat)> {
+        let opened = self.folder.open_unlinked(folder, OFlags::RDONLY | OFlags::DIRECTORY);
+        let listed = opened.ok().and_then(|fd| Some((Dir::read_from(&fd).ok()?, fd)));
         let folder = folder.to_owned();
-        entries.filter_map(move |entry| Some((folder.join(entry.file_name()), entry.metadata().ok()?)))
+        listed.into_iter().flat_map(move |(entries, fd)| {
+            let folder = folder.clone();
+            entries.filter_map(Result::ok).filter_map(move |entry| {
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                let stat = statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                (name != "." && name != "..").then(|| (folder.join(name), stat))
+            })
+        })
     }
 
     /// What the image has at a path.
-    fn below(&self, relative: &Path) -> Option<Metadata> {
-        found_first(self.layers.iter().rev().map(PathBuf::as_path), relative).map(|(_, meta)| meta)
+    fn below(&self, relative: &Path) -> Option<Stat> {
+        found_first(self.layers.iter(), relative).map(|(_, meta)| meta)
     }
 
     /// A path in the container with its symlinks followed.
-    fn real(&self, target: &Path) -> PathBuf {
+    pub(crate) fn real(&self, target: &Path) -> PathBuf {
         let mut place = PathBuf::new();
         let mut rest: VecDeque<OsString> = names(target).into();
         let mut links = 0;
@@ -135,29 +160,43 @@ impl<'a> Upper<'a> {
     }
 
     fn symlink(&self, relative: &Path) -> Option<PathBuf> {
-        let folders = std::iter::once(&self.folder).chain(self.layers.iter().rev());
-        let (path, meta) = found_first(folders.map(PathBuf::as_path), relative)?;
-        meta.is_symlink().then(|| std::fs::read_link(path).ok()).flatten()
+        let folders = std::iter::once(&self.folder).chain(&self.layers);
+        let (handle, meta) = found_first(folders, relative)?;
+        let target = FileType::from_raw_mode(meta.st_mode)
+            .is_symlink()
+            .then(|| readlinkat(handle, "", Vec::new()).ok())
+            .flatten()?;
+        Some(OsStr::from_bytes(target.as_bytes()).into())
     }
 }
 
 /// The topmost that a stack of folders, topmost first, has at a path.
-fn found_first<'f>(folders: impl Iterator<Item = &'f Path>, relative: &Path) -> Option<(PathBuf, Metadata)> {
+fn found_first<'f>(folders: impl Iterator<Item = &'f RootDir>, relative: &Path) -> Option<(OwnedFd, Stat)> {
     for folder in folders {
-        let path = folder.join(relative);
-        match path.symlink_metadata() {
-            Ok(meta) if is_whiteout(&meta) => return None,
-            Ok(meta) => return Some((path, meta)),
-            // A whiteout, or a file, in the place of a folder above it.
-            Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => return None,
+        let found = folder
+            .open_unlinked(relative, OFlags::PATH | OFlags::NOFOLLOW)
+            .and_then(|handle| Ok((fstat(&handle)?, handle)));
+        match found {
+            Ok((meta, _)) if is_whiteout(&meta) => return None,
+            Ok((meta, handle)) => return Some((handle, meta)),
+            // A whiteout, a file or a symlink in the place of a folder above it.
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOTDIR | Errno::LOOP)) => return None,
             Err(_) => {}
         }
     }
     None
 }
 
-fn is_whiteout(meta: &Metadata) -> bool {
-    meta.file_type().is_char_device() && meta.rdev() == 0
+fn is_dir(meta: &Stat) -> bool {
+    FileType::from_raw_mode(meta.st_mode).is_dir()
+}
+
+fn is_file(meta: &Stat) -> bool {
+    FileType::from_raw_mode(meta.st_mode).is_file()
+}
+
+fn is_whiteout(meta: &Stat) -> bool {
+    FileType::from_raw_mode(meta.st_mode) == FileType::CharacterDevice && meta.st_rdev == 0
 }
 
 /// The components of a path but for its root and `.`.
@@ -190,7 +229,7 @@ mod tests {
 
     fn changes(dir: &Path, layers: &[PathBuf]) -> Vec<String> {
         let mounts = ["/data/deep", "/var/run/secrets/key"];
-        let upper = Upper::new(dir.join("upper"), layers, mounts.into_iter());
+        let upper = Upper::open(&dir.join("upper"), layers, mounts.into_iter()).unwrap();
         upper.changes().iter().map(|c| format!("{:?} {}", c.kind, c.path.display())).collect()
     }
 
@@ -220,6 +259,21 @@ mod tests {
             "Changed /home",
         ];
         assert_eq!(changes(dir.path(), &layers), expected);
+    }
+
+    #[test]
+    fn what_a_container_swaps_for_a_link_is_not_entered() {
+        let dir = tempfile::tempdir().unwrap();
+        let layers = fresh(dir.path());
+        let host = dir.path().join("host");
+        fs::create_dir(&host).unwrap();
+        fs::write(host.join("secret"), "").unwrap();
+        std::os::unix::fs::symlink(&host, dir.path().join("upper/folder")).unwrap();
+        let upper = Upper::open(&dir.path().join("upper"), &layers, [].into_iter()).unwrap();
+        assert_eq!(upper.entries(Path::new("folder")).count(), 0);
+        assert!(upper.handle(Path::new("folder")).is_ok(), "the link itself");
+        assert!(upper.handle(Path::new("folder/secret")).is_err());
+        assert_eq!(upper.real(Path::new("/var/run/x")), Path::new("run/x"));
     }
 
     #[test]

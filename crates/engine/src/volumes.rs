@@ -1,7 +1,6 @@
 //! Volumes: folders under `volumes/<name>/_data`, with a record each.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -231,18 +230,7 @@ pub(crate) fn volume_name(source: &MountSource) -> Option<&str> {
 /// Makes a missing bind source, owned by the owner of the nearest folder that exists: Docker leaves root's folders in
 /// people's source trees.
 pub(crate) fn make_bind_source(path: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let missing: Vec<&Path> = path.ancestors().take_while(|p| p.symlink_metadata().is_err()).collect();
-    let Some(parent) = missing.last().and_then(|p| p.parent()) else { return Ok(()) };
-    let owner = parent.metadata().map_err(Error::io("look at", parent))?;
-    for folder in missing.iter().rev() {
-        match std::fs::create_dir(folder) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
-            made => made.map_err(Error::io("create bind source", *folder))?,
-        }
-        chown(folder, Some(owner.uid()), Some(owner.gid())).map_err(Error::io("chown", *folder))?;
-    }
-    Ok(())
+    tare_sys::root::make_owned(path).map_err(Error::io("create bind source", path))
 }
 
 /// Bytes of the files below a folder, each inode once.

@@ -5,7 +5,7 @@
 use crate::cgroup::Resources;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything the runtime needs to make one container. [`Spec::new`] fills in Docker's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +155,20 @@ pub enum Mount {
         #[serde(default)]
         idmap: Idmap,
     },
+    /// A volume, or a folder or file in one.
+    Volume {
+        /// Absolute host path of the volume's data.
+        data: PathBuf,
+        /// What of it is mounted, looked up anew at each start: containers change what is there. Nothing on the way may
+        /// lead out of `data`; empty is all of it.
+        #[serde(default)]
+        subpath: PathBuf,
+        /// Absolute path in the container.
+        target: PathBuf,
+        /// Forbid writing.
+        #[serde(default)]
+        readonly: bool,
+    },
     /// A file system in memory.
     Tmpfs {
         /// Absolute path in the container.
@@ -173,6 +187,18 @@ pub enum Mount {
         /// Absolute path in the container.
         target: PathBuf,
     },
+}
+
+impl Mount {
+    /// Absolute path in the container.
+    pub fn target(&self) -> &Path {
+        match self {
+            Self::Bind { target, .. }
+            | Self::Volume { target, .. }
+            | Self::Tmpfs { target, .. }
+            | Self::Overlay { target, .. } => target,
+        }
+    }
 }
 
 /// The writable half of [`Mount::Overlay`].

@@ -33,8 +33,30 @@ impl RootDir {
     }
 
     fn open_raw(&self, path: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+        self.open_resolved(path, flags, mode, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+    }
+
+    /// Opens a path beneath the folder: a symlink or `..` that leads out of it is an error (`EXDEV`), where
+    /// [`RootDir::open`] would turn it back inside.
+    pub fn open_beneath(&self, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        Ok(self.open_resolved(relative(path.as_ref()), flags, Mode::empty(), resolve)?)
+    }
+
+    /// Opens a path in the folder that has no symlink in it, not at its end either (`ELOOP`).
+    pub fn open_unlinked(&self, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        Ok(self.open_resolved(relative(path.as_ref()), flags, Mode::empty(), resolve)?)
+    }
+
+    fn open_resolved(
+        &self,
+        path: &Path,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> rustix::io::Result<OwnedFd> {
         loop {
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
             match rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, mode, resolve) {
                 // A rename elsewhere made the kernel unsure whether `..` was safe.
                 Err(Errno::AGAIN) => {}
@@ -130,6 +152,47 @@ impl AsFd for RootDir {
     }
 }
 
+/// Makes a folder of the caller's own file system and those above it, as far as they are missing; all that are made get
+/// the owner of the nearest one that was there. The path is followed once, as far as it exists; from there on it is one
+/// descriptor after the other, so that nobody who may write there can put something else in the place of what was made.
+pub fn make_owned(path: &Path) -> io::Result<()> {
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut missing = Vec::new();
+    let mut above = path;
+    let mut place = loop {
+        match rustix::fs::open(above, folder, Mode::empty()) {
+            Err(Errno::NOENT) => {}
+            found => break found?,
+        }
+        missing.push(above.file_name().ok_or(Errno::NOENT)?);
+        above = above.parent().ok_or(Errno::NOENT)?;
+    };
+    let owner = rustix::fs::fstat(&place)?;
+    for name in missing.into_iter().rev() {
+        let is_new = match rustix::fs::mkdirat(&place, name, Mode::from_raw_mode(0o777)) {
+            Err(Errno::EXIST) => false,
+            made => made.map(|()| true)?,
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(&place, name, flags, Mode::empty())?;
+        // Another's folder may have been moved there meanwhile.
+        let is_ours = rustix::fs::fstat(&made)?.st_uid == rustix::process::geteuid().as_raw();
+        if is_new && is_ours {
+            let (uid, gid) =
+                (rustix::fs::Uid::from_raw(owner.st_uid), rustix::fs::Gid::from_raw(owner.st_gid));
+            rustix::fs::fchown(&made, Some(uid), Some(gid))?;
+        }
+        place = made;
+    }
+    Ok(())
+}
+
+/// A path in a folder as openat2(2) wants it where nothing may lead out.
+fn relative(path: &Path) -> &Path {
+    let path = path.strip_prefix("/").unwrap_or(path);
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
 /// The path without `.` and `..`. Only for a part that does not exist, where no symlink can change its meaning.
 fn lexical(path: &Path) -> PathBuf {
     let mut out = PathBuf::from("/");
@@ -154,6 +217,51 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("tare-root-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         dir
+    }
+
+    #[test]
+    fn what_leads_out_is_refused_beneath_a_folder() {
+        let dir = scratch("beneath");
+        std::fs::create_dir_all(dir.join("in/deep")).unwrap();
+        symlink("in/deep", dir.join("inner")).unwrap();
+        symlink("/", dir.join("absolute")).unwrap();
+        symlink("../..", dir.join("in/up")).unwrap();
+        let root = RootDir::open_host(&dir).unwrap();
+        for path in ["", "/", "in/deep", "/in/../in", "inner"] {
+            assert!(root.open_beneath(path, OFlags::PATH).is_ok(), "{path}");
+        }
+        for path in ["absolute", "in/up", "..", "in/../../x"] {
+            let error = root.open_beneath(path, OFlags::PATH).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EXDEV), "{path}: {error}");
+        }
+        assert!(root.open_unlinked("in/deep", OFlags::PATH).is_ok());
+        assert!(root.open_unlinked("inner", OFlags::PATH).is_err());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn folders_are_made_for_the_owner_of_the_one_above_and_no_link_is_followed() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = scratch("owned");
+        let (home, host) = (dir.join("home"), dir.join("host"));
+        std::fs::create_dir(&home).unwrap();
+        std::fs::create_dir(&host).unwrap();
+        std::os::unix::fs::chown(&home, Some(1234), Some(99)).unwrap();
+        make_owned(&home.join("a/b")).unwrap();
+        for made in ["a", "a/b"] {
+            let meta = std::fs::metadata(home.join(made)).unwrap();
+            assert_eq!((meta.uid(), meta.gid()), (1234, 99), "{made}");
+        }
+        make_owned(&home.join("a/b")).unwrap();
+        // What a container may have put there: a link to what is not there yet.
+        symlink(host.join("new"), home.join("a/link")).unwrap();
+        assert!(make_owned(&home.join("a/link/c")).is_err());
+        assert!(!host.join("new").exists());
+        // A person's own links above are followed.
+        symlink(&home, dir.join("way")).unwrap();
+        make_owned(&dir.join("way/c")).unwrap();
+        assert_eq!(std::fs::metadata(home.join("c")).unwrap().uid(), 1234);
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

@@ -161,8 +161,10 @@ impl Engine {
             .iter()
             .filter(|m| path.starts_with(&m.target))
             .max_by_key(|m| m.target.len());
-        if let Some((host, rest)) = covering.and_then(|m| self.mount_source(m, &path)) {
-            let root = RootDir::open_host(host.as_path()).map_err(Error::io("open", host))?;
+        if let Some(mount) = covering
+            && let Some(root) = self.mount_source(mount)?
+        {
+            let rest = path.strip_prefix(&mount.target).unwrap_or(&path);
             return Ok(Place { root, path: Path::new("/").join(rest), ids: None });
         }
         let record = self.record(&container.id)?;
@@ -170,13 +172,20 @@ impl Engine {
         Ok(Place { root, path, ids: None })
     }
 
-    fn mount_source(&self, mount: &Mount, path: &Path) -> Option<(PathBuf, PathBuf)> {
-        let rest = path.strip_prefix(&mount.target).ok()?.to_owned();
+    /// What a stopped container would have mounted, if it is a folder.
+    fn mount_source(&self, mount: &Mount) -> Result<Option<RootDir>> {
+        let open = |path: &Path| RootDir::open_host(path).map_err(Error::io("open", path));
         match &mount.source {
-            MountSource::Bind { path, .. } if path.is_dir() => Some((path.clone(), rest)),
-            MountSource::Volume { name, subpath, .. } => Some((self.volume_path(name).join(subpath), rest)),
-            MountSource::Anonymous { name } => Some((self.volume_path(name), rest)),
-            MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
+            MountSource::Bind { path, .. } if path.is_dir() => open(path).map(Some),
+            MountSource::Volume { name, subpath, .. } => {
+                let data = self.volume_path(name);
+                let flags = OFlags::PATH | OFlags::DIRECTORY;
+                // Another container may have put a link there.
+                let folder = open(&data)?.open_beneath(subpath, flags);
+                folder.map(|fd| Some(RootDir::new(fd))).map_err(Error::io("open", data.join(subpath)))
+            }
+            MountSource::Anonymous { name } => open(&self.volume_path(name)).map(Some),
+            MountSource::Bind { .. } | MountSource::Tmpfs { .. } => Ok(None),
         }
     }
 }

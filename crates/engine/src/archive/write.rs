@@ -122,13 +122,19 @@ impl Unpacker<'_> {
 
     fn node<R: Read>(&self, entry: &Entry<'_, R>, parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
         let header = entry.header();
-        let kind = match header.entry_type() {
-            EntryType::Fifo => FileType::Fifo,
-            EntryType::Char => FileType::CharacterDevice,
-            _ => FileType::BlockDevice,
-        };
         let number = |n: io::Result<Option<u32>>| n.map(Option::unwrap_or_default);
-        let device = rustix::fs::makedev(number(header.device_major())?, number(header.device_minor())?);
+        // A FIFO has no numbers, and many an archive leaves the fields for them empty.
+        let device = || {
+            io::Result::Ok(rustix::fs::makedev(
+                number(header.device_major())?,
+                number(header.device_minor())?,
+            ))
+        };
+        let (kind, device) = match header.entry_type() {
+            EntryType::Char => (FileType::CharacterDevice, device()?),
+            EntryType::Block => (FileType::BlockDevice, device()?),
+            _ => (FileType::Fifo, 0),
+        };
         mknodat(parent, name, kind, mode(entry)?, device)?;
         let (uid, gid) = self.ids(entry)?;
         chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -246,6 +252,27 @@ mod tests {
         });
         let _ = put(dir.path(), &bytes);
         assert!(!outside.path().join("evil").exists());
+    }
+
+    #[test]
+    fn pipes_arrive_and_sockets_are_left_out() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        rustix::fs::mkfifoat(rustix::fs::CWD, from.path().join("pipe"), Mode::from_raw_mode(0o640)).unwrap();
+        std::fs::write(from.path().join("file"), "text").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(from.path().join("socket")).unwrap();
+        let mut bytes = Vec::new();
+        let folder = RootDir::open_host(from.path()).unwrap().locate(".").unwrap();
+        super::super::read::pack_contents(&folder, &mut bytes).unwrap();
+        put(to.path(), &bytes).unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(to.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["file", "pipe"]);
+        let stat = rustix::fs::stat(to.path().join("pipe")).unwrap();
+        assert_eq!(FileType::from_raw_mode(stat.st_mode), FileType::Fifo);
+        assert_eq!(stat.st_mode & 0o777, 0o640);
     }
 
     #[test]

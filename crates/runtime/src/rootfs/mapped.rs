@@ -6,18 +6,19 @@
 //! child. The overlay of such layers is made as the container's root: what it makes for itself (its work folder) must
 //! have an owner that the map knows.
 
-use super::{mount_error, old_overlay, overlay, overlay_options};
+use super::sources::{Bind, Source};
+use super::{old_overlay, overlay, overlay_options};
 use crate::spec::{Idmap, Mount, Propagation, RootFs, Spec, UserNamespace};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use tare_sys::clone::CloneFlags;
 use tare_sys::fsid::FileIdentity;
-use tare_sys::mount::{self, Attributes, Depth, MountFlags};
+use tare_sys::mount::{self, Attributes, Depth};
 use tare_sys::{ns, userns};
 
 /// Mounts that are attached nowhere yet.
@@ -27,9 +28,6 @@ pub(crate) struct Mapped {
     /// In the order of [`Spec::mounts`]; only binds have one.
     binds: Vec<Option<Bind>>,
 }
-
-/// A bind, and whether it is a folder.
-pub(super) type Bind = (OwnedFd, bool);
 
 impl Mapped {
     /// Makes the mounts; the caller has the privileges of the host's root.
@@ -144,39 +142,31 @@ fn path_of(mount: &OwnedFd) -> PathBuf {
 
 /// A detached copy of a bind's source, mapped. A file system that cannot do it keeps its IDs, and a note says so.
 fn bind(mount: &Mount, spaces: &mut Spaces<'_>, notes: &mut Vec<String>) -> Result<Option<Bind>> {
-    let Mount::Bind { source, target, readonly, recursive, propagation, idmap } = mount else {
-        return Ok(None);
-    };
-    let fail = || mount_error(source, target);
-    let depth = if *recursive { Depth::Tree } else { Depth::One };
-    let mut tree = mount::clone_path(source, depth).map_err(fail())?;
-    let stat = rustix::fs::fstat(&tree).map_err(|e| fail()(e.into()))?;
-    let owner = match idmap {
+    let Some(source) = Source::of(mount)? else { return Ok(None) };
+    let owner = match source.idmap {
         Idmap::Off => (0, 0),
-        Idmap::OwnerOfSource if stat.st_uid == 0 => (0, 0),
-        Idmap::OwnerOfSource => (stat.st_uid, stat.st_gid),
+        Idmap::OwnerOfSource if source.owner().0 == 0 => (0, 0),
+        Idmap::OwnerOfSource => source.owner(),
     };
-    let space = spaces.of(owner)?;
-    let attributes = Attributes { idmap: Some(space.as_fd()), ..Attributes::default() };
-    if let Err(e) = mount::set_attributes(&tree, depth, attributes) {
-        notes.push(format!(
-            "{}: the file system has no idmapped mounts ({e}); its files belong to nobody in the container",
-            source.display()
-        ));
-        // Part of the tree may have been changed.
-        tree = mount::clone_path(source, depth).map_err(fail())?;
-    }
-    let attributes = Attributes {
-        set: readonly.then_some(MountFlags::MOUNT_ATTR_RDONLY),
-        propagation: Some(match propagation {
-            Propagation::Private => mount::Propagation::Private,
+    let tree = match source.mapped(spaces.of(owner)?)? {
+        Ok(tree) => tree,
+        Err(e) => {
+            notes.push(format!(
+                "{}: the file system has no idmapped mounts ({e}); its files belong to nobody in the container",
+                source.path().display()
+            ));
+            source.tree()?
+        }
+    };
+    source.finish(
+        &tree,
+        match source.propagation {
+            Propagation::Private => Propagation::Private,
             // A namespace with less rights must not make mounts appear in one with more.
-            Propagation::Slave | Propagation::Shared => mount::Propagation::Slave,
-        }),
-        idmap: None,
-    };
-    mount::set_attributes(&tree, depth, attributes).map_err(fail())?;
-    Ok(Some((tree, FileType::from_raw_mode(stat.st_mode).is_dir())))
+            Propagation::Slave | Propagation::Shared => Propagation::Slave,
+        },
+    )?;
+    Ok(Some(Bind { tree, is_folder: source.is_folder(), path: source.path().to_owned() }))
 }
 
 #[cfg(test)]

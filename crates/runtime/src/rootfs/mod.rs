@@ -8,6 +8,7 @@ mod mapped;
 mod old_overlay;
 mod overlay;
 mod overlay_options;
+mod sources;
 mod system;
 mod volumes;
 

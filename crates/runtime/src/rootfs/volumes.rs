@@ -1,15 +1,16 @@
 //! Binds, tmpfs and overlay mounts that the specification asks for.
 
+use super::sources::{Bind, Source};
 use super::{Materials, Tree, mount_error, new_fs, overlay, overlay_options};
-use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
+use crate::spec::{Idmap, Mount, Spec, TmpfsOptions};
 use crate::{Error, Result};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use tare_sys::mount::{self, Attributes, Depth, MountFlags};
+use tare_sys::mount::{self, MountFlags};
 use tare_sys::userns;
 
 /// User namespaces in which an owner and root change places, by owner.
@@ -45,21 +46,21 @@ pub(super) fn mount_all(
     notes: &mut Vec<String>,
 ) -> Result<()> {
     let mut mounts: Vec<_> = spec.mounts.iter().enumerate().collect();
-    mounts.sort_by_key(|(_, mount)| target(mount).components().count());
+    mounts.sort_by_key(|(_, mount)| mount.target().components().count());
     for (index, mount) in mounts {
-        let target = target(mount);
+        let target = mount.target();
         match mount {
-            Mount::Bind { source, .. } => {
+            Mount::Bind { .. } | Mount::Volume { .. } => {
                 let made;
-                let (bind, is_folder) = match materials.mapped.as_ref().and_then(|m| m.bind(index)) {
+                let bind = match materials.mapped.as_ref().and_then(|m| m.bind(index)) {
                     Some(bind) => bind,
                     None => {
                         made = bind(mount, &materials.maps, notes)?;
                         &made
                     }
                 };
-                let place = place_for(tree, source, target, *is_folder)?;
-                mount::attach(bind, &place).map_err(mount_error(source, target))?;
+                let place = place_for(tree, bind, target)?;
+                mount::attach(&bind.tree, &place).map_err(mount_error(&bind.path, target))?;
             }
             Mount::Tmpfs { options, .. } => {
                 let made = tmpfs(options).map_err(mount_error("tmpfs", target))?;
@@ -77,60 +78,43 @@ pub(super) fn mount_all(
 }
 
 /// Where a bind goes: a folder on a folder, a file on a file. Anything else is `ENOTDIR`, whichever is which.
-fn place_for(tree: &Tree, source: &Path, target: &Path, is_folder: bool) -> Result<OwnedFd> {
-    let mismatch = || mount_error(source, target)(Errno::NOTDIR.into());
-    if is_folder {
+fn place_for(tree: &Tree, bind: &Bind, target: &Path) -> Result<OwnedFd> {
+    let fail = |errno: Errno| mount_error(&bind.path, target)(errno.into());
+    if bind.is_folder {
         return tree.folder(target).map_err(|error| match error {
-            Error::Path { source, .. } if Errno::from_io_error(&source) == Some(Errno::NOTDIR) => mismatch(),
+            Error::Path { source, .. } if Errno::from_io_error(&source) == Some(Errno::NOTDIR) => {
+                fail(Errno::NOTDIR)
+            }
             other => other,
         });
     }
     let place = tree.file(target)?;
-    let stat = rustix::fs::fstat(&place).map_err(|e| mount_error(source, target)(e.into()))?;
-    if FileType::from_raw_mode(stat.st_mode).is_dir() { Err(mismatch()) } else { Ok(place) }
+    let stat = rustix::fs::fstat(&place).map_err(fail)?;
+    if FileType::from_raw_mode(stat.st_mode).is_dir() { Err(fail(Errno::NOTDIR)) } else { Ok(place) }
 }
 
-fn target(mount: &Mount) -> &Path {
-    match mount {
-        Mount::Bind { target, .. } | Mount::Tmpfs { target, .. } | Mount::Overlay { target, .. } => target,
-    }
-}
-
-/// A detached copy of the source with its attributes, and whether it is a folder.
-fn bind(mount: &Mount, maps: &Maps, notes: &mut Vec<String>) -> Result<(OwnedFd, bool)> {
-    let Mount::Bind { source, target, readonly, recursive, propagation, idmap } = mount else {
+/// A detached copy of the source with its attributes.
+fn bind(mount: &Mount, maps: &Maps, notes: &mut Vec<String>) -> Result<Bind> {
+    let Some(source) = Source::of(mount)? else {
         return Err(Error::Invalid { field: "mounts", reason: "not a bind".into() });
     };
-    let depth = if *recursive { Depth::Tree } else { Depth::One };
-    let copy = || mount::clone_path(source, depth).map_err(mount_error(source, target));
-    let mut tree = copy()?;
-    let stat = rustix::fs::fstat(&tree).map_err(|e| mount_error(source, target)(e.into()))?;
-    let userns = match idmap {
-        Idmap::OwnerOfSource if stat.st_uid != 0 => maps.get(&(stat.st_uid, stat.st_gid)),
+    let space = match source.idmap {
+        Idmap::OwnerOfSource if source.owner().0 != 0 => maps.get(&source.owner()),
         _ => None,
     };
-    if let Some(userns) = userns {
-        let attributes = Attributes { idmap: Some(userns.as_fd()), ..Attributes::default() };
-        if let Err(e) = mount::set_attributes(&tree, depth, attributes) {
+    let tree = match space.map(|space| source.mapped(space)).transpose()? {
+        Some(Ok(tree)) => tree,
+        Some(Err(e)) => {
             notes.push(format!(
                 "{}: the file system has no idmapped mounts ({e}); IDs stay as they are",
-                source.display()
+                source.path().display()
             ));
-            // Part of the tree may have been changed.
-            tree = copy()?;
+            source.tree()?
         }
-    }
-    let attributes = Attributes {
-        set: readonly.then_some(MountFlags::MOUNT_ATTR_RDONLY),
-        propagation: Some(match propagation {
-            Propagation::Private => mount::Propagation::Private,
-            Propagation::Slave => mount::Propagation::Slave,
-            Propagation::Shared => mount::Propagation::Shared,
-        }),
-        idmap: None,
+        None => source.tree()?,
     };
-    mount::set_attributes(&tree, depth, attributes).map_err(mount_error(source, target))?;
-    Ok((tree, FileType::from_raw_mode(stat.st_mode).is_dir()))
+    source.finish(&tree, source.propagation)?;
+    Ok(Bind { tree, is_folder: source.is_folder(), path: source.path().to_owned() })
 }
 
 fn tmpfs(options: &TmpfsOptions) -> std::io::Result<OwnedFd> {
