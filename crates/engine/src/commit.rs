@@ -1,33 +1,13 @@
 //! `diff` and `commit`: what a container changed, and an image of it.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use tare_oci::{Digest, History, ImageConfig, Reference, RunConfig};
+
+pub use crate::change::{Change, ChangeKind};
 
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::event::Action;
-
-/// What happened to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// `C`
-    Changed,
-    /// `A`
-    Added,
-    /// `D`
-    Deleted,
-}
-
-/// One changed path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// What happened.
-    pub kind: ChangeKind,
-    /// Absolute path in the container.
-    pub path: PathBuf,
-}
 
 /// What a commit is to say of itself.
 #[derive(Debug, Clone, Default)]

@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod attach;
 mod boot;
+mod change;
 mod check;
 pub mod commit;
 pub mod config;

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use tare_sys::root::RootDir;
 
 use crate::Engine;
-use crate::commit::{Change, ChangeKind};
+use crate::change::{Change, ChangeKind};
 use crate::container::Record;
 use crate::error::{Error, Result};
 
