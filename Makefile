@@ -22,7 +22,7 @@ TARGET ?= $(if $(MUSL),$(MUSL),$(MACHINE)-unknown-linux-gnu)
 STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-PACKAGES := gcc make python3 openssl mmdebstrap busybox-static iproute2 nftables
+PACKAGES := gcc make python3 openssl strace mmdebstrap busybox-static iproute2 nftables
 
 .PHONY: all build demo demo-down images packages test check scenario guest fuzz install uninstall bench clean
 

@@ -102,7 +102,11 @@ fn read_batch(mut bytes: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
             NLMSG_DONE => return Ok(true),
             NLMSG_ERROR => {
                 let code = body.get(..4).map_or(-libc::EIO, |code| word(code, 0).cast_signed());
-                return if code == 0 { Ok(true) } else { Err(io::Error::from_raw_os_error(-code)) };
+                return if code == 0 {
+                    Ok(true)
+                } else {
+                    Err(io::Error::from_raw_os_error(code.checked_neg().unwrap_or(libc::EIO)))
+                };
             }
             _ => found.extend(parse(body)),
         }
@@ -134,6 +138,14 @@ fn parse(body: &[u8]) -> Option<Listener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_at_the_end_of_its_range_does_not_wrap() {
+        for code in [i32::MIN, -1, i32::MAX] {
+            let refusal = [&[20, 0, 0, 0, 2, 0], &[0u8; 10][..], &code.to_ne_bytes()].concat();
+            assert_eq!(read_datagram(&refusal), None, "{code}");
+        }
+    }
 
     #[test]
     fn a_listener_is_found_with_its_holder_until_it_closes() {

@@ -1,0 +1,76 @@
+//! Images and volumes that lead a mount, a mask or a write of tare's somewhere else.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::support::{text, until};
+use crate::{Host, lab};
+
+/// The terminal is bound over `/dev/console`, which the image has made a link into /proc.
+#[test]
+fn cve_2025_52565_the_console_is_no_bind_over_a_link() {
+    let look = "cat /proc/self/mountinfo; (exec 3>>/proc/sysrq-trigger) 2>/tmp/e && echo OPEN; true";
+    for changes in [&["VOLUME /dev", "VOLUME /dev/pts"][..], &["VOLUME /dev"], &[]] {
+        let lab = lab(changes, |root| {
+            fs::create_dir_all(root.join("dev/pts")).unwrap();
+            for name in ["dev/console", "dev/ptmx", "dev/pts/0", "dev/pts/ptmx", "dev/shm", "dev/mqueue"] {
+                symlink("/proc/sysrq-trigger", root.join(name)).unwrap();
+            }
+        });
+        for more in [&["-t"][..], &["-t", "-v", "vol:/dev"]] {
+            let words =
+                [&["run", "--rm", "--network", "none"][..], more, &["busybox", "sh", "-c", look]].concat();
+            let said = text(&lab.run(&words));
+            // It may be there as what it is everywhere: read-only, of procfs.
+            let over =
+                said.lines().any(|line| line.contains(" /proc/sysrq-trigger ") && line.contains("devpts"));
+            assert!(!over && !said.contains("OPEN"), "{changes:?} {more:?}: {said}");
+        }
+    }
+}
+
+/// `volume-subpath`: another container swaps the folder for a link before a start.
+#[test]
+fn a_volumes_subpath_is_resolved_in_the_volume_at_each_start() {
+    let lab = lab(&[], |_| {});
+    let host = Host::new(&lab);
+    let mount = "type=volume,source=vol,target=/d,volume-subpath=sub";
+    let seize = "cat /d/secret; echo owned >/d/written; true";
+    lab.ok(&["run", "--rm", "--network", "none", "-v", "vol:/v", "busybox", "mkdir", "/v/sub"]);
+    lab.ok(&["create", "--name", "box", "--network", "none", "--mount", mount, "busybox", "sh", "-c", seize]);
+    for target in
+        [host.path().to_owned(), format!("../../../../../../../..{}", host.path()), "/proc/1/root".to_owned()]
+    {
+        let swap = format!("rm -rf /v/old; mv /v/sub /v/old; ln -s {target} /v/sub");
+        lab.ok(&["run", "--rm", "--network", "none", "-v", "vol:/v", "busybox", "sh", "-c", &swap]);
+        let said = text(&lab.run(&["start", "-a", "box"]));
+        host.holds(&said);
+        let run = ["run", "--rm", "--network", "none", "--mount", mount, "busybox", "sh", "-c", seize];
+        host.holds(&text(&lab.run(&run)));
+    }
+    // The policy's restarts are starts, too.
+    lab.ok(&[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        "vol:/v",
+        "busybox",
+        "sh",
+        "-c",
+        "rm -r /v/sub; mkdir -p /v/sub",
+    ]);
+    let again = "[ -e /d/seen ] && sleep 1000; echo > /d/seen; while [ ! -e /d/go ]; do :; done; exit 1";
+    let flags = ["run", "-d", "--restart", "always", "--network", "none", "--mount", mount];
+    lab.ok(&[&flags[..], &["--name", "restarted", "busybox", "sh", "-c", again]].concat());
+    let seen = lab.folder.join("root/volumes/vol/_data/sub/seen");
+    until("the first run", || seen.exists().then_some(()));
+    let swap = format!("mv /v/sub /v/real; ln -s {} /v/sub; echo > /v/real/go", host.path());
+    lab.ok(&["run", "--rm", "--network", "none", "-v", "vol:/v", "busybox", "sh", "-c", &swap]);
+    until("a restart, or its refusal", || {
+        let state = lab.ok(&["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "restarted"]);
+        (!state.starts_with("0 running")).then_some(())
+    });
+    host.holds(&text(&lab.run(&["exec", "restarted", "sh", "-c", seize])));
+}
