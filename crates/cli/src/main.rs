@@ -34,6 +34,9 @@ fn main() -> ExitCode {
     if args.first().is_some_and(|word| word == "monitor") {
         return commands::monitor::main(args.get(1..).unwrap_or_default());
     }
+    if args.first().is_some_and(|word| word == tare_runtime::spawner::COMMAND) {
+        return commands::spawner::main();
+    }
     match invocation::run(&program, args) {
         Ok(code) => code,
         Err(error) => ExitCode::from(error::report(&error)),

@@ -18,7 +18,7 @@ use tare_compose_model::Project;
 use tare_engine::Engine;
 
 pub use error::{ExecuteError, ImageError, StepError, StepFailure};
-pub use hooks::{Hooks, Moment};
+pub use hooks::{Dropped, HookError, HookOutput, Moment, run as run_hook};
 
 use crate::convert;
 use crate::observe::Observed;
@@ -77,8 +77,8 @@ pub struct Executor<'a> {
     pub observed: &'a Observed,
     /// Gets images.
     pub images: &'a dyn Images,
-    /// Runs commands in containers.
-    pub hooks: &'a dyn Hooks,
+    /// Is told what hooks print.
+    pub hook_output: &'a dyn HookOutput,
     /// Is told what happens.
     pub progress: &'a dyn Progress,
     /// Ends the work early.

@@ -126,6 +126,15 @@ pub fn is_oneoff(container: &Container) -> bool {
     label(&container.config, labels::ONEOFF).eq_ignore_ascii_case("true")
 }
 
+/// What stands before a container's lines: its service and number, or the name of a one-off container.
+#[must_use]
+pub fn label_of(container: &Container) -> String {
+    match container.config.labels.get(labels::ONEOFF).map(String::as_str) {
+        Some("True") => container.name.clone(),
+        _ => format!("{}-{}", service_of(container), number_of(container)),
+    }
+}
+
 fn observed(container: &Container) -> ObservedContainer {
     let config = &container.config;
     let depends_on = label(config, labels::DEPENDS_ON);

@@ -1,10 +1,11 @@
 //! `exec`: a further process in a running container, started by this very process, not by the monitor.
 //!
-//! The caller must be single-threaded (see [`tare_runtime::exec`]), and should be running from a protected copy of the
+//! The caller of [`Engine::exec`] must be single-threaded (see [`tare_runtime::exec`]), and should be running from a protected copy of the
 //! binary ([`tare_sys::selfexe`]), since for a moment it is a process of the container.
 
 use std::os::fd::OwnedFd;
 
+use tare_runtime::spawner::{End, Spawned};
 use tare_runtime::{ExecSpec, Running, Stdio};
 
 use crate::config::ContainerConfig;
@@ -32,7 +33,7 @@ pub struct ExecConfig {
     pub privileged: bool,
 }
 
-/// A process in a container. It is a child of this process.
+/// A process in a container.
 #[derive(Debug)]
 pub struct Executing {
     /// Names this execution in events: 64 hex digits.
@@ -44,12 +45,17 @@ pub struct Executing {
     /// The terminal's master side.
     pub terminal: Option<OwnedFd>,
     container: String,
+    /// `None` when it is a child of this process.
+    end: Option<End>,
 }
 
 impl Executing {
     /// Waits for the end; returns the exit code, 128+n after signal n.
     fn wait(&self) -> i32 {
         use rustix::process::{Pid, WaitOptions, waitpid};
+        if let Some(end) = &self.end {
+            return end.wait().unwrap_or(-1);
+        }
         loop {
             match waitpid(Pid::from_raw(self.pid), WaitOptions::empty()) {
                 Ok(Some((_, status))) => {
@@ -75,12 +81,36 @@ pub enum Bond {
 }
 
 impl Engine {
-    /// Runs a process in a running container.
+    /// Runs a process in a running container. The caller must have one thread.
     ///
     /// # Errors
     /// [`Error::NotRunning`], [`Error::Paused`], and the runtime's for a program that cannot be run.
     pub fn exec(&self, name: &str, exec: &ExecConfig, stdio: Stdio, bond: Bond) -> Result<Executing> {
         let _span = tracing::debug_span!("exec", name).entered();
+        self.executing(name, exec, bond, |spec| Ok((tare_runtime::exec(spec, stdio)?, None)))
+    }
+
+    /// The same for a caller who has threads: the process is made by, and bound to, the engine's
+    /// [`spawner`](Engine::spawner). It is killed when what is returned is dropped before its end.
+    ///
+    /// # Errors
+    /// Those of [`Engine::exec`].
+    pub fn exec_apart(&self, name: &str, exec: &ExecConfig, stdio: Stdio) -> Result<Executing> {
+        let _span = tracing::debug_span!("exec", name).entered();
+        let spawner = self.spawner()?;
+        self.executing(name, exec, Bond::Tied, |spec| {
+            let Spawned { running, end } = spawner.exec(spec, stdio)?;
+            Ok((running, Some(end)))
+        })
+    }
+
+    fn executing(
+        &self,
+        name: &str,
+        exec: &ExecConfig,
+        bond: Bond,
+        start: impl FnOnce(&ExecSpec) -> Result<(Running, Option<End>)>,
+    ) -> Result<Executing> {
         let record = self.record(name)?;
         let container = self.container(&record.id)?;
         let running = container.running()?;
@@ -103,9 +133,9 @@ impl Engine {
         let command = exec.argv.join(" ");
         let told = [(COMMAND, command.as_str()), ("execID", &id)];
         self.emit_container(Action::ExecCreate, &record, &told);
-        let Running { pid, pidfd, pty_master: terminal, .. } = tare_runtime::exec(&spec, stdio)?;
+        let (Running { pid, pidfd, pty_master: terminal, .. }, end) = start(&spec)?;
         self.emit_container(Action::ExecStart, &record, &told);
-        Ok(Executing { id, pid, pidfd, terminal, container: record.id })
+        Ok(Executing { id, pid, pidfd, terminal, container: record.id, end })
     }
 
     /// Waits for the end of a process; returns the exit code, 128+n after signal n.

@@ -68,6 +68,7 @@ pub fn readonly_paths() -> Vec<String> {
 }
 
 use store::StateStore;
+use tare_runtime::spawner::Spawner;
 
 /// Where tare keeps its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,7 @@ pub struct Engine {
     store: StateStore,
     images: OnceLock<tare_image::Store>,
     converged: OnceLock<()>,
+    spawner: OnceLock<Spawner>,
 }
 
 impl Engine {
@@ -111,7 +113,13 @@ impl Engine {
     pub fn open(options: Options) -> Result<Self> {
         let _span = tracing::debug_span!("open the state").entered();
         let store = StateStore::open(&options.paths)?;
-        Ok(Self { options, store, images: OnceLock::new(), converged: OnceLock::new() })
+        Ok(Self {
+            options,
+            store,
+            images: OnceLock::new(),
+            converged: OnceLock::new(),
+            spawner: OnceLock::new(),
+        })
     }
 
     /// The state folders.
@@ -128,6 +136,18 @@ impl Engine {
         let folder = self.paths().run.join(name);
         private::make_private(&folder)?;
         Ok(folder)
+    }
+
+    /// What makes containers and processes for callers with threads, started at first use.
+    ///
+    /// # Errors
+    /// Those of [`Spawner::start`].
+    pub fn spawner(&self) -> Result<&Spawner> {
+        if let Some(spawner) = self.spawner.get() {
+            return Ok(spawner);
+        }
+        let spawner = Spawner::start(&self.options.binary)?;
+        Ok(self.spawner.get_or_init(|| spawner))
     }
 
     /// The image store, opened at first use.

@@ -87,7 +87,7 @@ fn many_at_once_from_busy_threads() -> Result<(), Failed> {
                         let mut text = String::new();
                         out.read_to_string(&mut text).unwrap();
                         assert_eq!(text, format!("{worker}.{round}\n"));
-                        assert_eq!(spawned.wait().unwrap(), worker);
+                        assert_eq!(spawned.end.wait().unwrap(), worker);
                         std::fs::remove_dir_all(spec.root.upper.parent().unwrap()).unwrap();
                         remove(&spec);
                         count.fetch_add(1, Ordering::Relaxed);
@@ -112,7 +112,7 @@ fn ends_and_reasons_come_back() -> Result<(), Failed> {
     let killed = spec(&sandbox, "killed", &["sleep", "1000"]);
     let (spawned, _out) = piped(&spawner, &killed).unwrap();
     tare_sys::signal::pidfd_send(&spawned.running.pidfd, tare_sys::signal::Signal::KILL).unwrap();
-    assert_eq!(spawned.wait().unwrap(), 137);
+    assert_eq!(spawned.end.wait().unwrap(), 137);
     remove(&killed);
     let missing = spec(&sandbox, "missing", &["nosuch"]);
     let error = piped(&spawner, &missing).unwrap_err();
@@ -123,7 +123,7 @@ fn ends_and_reasons_come_back() -> Result<(), Failed> {
     assert!(matches!(piped(&spawner, &nobody).unwrap_err(), Error::UserNotFound { .. }));
     // Refused orders leave it as good as new.
     let fine = spec(&sandbox, "fine", &["true"]);
-    assert_eq!(piped(&spawner, &fine).unwrap().0.wait().unwrap(), 0);
+    assert_eq!(piped(&spawner, &fine).unwrap().0.end.wait().unwrap(), 0);
     remove(&fine);
     Ok(())
 }
@@ -145,7 +145,7 @@ fn terminals_and_execs_work() -> Result<(), Failed> {
     let mut inner = spawner.exec(&exec, Stdio::Terminal).unwrap();
     let text = support::read_terminal(inner.running.pty_master.take().unwrap());
     assert!(text.starts_with("/dev/pts/"), "{text}");
-    assert_eq!(inner.wait().unwrap(), 0);
+    assert_eq!(inner.end.wait().unwrap(), 0);
     drop(spawned);
     until_removed(&main);
     Ok(())
@@ -163,8 +163,8 @@ fn what_is_dropped_is_killed() -> Result<(), Failed> {
     // The spawner is there for others all the same.
     let other = spec(&sandbox, "other", &["true"]);
     let (spawned, _out) = piped(&spawner, &other).unwrap();
-    poll(&mut [PollFd::from_borrowed_fd(spawned.as_fd(), PollFlags::IN)], None).unwrap();
-    assert_eq!(spawned.wait().unwrap(), 0);
+    poll(&mut [PollFd::from_borrowed_fd(spawned.end.as_fd(), PollFlags::IN)], None).unwrap();
+    assert_eq!(spawned.end.wait().unwrap(), 0);
     remove(&other);
     Ok(())
 }

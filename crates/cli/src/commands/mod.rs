@@ -15,6 +15,7 @@ pub(crate) mod monitor;
 mod network;
 pub(crate) mod registry;
 mod shell_init;
+pub(crate) mod spawner;
 pub(crate) mod system;
 mod volume;
 

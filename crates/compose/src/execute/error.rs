@@ -57,7 +57,7 @@ pub enum StepError {
         /// Which hook.
         moment: super::Moment,
         /// What went wrong.
-        source: ImageError,
+        source: Box<super::HookError>,
     },
     /// The work was cancelled while this step waited.
     #[error("cancelled")]

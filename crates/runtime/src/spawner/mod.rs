@@ -11,7 +11,7 @@
 //! ```
 //!
 //! When the caller ends, however it does, its socket does, the spawner with it, and with that all that is bound to it
-//! ([`Spec::pdeathsig`]). A [`Spawned`] that is dropped before its end is killed.
+//! ([`Spec::pdeathsig`]). What nobody waits for any more ([`End`] dropped) is killed.
 
 mod server;
 mod wire;
@@ -39,13 +39,19 @@ pub struct Spawner {
     process: Mutex<Child>,
 }
 
-/// A process that a [`Spawner`] made. It is killed when this is dropped before its end.
+/// A process that a [`Spawner`] made.
 #[derive(Debug)]
 pub struct Spawned {
-    /// Its handles. It is no child of the caller: [`Spawned::wait`] waits for it.
+    /// Its handles. It is no child of the caller.
     pub running: Running,
-    answers: OwnedFd,
+    /// Word of its end.
+    pub end: End,
 }
+
+/// Word of the end of a process that a [`Spawner`] made. When this is dropped before, the process is killed. Can be polled:
+/// it can be read once [`End::wait`] returns at once.
+#[derive(Debug)]
+pub struct End(OwnedFd);
 
 impl Spawner {
     /// Starts one: `binary` with [`COMMAND`], out of containers' reach where that can be had (see
@@ -101,7 +107,7 @@ impl Spawner {
                 let mut fds = fds.into_iter();
                 let pidfd = fds.next().ok_or(io::ErrorKind::UnexpectedEof.into()).map_err(fail())?;
                 let running = Running { pid, pidfd, pty_master: fds.next(), notes };
-                Ok(Spawned { running, answers: ours })
+                Ok(Spawned { running, end: End(ours) })
             }
             Answer::Failed(wire) => Err(wire.into()),
             Answer::Ended(_) => Err(Error::ChildDied),
@@ -117,23 +123,22 @@ impl Drop for Spawner {
     }
 }
 
-impl Spawned {
-    /// Waits for its end: the exit status, 128+n after signal n.
+impl End {
+    /// Waits for it: the exit status, 128+n after signal n. To be asked once.
     ///
     /// # Errors
     /// [`Error::System`] when the spawner is gone, which the process does not survive either.
-    pub fn wait(self) -> Result<i32> {
+    pub fn wait(&self) -> Result<i32> {
         let fail = || Error::system("waiting for a spawned process");
-        match wire::receive_answer(&self.answers).map_err(fail())?.0 {
+        match wire::receive_answer(&self.0).map_err(fail())?.0 {
             Answer::Ended(status) => Ok(status),
             _ => Err(Error::ChildDied),
         }
     }
 }
 
-impl AsFd for Spawned {
-    /// Can be read once the process has ended and [`Spawned::wait`] returns at once.
+impl AsFd for End {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.answers.as_fd()
+        self.0.as_fd()
     }
 }

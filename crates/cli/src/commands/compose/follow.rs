@@ -37,7 +37,7 @@ use std::io::Write as _;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd as _;
-use tare_compose::observe_engine::{number_of, service_of};
+use tare_compose::observe_engine::{label_of, number_of};
 use tare_engine::logs::{LogEntry, LogFollower, LogOptions};
 use tare_engine::{Container, Engine, State};
 use tare_monitor::log::Stream;
@@ -105,14 +105,6 @@ struct Source {
     /// Pieces of lines without their ends, one for each stream.
     partial: HashMap<bool, String>,
     done: bool,
-}
-
-/// What stands before a container's lines: its service and number, or the name of a one-off container.
-pub(super) fn label_of(container: &Container) -> String {
-    match container.config.labels.get(tare_compose::labels::ONEOFF).map(String::as_str) {
-        Some("True") => container.name.clone(),
-        _ => format!("{}-{}", service_of(container), number_of(container)),
-    }
 }
 
 impl<'a> Merged<'a> {

@@ -13,7 +13,7 @@ use clap::Args;
 use tare_compose::execute::ExecuteError;
 use tare_compose::infer::Inferred;
 use tare_compose::observe::{ContainerState, Observed};
-use tare_compose::observe_engine::{is_oneoff, of_project, service_of};
+use tare_compose::observe_engine::{is_oneoff, label_of, of_project, service_of};
 use tare_compose::plan::{
     self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
 };
@@ -23,8 +23,8 @@ use tare_engine::logs::LogOptions;
 use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
-use super::follow::{Look, Merged, announce, label_of};
-use super::hooks::HookOutput;
+use super::follow::{Look, Merged, announce};
+use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
 use super::watch::{Manner, Watch};
@@ -407,8 +407,8 @@ fn watch_once_started(watching: &Watch<'_>, started: &AtomicBool, over: &AtomicB
 }
 
 /// What hooks print is shown among the logs.
-fn hook_output(args: &UpArgs) -> HookOutput {
-    if args.no_log_prefix { HookOutput::Plain } else { HookOutput::Labelled }
+fn hook_output(args: &UpArgs) -> HookLines {
+    if args.no_log_prefix { HookLines::Plain } else { HookLines::Labelled }
 }
 
 /// How an attached `up` ends.

@@ -22,7 +22,7 @@ use tare_compose_model::{Build, Project, Ulimit};
 use tare_engine::Engine;
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
-use super::hooks::{HookOutput, Runner};
+use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
 use super::pulling::{Wanted, age_of};
@@ -38,7 +38,7 @@ pub(super) struct Work<'a> {
     pub(super) cancel: Arc<Cancel>,
     pub(super) stop_timeout: Option<i64>,
     pub(super) quiet_pull: bool,
-    pub(super) hook_output: HookOutput,
+    pub(super) hook_output: HookLines,
     /// Keys of changed volumes that shall be made anew.
     pub(super) renew_volumes: Vec<String>,
     pub(super) lock: OnceLock<Option<File>>,
@@ -62,7 +62,7 @@ impl<'a> Work<'a> {
             cancel: Arc::default(),
             stop_timeout: None,
             quiet_pull: false,
-            hook_output: HookOutput::Dropped,
+            hook_output: HookLines::Dropped,
             renew_volumes: Vec::new(),
             lock: OnceLock::new(),
         }
@@ -227,14 +227,13 @@ impl<'a> Work<'a> {
         if let Ok(workers) = usize::try_from(self.parallel()) {
             settings.workers = workers.max(1);
         }
-        let hooks = Runner { output: self.hook_output, variable: &variable };
         let fetch = Fetch { engine, project: self.project };
         let executor = Executor {
             engine,
             project: self.project,
             observed,
             images: &fetch,
-            hooks: &hooks,
+            hook_output: &self.hook_output,
             progress: &self.list,
             cancel: &self.cancel,
             variable: &variable,

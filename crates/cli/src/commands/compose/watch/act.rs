@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
-use tare_compose::execute::Hooks as _;
 use tare_compose::observe_engine::{is_oneoff, observe, of_project, service_of};
 use tare_compose::plan;
 use tare_compose_model::{Hook, WatchAction};
@@ -15,7 +14,7 @@ use tare_engine::archive::Ownership;
 
 use super::Watch;
 use super::rules::Rule;
-use crate::commands::compose::hooks::{HookOutput, Runner};
+use crate::commands::compose::hooks::HookLines;
 use crate::commands::compose::progress::List;
 use crate::commands::compose::work::{self, Work};
 use crate::error::Failure;
@@ -85,7 +84,7 @@ impl Watch<'_> {
                 let words = ["rm", "-rf", "--"].into_iter().map(str::to_owned);
                 let command = words.chain(gone.iter().map(|path| path.display().to_string())).collect();
                 let hook = Hook { command: Some(command), user: Some("0".to_owned()), ..Hook::default() };
-                self.run_in(&container, &hook, HookOutput::Dropped)
+                self.run_in(&container, &hook, HookLines::Dropped)
                     .with_context(|| format!("cannot remove files in {}", container.name))?;
             }
             if let Some(archive) = &archive {
@@ -96,15 +95,15 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn run_in(&self, container: &Container, hook: &Hook, output: HookOutput) -> anyhow::Result<()> {
+    fn run_in(&self, container: &Container, hook: &Hook, output: HookLines) -> anyhow::Result<()> {
         let variable = |name: &str| self.context.process.get(name).cloned();
-        let ran = Runner { output, variable: &variable }.run(container, hook);
-        ran.map_err(|error| Failure::new(error.to_string()).into())
+        let engine = self.context.engine()?;
+        Ok(tare_compose::execute::run_hook(engine, container, hook, &variable, &output)?)
     }
 
     fn exec(&self, service: &str, hook: &Hook) -> anyhow::Result<()> {
         for container in self.containers(service)? {
-            self.run_in(&container, hook, HookOutput::Plain)
+            self.run_in(&container, hook, HookLines::Plain)
                 .with_context(|| format!("service {service}: the command of sync+exec"))?;
         }
         Ok(())
