@@ -16,8 +16,21 @@
 //!         iifname @internal drop
 //!         oifname @internal drop }
 //!     chain postrouting { type nat hook postrouting priority 100
-//!         iifname @masquerade oifname != @bridges masquerade } }
+//!         iifname @masquerade oifname != @bridges masquerade }
+//!     chain entry { type filter hook forward priority 1
+//!         ct state established,related accept
+//!         iifname != @bridges oifname @bridges ct status dnat accept     somebody else's publication
+//!         iifname != @bridges oifname @bridges drop }
+//!     chain loopback { type filter hook prerouting priority -300
+//!         iifname != "lo" ip daddr 127.0.0.0/8 drop } }
 //! ```
+//! Nothing legitimate comes to a container by routing: published ports are forwarded by a process of the host. So a
+//! neighbour that routes a network's subnet through the host reaches no port, published or not. And where somebody sets
+//! `route_localnet`, no packet from a wire reaches what is published on 127.0.0.1. (For ::1 the kernel itself sees to it.)
+//!
+//! The chains `entry` and `loopback` came later than the rest. A table without `entry` is of an older version; it gets
+//! what it lacks at the next admission, for the bridges that are in it too, and the older version can go on with it.
+//!
 //! An accept here does not undo a drop in another table. Docker and ufw set the policy of `FORWARD` in the table
 //! `filter` (made by iptables-nft) to drop, so where that chain, or Docker's `DOCKER-USER`, exists, rules that accept
 //! tare's interfaces are put at its head, marked with a comment by which they are found and removed.
@@ -34,15 +47,20 @@ const BRIDGES: &str = "bridges";
 const MASQUERADE: &str = "masquerade";
 const INTERNAL: &str = "internal";
 const PEERS: &str = "peers";
+const ENTRY: &str = "entry";
+const LOOPBACK: &str = "loopback";
 
 /// nft's number of the type `ifname`, and of a pair of them, so that `nft list` prints names.
 const TYPE_IFNAME: u32 = 41;
 const TYPE_IFNAME_PAIR: u32 = (TYPE_IFNAME << 6) | TYPE_IFNAME;
 /// Tells nft the byte order of a set's keys: type 0, length 4, 1 for the host's. Only for printing them.
 const HOST_BYTE_ORDER: &[u8] = &[0, 4, 1, 0, 0, 0];
+const NF_INET_PRE_ROUTING: u32 = 0;
 const NF_INET_FORWARD: u32 = 2;
 const NF_INET_POST_ROUTING: u32 = 4;
-const SOURCE_NAT_PRIORITY: u32 = 100;
+const SOURCE_NAT_PRIORITY: i32 = 100;
+/// Before connection tracking and address translation: destinations are those that the sender wrote.
+const RAW_PRIORITY: i32 = -300;
 /// A rule's comment as nft stores it: type 0, length 5, text.
 const MARK: &[u8] = b"\0\x05tare\0";
 /// The kernel's own ERESTART: the ruleset changed since the generation that a batch names.
@@ -58,7 +76,9 @@ fn open() -> Result<Socket> {
 pub(crate) fn admit(bridge: &Bridge) -> Result<()> {
     let socket = open()?;
     for _ in 0..ATTEMPTS {
-        if is_member(&socket, &bridge.name)? {
+        if !is_guarded(&socket)? {
+            make_table()?;
+        } else if is_member(&socket, &bridge.name)? {
             return pass_foreign_filters(&socket, bridge);
         }
         let elements = nft::batch(None, |batch| {
@@ -67,16 +87,36 @@ pub(crate) fn admit(bridge: &Bridge) -> Result<()> {
             }
         });
         match execute(&elements) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(Errno::NOENT) => match execute(&table_batch()) {
-                // Somebody else made it, whole, since a batch is atomic.
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(source) => return Err(refused("create nf_tables table", TABLE, source)),
-            },
+            // Without entry, the table went with somebody's last bridge meanwhile.
+            Ok(()) | Err(Errno::EXIST | Errno::NOENT) => {}
             Err(source) => return Err(refused("add to nf_tables sets", &bridge.name, source)),
         }
     }
     Err(refused("add to nf_tables sets", &bridge.name, Errno::BUSY))
+}
+
+/// Whether the table is there, with all that this version has in it.
+fn is_guarded(socket: &Socket) -> Result<bool> {
+    let mut request = nft::get(kind::GET_CHAIN, 0, Family::Inet);
+    request.text(attribute::CHAIN_TABLE, TABLE).text(attribute::CHAIN_NAME, ENTRY);
+    match socket.query(&request) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(source) => Err(refused("look up nf_tables chain", ENTRY, source)),
+    }
+}
+
+/// Makes the table, or adds to one of an older version what it lacks.
+fn make_table() -> Result<()> {
+    match execute(&table_batch()) {
+        Err(Errno::EXIST) => {}
+        made => return made.map_err(|source| refused("create nf_tables table", TABLE, source)),
+    }
+    // A batch is atomic: where somebody else was first, all of it is there; where the table went, the caller looks again.
+    match execute(&nft::batch(None, push_guard)) {
+        Ok(()) | Err(Errno::EXIST | Errno::NOENT) => Ok(()),
+        Err(source) => Err(refused("add chains to nf_tables table", TABLE, source)),
+    }
 }
 
 /// Takes the bridge out of the sets, and with the last one the table.
@@ -184,37 +224,71 @@ fn table_batch() -> Requests {
     nft::batch(None, |batch| {
         nft::push(batch, kind::NEW_TABLE, flag::CREATE | flag::EXCL, Family::Inet)
             .text(attribute::TABLE_NAME, TABLE);
-        for (id, set) in [(1, BRIDGES), (2, MASQUERADE), (3, INTERNAL)] {
-            push_set(batch, id, set, TYPE_IFNAME, 16);
-        }
-        push_set(batch, 4, PEERS, TYPE_IFNAME_PAIR, 32);
-        push_chain(batch, "forward", "filter", NF_INET_FORWARD, 0);
-        push_chain(batch, "postrouting", "nat", NF_INET_POST_ROUTING, SOURCE_NAT_PRIORITY);
+        push_isolation(batch);
+        push_guard(batch);
+    })
+}
+
+/// The sets, and the rules that need nothing else.
+fn push_isolation(batch: &mut Requests) {
+    for (id, set) in [(1, BRIDGES), (2, MASQUERADE), (3, INTERNAL)] {
+        push_set(batch, id, set, TYPE_IFNAME, 16);
+    }
+    push_set(batch, 4, PEERS, TYPE_IFNAME_PAIR, 32);
+    push_chain(batch, flag::CREATE, "forward", "filter", (NF_INET_FORWARD, 0));
+    push_chain(batch, flag::CREATE, "postrouting", "nat", (NF_INET_POST_ROUTING, SOURCE_NAT_PRIORITY));
+    push_rule(batch, "forward", |rule| {
+        nft::established(rule);
+        nft::verdict(rule, Verdict::Accept);
+    });
+    push_rule(batch, "forward", |rule| {
+        nft::pair_in(rule, PEERS);
+        nft::verdict(rule, Verdict::Accept);
+    });
+    push_rule(batch, "forward", |rule| {
+        nft::interface_in(rule, Side::In, BRIDGES, Membership::In);
+        nft::interface_in(rule, Side::Out, BRIDGES, Membership::In);
+        nft::verdict(rule, Verdict::Drop);
+    });
+    for side in [Side::In, Side::Out] {
         push_rule(batch, "forward", |rule| {
-            nft::established(rule);
-            nft::verdict(rule, Verdict::Accept);
-        });
-        push_rule(batch, "forward", |rule| {
-            nft::pair_in(rule, PEERS);
-            nft::verdict(rule, Verdict::Accept);
-        });
-        push_rule(batch, "forward", |rule| {
-            nft::interface_in(rule, Side::In, BRIDGES, Membership::In);
-            nft::interface_in(rule, Side::Out, BRIDGES, Membership::In);
+            nft::interface_in(rule, side, INTERNAL, Membership::In);
             nft::verdict(rule, Verdict::Drop);
         });
-        for side in [Side::In, Side::Out] {
-            push_rule(batch, "forward", |rule| {
-                nft::interface_in(rule, side, INTERNAL, Membership::In);
-                nft::verdict(rule, Verdict::Drop);
-            });
-        }
-        push_rule(batch, "postrouting", |rule| {
-            nft::interface_in(rule, Side::In, MASQUERADE, Membership::In);
-            nft::interface_in(rule, Side::Out, BRIDGES, Membership::NotIn);
-            nft::masquerade(rule);
-        });
-    })
+    }
+    push_rule(batch, "postrouting", |rule| {
+        nft::interface_in(rule, Side::In, MASQUERADE, Membership::In);
+        nft::interface_in(rule, Side::Out, BRIDGES, Membership::NotIn);
+        nft::masquerade(rule);
+    });
+}
+
+/// The chains that keep neighbours out. EXCL on `entry` makes the whole batch fail with EEXIST when it is there already.
+fn push_guard(batch: &mut Requests) {
+    push_chain(batch, flag::CREATE | flag::EXCL, ENTRY, "filter", (NF_INET_FORWARD, 1));
+    push_rule(batch, ENTRY, |rule| {
+        nft::established(rule);
+        nft::verdict(rule, Verdict::Accept);
+    });
+    let from_elsewhere = |rule: &mut Requests| {
+        nft::interface_in(rule, Side::In, BRIDGES, Membership::NotIn);
+        nft::interface_in(rule, Side::Out, BRIDGES, Membership::In);
+    };
+    push_rule(batch, ENTRY, |rule| {
+        from_elsewhere(rule);
+        nft::destination_translated(rule);
+        nft::verdict(rule, Verdict::Accept);
+    });
+    push_rule(batch, ENTRY, |rule| {
+        from_elsewhere(rule);
+        nft::verdict(rule, Verdict::Drop);
+    });
+    push_chain(batch, flag::CREATE, LOOPBACK, "filter", (NF_INET_PRE_ROUTING, RAW_PRIORITY));
+    push_rule(batch, LOOPBACK, |rule| {
+        nft::interface_is_not(rule, Side::In, &nft::interface_key("lo"));
+        nft::to_ipv4_loopback(rule);
+        nft::verdict(rule, Verdict::Drop);
+    });
 }
 
 fn push_set(batch: &mut Requests, id: u32, name: &str, key_type: u32, key_length: u32) {
@@ -227,12 +301,12 @@ fn push_set(batch: &mut Requests, id: u32, name: &str, key_type: u32, key_length
         .attr(attribute::SET_USERDATA, HOST_BYTE_ORDER);
 }
 
-fn push_chain(batch: &mut Requests, name: &str, chain_type: &str, hook: u32, priority: u32) {
-    nft::push(batch, kind::NEW_CHAIN, flag::CREATE, Family::Inet)
+fn push_chain(batch: &mut Requests, flags: u16, name: &str, chain_type: &str, (hook, priority): (u32, i32)) {
+    nft::push(batch, kind::NEW_CHAIN, flags, Family::Inet)
         .text(attribute::CHAIN_TABLE, TABLE)
         .text(attribute::CHAIN_NAME, name)
         .nest(attribute::CHAIN_HOOK, |data| {
-            data.be32(attribute::HOOK_NUMBER, hook).be32(attribute::HOOK_PRIORITY, priority);
+            data.be32(attribute::HOOK_NUMBER, hook).be32(attribute::HOOK_PRIORITY, priority.cast_unsigned());
         })
         .text(attribute::CHAIN_TYPE, chain_type);
 }

@@ -63,6 +63,11 @@ const REGISTER_1: u32 = 1;
 const REGISTER_2: u32 = 2;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
+const META_NFPROTO: u32 = 15;
+const CT_STATE: u32 = 0;
+const CT_STATUS: u32 = 2;
+const EQUAL: u32 = 0;
+const NOT_EQUAL: u32 = 1;
 
 /// A table's address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +179,27 @@ pub(crate) fn pair_in(list: &mut Requests, set: &str) {
 /// `iifname "name"`, or `iifname "name*"` when `name` carries no terminating zero.
 pub(crate) fn interface_is(list: &mut Requests, side: Side, name: &[u8]) {
     load_interface(list, side, REGISTER_1);
-    compare(list, 0, name);
+    compare(list, EQUAL, name);
+}
+
+/// `iifname != "name"`.
+pub(crate) fn interface_is_not(list: &mut Requests, side: Side, name: &[u8]) {
+    load_interface(list, side, REGISTER_1);
+    compare(list, NOT_EQUAL, name);
+}
+
+/// `ip daddr 127.0.0.0/8`.
+pub(crate) fn to_ipv4_loopback(list: &mut Requests) {
+    const NETWORK_HEADER: u32 = 1;
+    const DESTINATION_OFFSET: u32 = 16;
+    expression(list, "meta", |data| {
+        data.be32(2, META_NFPROTO).be32(1, REGISTER_1);
+    });
+    compare(list, EQUAL, &[Family::Ipv4 as u8]);
+    expression(list, "payload", |data| {
+        data.be32(1, REGISTER_1).be32(2, NETWORK_HEADER).be32(3, DESTINATION_OFFSET).be32(4, 1);
+    });
+    compare(list, EQUAL, &[127]);
 }
 
 fn compare(list: &mut Requests, operation: u32, value: &[u8]) {
@@ -189,19 +214,30 @@ fn compare(list: &mut Requests, operation: u32, value: &[u8]) {
 /// `ct state established,related`.
 pub(crate) fn established(list: &mut Requests) {
     const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+    connection_has(list, CT_STATE, ESTABLISHED_OR_RELATED);
+}
+
+/// `ct status dnat`: rules of the host sent the connection where it goes.
+pub(crate) fn destination_translated(list: &mut Requests) {
+    const DST_NAT: u32 = 1 << 5;
+    connection_has(list, CT_STATUS, DST_NAT);
+}
+
+/// One of the bits in a word of connection tracking.
+fn connection_has(list: &mut Requests, key: u32, bits: u32) {
     expression(list, "ct", |data| {
-        data.be32(2, 0).be32(1, REGISTER_1);
+        data.be32(2, key).be32(1, REGISTER_1);
     });
     expression(list, "bitwise", |data| {
         data.be32(1, REGISTER_1).be32(2, REGISTER_1).be32(3, 4);
         data.nest(4, |mask| {
-            mask.attr(attribute::DATA_VALUE, &ESTABLISHED_OR_RELATED.to_ne_bytes());
+            mask.attr(attribute::DATA_VALUE, &bits.to_ne_bytes());
         });
         data.nest(5, |xor| {
             xor.attr(attribute::DATA_VALUE, &[0; 4]);
         });
     });
-    compare(list, 1, &[0; 4]);
+    compare(list, NOT_EQUAL, &[0; 4]);
 }
 
 /// `counter`, which iptables-nft expects in every rule that it lists.
