@@ -17,6 +17,8 @@ use crate::{LayerStatus, PullProgress, Store};
 
 /// Longest document (config, manifest) taken.
 const MAX_DOCUMENT: u64 = 16 << 20;
+/// All documents and names of an archive together, since they are kept until it ends.
+const MAX_KEPT: u64 = 256 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,6 +36,8 @@ struct Contents {
     layers: BTreeMap<String, Digest>,
     /// Old archives have a layer once and link to it.
     links: BTreeMap<String, String>,
+    /// Bytes of all that.
+    kept: u64,
 }
 
 impl Store {
@@ -76,6 +80,7 @@ impl Store {
         let mut contents = Contents::default();
         while let Some(entry) = tar.next().map_err(broken)? {
             let name = clean(&String::from_utf8_lossy(&entry.path));
+            contents.count(entry.path.len() + entry.link.len())?;
             match entry.kind {
                 Kind::File => self.file(&name, &entry, &mut tar, &mut contents, progress)?,
                 Kind::Hardlink => {
@@ -122,6 +127,7 @@ impl Store {
         if entry.size <= MAX_DOCUMENT {
             let mut text = Vec::new();
             Data(tar).read_to_end(&mut text).at("read", "the archive")?;
+            contents.count(text.len())?;
             contents.documents.insert(name.to_owned(), text);
         }
         Ok(())
@@ -135,6 +141,16 @@ struct Found {
 }
 
 impl Contents {
+    /// Counts bytes that stay in memory.
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        self.kept += bytes as u64;
+        if self.kept <= MAX_KEPT {
+            return Ok(());
+        }
+        let text = format!("its documents and names are longer than {} MiB together", MAX_KEPT >> 20);
+        Err(Error::BadArchive(text))
+    }
+
     fn docker_images(&self, manifest: &[u8]) -> Result<Vec<Found>> {
         let entries: Vec<DockerEntry> = parse("manifest.json", manifest)?;
         let mut out = Vec::new();

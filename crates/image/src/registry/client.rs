@@ -4,6 +4,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tare_oci::{Digest, Reference};
 
+use super::bounded::DOCUMENT;
 use super::outgoing::Outgoing;
 use super::patience::{Patience, TRIES, back_off, tries_after};
 use super::reach::Host;
@@ -192,7 +193,7 @@ impl Remote {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
         let kind = kind.split(';').next().unwrap_or("").trim().to_owned();
         let action = Subject::Manifest.action();
-        let body = response.bytes().await.map_err(|e| self.target.unreachable(action, e))?;
-        Ok((body.to_vec(), kind))
+        let body = self.target.body(response, action, "manifest", DOCUMENT).await?;
+        Ok((body, kind))
     }
 }

@@ -186,6 +186,10 @@ impl Fetch<'_> {
         let url = self.remote.url(&format!("blobs/{digest}")).map_err(|e| Broken::Fatal(e.into()))?;
         let sent = self.remote.send(Ask::new(Method::GET, url, Subject::Blob).from(*done)).await;
         let mut response = sent.map_err(|e| Broken::Fatal(e.into()))?;
+        if total == 0 && response.content_length().is_none() {
+            let text = format!("layer {} has no size, in its manifest or its answer", digest.short());
+            return Err(Broken::Fatal(self.remote.target.protocol(text).into()));
+        }
         // A server that does not know ranges sends all of it again.
         let mut skip = if response.status() == StatusCode::PARTIAL_CONTENT { 0 } else { *done };
         while let Some(chunk) = response.chunk().await.map_err(Broken::Off)? {

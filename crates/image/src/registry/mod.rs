@@ -1,5 +1,6 @@
 //! The registry client: OCI distribution spec 1.1 over https, and http where that is allowed.
 
+mod bounded;
 mod certificates;
 mod challenge;
 mod client;

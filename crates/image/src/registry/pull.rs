@@ -6,6 +6,7 @@ use reqwest::Method;
 use tare_oci::{Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference, media_type};
 use tokio::runtime::Handle;
 
+use super::bounded::DOCUMENT;
 use super::client::{Ask, Remote};
 use super::download::{Wanted, fetch_layers};
 use crate::create::{NewImage, parse_config};
@@ -193,9 +194,9 @@ fn is_schema1(kind: &str, json: &[u8]) -> bool {
 async fn fetch_config(remote: &Remote, config: &Descriptor) -> Result<Vec<u8>> {
     let url = remote.url(&format!("blobs/{}", config.digest))?;
     let response = remote.send(Ask::new(Method::GET, url, Subject::Manifest)).await?;
-    let body = response.bytes().await.map_err(|e| remote.target.unreachable("get the config of", e))?;
+    let body = remote.target.body(response, "get the config of", "config", DOCUMENT).await?;
     check(remote, "config", config.digest, Digest::of(&body))?;
-    Ok(body.to_vec())
+    Ok(body)
 }
 
 fn check(remote: &Remote, what: &str, expected: Digest, found: Digest) -> Result<()> {

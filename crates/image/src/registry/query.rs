@@ -5,6 +5,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use tare_oci::{Digest, Reference};
 
+use super::bounded::{ALL_TAGS, DOCUMENT};
 use super::client::{Ask, Remote};
 use super::runtime;
 use crate::PullOptions;
@@ -46,13 +47,16 @@ async fn list(remote: &Remote) -> Result<Vec<String>, RegistryError> {
         tags: Option<Vec<String>>,
     }
     let mut all = Vec::new();
+    let mut read = 0;
     let mut next = Some(remote.url("tags/list")?);
     while let Some(url) = next.take() {
         let answer = remote.send(Ask::new(Method::GET, url, Subject::Manifest)).await?;
         let link = answer.headers().get(LINK).and_then(|v| v.to_str().ok()).and_then(target);
         next = link.and_then(|link| answer.url().join(&link).ok()).filter(|next: &Url| next != answer.url());
         let action = Subject::Manifest.action();
-        let body = answer.bytes().await.map_err(|e| remote.target.unreachable(action, e))?;
+        let left = DOCUMENT.min(ALL_TAGS - read);
+        let body = remote.target.body(answer, action, "list of tags", left).await?;
+        read += body.len();
         let wrong = |e| remote.target.protocol(format!("its list of tags: {e}"));
         let page: Page = serde_json::from_slice(&body).map_err(wrong)?;
         all.extend(page.tags.into_iter().flatten());

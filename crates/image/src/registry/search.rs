@@ -3,6 +3,7 @@
 use reqwest::header::ACCEPT;
 use serde::Deserialize;
 
+use super::bounded::DOCUMENT;
 use super::patience::{TRIES, back_off, tries_after};
 use super::reach::Host;
 use super::runtime;
@@ -59,7 +60,8 @@ pub fn search(term: &str, limit: Option<u32>, config: &RegistryConfig) -> Result
         if !answer.status().is_success() {
             return Err(target.refusal(Subject::Search, answer).await.into());
         }
-        let body = answer.bytes().await.map_err(unreachable)?;
+        let action = Subject::Search.action();
+        let body = target.body(answer, action, "list of images", DOCUMENT).await?;
         let wrong = |e| -> RegistryError { target.protocol(format!("its list of images: {e}")) };
         Ok(serde_json::from_slice::<Found>(&body).map_err(wrong)?.results)
     })

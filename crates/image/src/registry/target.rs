@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use crate::refusal::{RegistryError, Subject};
 
+/// How much of an answer that refuses is read.
+const REFUSAL: usize = 64 << 10;
+
 /// Whom messages name.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
@@ -39,7 +42,7 @@ impl Target {
     pub(super) async fn refusal(&self, subject: Subject, response: Response) -> RegistryError {
         let status = response.status();
         let after = retry_after(&response);
-        let body = response.bytes().await.unwrap_or_default();
+        let body = start_of(response).await;
         let (code, mut message) = registry_message(&body, status);
         let (registry, image) = (self.registry.clone(), self.image.clone());
         if let Some(problem) = &self.no_login {
@@ -62,6 +65,19 @@ impl Target {
             status => RegistryError::Status { registry, action: subject.action(), image, status, message },
         }
     }
+}
+
+/// The start of an answer that refuses.
+async fn start_of(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = REFUSAL - body.len();
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if body.len() == REFUSAL {
+            break;
+        }
+    }
+    body
 }
 
 /// Seconds, or until a date.

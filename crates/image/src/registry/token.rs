@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
+use super::bounded::TOKEN;
 use super::challenge::Challenge;
 use super::patience::{Patience, TRIES, back_off, tries_after};
 use super::target::{Target, retry_after};
@@ -152,8 +153,7 @@ impl Access {
             };
             let status = response.status();
             if status.is_success() {
-                let unreachable = |e| self.target.unreachable("get a token for", e);
-                let body = response.bytes().await.map_err(unreachable)?;
+                let body = self.target.body(response, "get a token for", "token", TOKEN).await?;
                 let wrong = |e| self.target.protocol(format!("the token service's answer: {e}"));
                 return serde_json::from_slice(&body).map_err(wrong);
             }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test they are the assertion")]
 
 mod authority;
+mod endless;
 #[allow(dead_code, reason = "other tests use other parts")]
 mod lab;
 mod pull;
