@@ -21,6 +21,7 @@ pub mod control;
 mod copy;
 mod create;
 pub mod diagnose;
+mod driver_options;
 mod error;
 pub mod event;
 pub mod exec;

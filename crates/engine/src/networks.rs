@@ -17,7 +17,7 @@ use crate::container::{EndpointState, Record as ContainerRecord};
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
 use crate::store::{Record, Transaction};
-use crate::{Engine, Paths, ids};
+use crate::{Engine, Paths, driver_options, ids};
 
 /// The default network's name.
 pub const DEFAULT: &str = "bridge";
@@ -427,27 +427,18 @@ fn plan_network(config: NetworkConfig, known: &[Network], host_routes: &[IpNet])
         }
     };
     let gateway = config.gateway.unwrap_or_else(|| ipam::default_gateway(subnet));
-    let mtu = config
-        .options
-        .get("com.docker.network.driver.mtu")
-        .and_then(|text| text.parse().ok())
-        .or_else(tare_network::default_route_mtu)
-        .unwrap_or(ETHERNET);
-    let on = |key: &str, default: bool| config.options.get(key).map_or(default, |v| v == "true");
+    let options = driver_options::read(&config.name, &config.options)?;
+    let mtu = options.mtu.or_else(tare_network::default_route_mtu).unwrap_or(ETHERNET);
     let bridge = Bridge {
-        name: config
-            .options
-            .get("com.docker.network.bridge.name")
-            .cloned()
-            .unwrap_or_else(|| Bridge::interface_name(&id)),
+        name: options.name.unwrap_or_else(|| Bridge::interface_name(&id)),
         id: id.clone(),
         subnet,
         gateway,
         ipv6: ipv6(&config, subnet),
         mtu,
         internal: config.internal,
-        masquerade: on("com.docker.network.bridge.enable_ip_masquerade", true),
-        icc: on("com.docker.network.bridge.enable_icc", true),
+        masquerade: options.masquerade,
+        icc: options.icc,
     };
     Ok(Network {
         id,

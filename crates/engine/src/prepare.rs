@@ -70,7 +70,7 @@ impl Engine {
             stop_grace: config.stop_grace(),
             health: config.healthcheck.as_ref().and_then(health),
             network: self.network_plan(record, networks),
-            ports: ports(config, record)?,
+            ports: ports(config, record, default_binding(networks))?,
             ready_ports: record.ready_ports.clone(),
             telling: self.telling(record),
             notes: Vec::new(),
@@ -532,8 +532,13 @@ fn health(check: &Healthcheck) -> Option<HealthCheck> {
     })
 }
 
-/// The ports to publish, ranges settled.
-fn ports(config: &ContainerConfig, record: &Record) -> Result<Vec<PortMapping>> {
+/// Where the network that has the default route publishes ports that name no address.
+fn default_binding(networks: &[(Network, crate::config::EndpointConfig)]) -> Option<IpAddr> {
+    networks.first().and_then(|(network, _)| crate::driver_options::host_binding(&network.options))
+}
+
+/// The ports to publish, ranges settled; `default` is for those that name no address.
+fn ports(config: &ContainerConfig, record: &Record, default: Option<IpAddr>) -> Result<Vec<PortMapping>> {
     if !matches!(config.network, NetworkMode::Default | NetworkMode::Networks) {
         return Ok(Vec::new());
     }
@@ -541,7 +546,7 @@ fn ports(config: &ContainerConfig, record: &Record) -> Result<Vec<PortMapping>> 
         .ports
         .iter()
         .map(|p| PortMapping {
-            host_ip: p.host_ip,
+            host_ip: p.host_ip.or(default),
             host_port: p.host_port,
             container_port: p.container_port,
             protocol: protocol(p.protocol),
@@ -565,7 +570,7 @@ fn ports(config: &ContainerConfig, record: &Record) -> Result<Vec<PortMapping>> 
             let Ok(container_port) = port.parse() else { continue };
             let protocol = if kind == "udp" { forward::Protocol::Udp } else { forward::Protocol::Tcp };
             if !ports.iter().any(|p| p.container_port == container_port && p.protocol == protocol) {
-                ports.push(PortMapping { host_ip: None, host_port: EPHEMERAL, container_port, protocol });
+                ports.push(PortMapping { host_ip: default, host_port: EPHEMERAL, container_port, protocol });
             }
         }
     }
