@@ -176,7 +176,7 @@ pub enum CreateSource {
 /// Who owns on the host what the container's root makes in a bind mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BindOwner {
-    /// The owner of the source folder, by an idmapped mount.
+    /// The owner of the source folder, by an idmapped mount, if that is a person whom the container does not know.
     SourceOwner,
     /// Root, as Docker has it.
     Unmapped,

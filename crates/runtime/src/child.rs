@@ -96,9 +96,13 @@ pub(crate) struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Finds the user and enters the working folder, as root.
-    pub(crate) fn settle(&self, root: &RootDir) -> Result<Identity> {
-        let identity = users::lookup(root, &self.process.user, &self.process.additional_gids)?;
+    /// Finds the user.
+    pub(crate) fn identify(&self, root: &RootDir) -> Result<Identity> {
+        users::lookup(root, &self.process.user, &self.process.additional_gids)
+    }
+
+    /// Enters the working folder, as root.
+    pub(crate) fn settle(&self, root: &RootDir) -> Result<()> {
         self.privileges.allowance.set_oom_score()?;
         let cwd = if self.process.cwd.is_empty() { "/" } else { &self.process.cwd };
         let fail = || Error::path("entering the working folder", cwd);
@@ -110,7 +114,7 @@ impl Launch<'_> {
             other => other,
         };
         rustix::process::fchdir(folder.map_err(fail())?).map_err(|e| fail()(e.into()))?;
-        Ok(identity)
+        Ok(())
     }
 
     /// Takes on the streams, the user and the limits, and becomes the program. Returns only the reason why not.

@@ -234,7 +234,8 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
     })?;
     let root = tree.enter()?;
     drop(materials);
-    let identity = launch.settle(&root)?;
+    let identity = launch.identify(&root)?;
+    launch.settle(&root)?;
     drop(root);
     channel.send_ready(notes)?;
     channel.wait_go()?;

@@ -6,6 +6,7 @@ use crate::child::{self, Launch, Streams};
 use crate::container::{become_namespace_root, reap};
 use crate::privileges::{Privileges, capabilities};
 use crate::program::Program;
+use crate::rootfs::Unmapped;
 use crate::{Error, ExecSpec, Result, Running, Stdio, seccomp};
 use rustix::fd::{AsFd, OwnedFd};
 use tare_sys::clone::{CloneFlags, clone3};
@@ -44,7 +45,13 @@ pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
         "" => Entry::Files(Vec::new()),
         path => Manager::detect()?.group(path).entry_beside(spec.pid)?,
     };
-    let (pidfd, pid, channel) = spawn(&target, spaces, launch, &entry, spec.pid)?;
+    // Root's view is the first process's own; whether this is root, the child finds out.
+    let unmapped = match spec.process.user.as_str() {
+        "" | "0" | "root" => Unmapped::default(),
+        _ => Unmapped::of(spec.pid).map_err(gone)?,
+    };
+    let joining = Joining { target: &target, spaces, launch, entry: &entry, unmapped };
+    let (pidfd, pid, channel) = spawn(&joining, spec.pid)?;
     match channel.wait_executed() {
         Ok(()) => Ok(Running { pid, pidfd, pty_master: master, notes: Vec::new() }),
         Err(error) => {
@@ -54,26 +61,27 @@ pub(crate) fn exec(spec: &ExecSpec, stdio: Stdio) -> Result<Running> {
     }
 }
 
-/// One clone: the PID namespace is entered by the parent for its children, the others by the child itself.
-fn spawn(
-    target: &OwnedFd,
+/// All that the child needs, allocated before it is made.
+struct Joining<'a> {
+    target: &'a OwnedFd,
     spaces: CloneFlags,
-    launch: Launch<'_>,
-    entry: &Entry,
-    pid: i32,
-) -> Result<(OwnedFd, i32, Channel)> {
+    launch: Launch<'a>,
+    entry: &'a Entry,
+    unmapped: Unmapped,
+}
+
+/// One clone: the PID namespace is entered by the parent for its children, the others by the child itself.
+fn spawn(joining: &Joining<'_>, pid: i32) -> Result<(OwnedFd, i32, Channel)> {
     let (ours, theirs) = Channel::pair()?;
     let own = ns::open_own("pid").map_err(Error::system("opening the PID namespace"))?;
     // From the moment it is in the container's PID namespace, processes there can look at it (CVE-2016-9962).
     let was_dumpable = prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?;
-    ns::join(target, CloneFlags::NEWPID).map_err(|_| Error::NotRunning { pid })?;
-    let folder = match entry {
+    ns::join(joining.target, CloneFlags::NEWPID).map_err(|_| Error::NotRunning { pid })?;
+    let folder = match joining.entry {
         Entry::Folder(folder) => Some(folder.as_fd()),
         Entry::Files(_) => None,
     };
-    let child = clone3(CloneFlags::NONE, folder, || {
-        child::report(&theirs, &enter_and_run(target, spaces, &launch, entry))
-    });
+    let child = clone3(CloneFlags::NONE, folder, || child::report(&theirs, &enter_and_run(joining)));
     ns::join(&own, CloneFlags::NEWPID).map_err(Error::system("returning to the PID namespace"))?;
     prctl::set_dumpable(was_dumpable).map_err(Error::system("PR_SET_DUMPABLE"))?;
     let child = child.map_err(Error::system("clone3"))?;
@@ -100,7 +108,8 @@ fn different(pid: i32) -> Result<CloneFlags> {
     Ok(flags)
 }
 
-fn enter_and_run(target: &OwnedFd, spaces: CloneFlags, launch: &Launch<'_>, entry: &Entry) -> Error {
+fn enter_and_run(joining: &Joining<'_>) -> Error {
+    let Joining { target, spaces, launch, entry, .. } = joining;
     // In the container's sight from its first moment on, so neither the name nor the command line may tell of the host.
     // Best effort, as a name is nothing to fail for; and at once, while `/proc` is still the host's.
     let _ = prctl::set_name(NAME);
@@ -111,12 +120,15 @@ fn enter_and_run(target: &OwnedFd, spaces: CloneFlags, launch: &Launch<'_>, entr
         if is_other_user_space {
             launch.privileges.allowance.claim()?;
         }
-        ns::join(target, spaces).map_err(Error::system("joining the container's namespaces"))?;
+        ns::join(target, *spaces).map_err(Error::system("joining the container's namespaces"))?;
         if is_other_user_space {
             become_namespace_root()?;
         }
         let root = RootDir::open_host("/").map_err(Error::system("opening the container's root"))?;
-        launch.settle(&root)
+        let identity = launch.identify(&root)?;
+        let root = if identity.uid == 0 { root } else { joining.unmapped.reveal(root)? };
+        launch.settle(&root)?;
+        Ok(identity)
     };
     match settle() {
         Ok(identity) => launch.run(&identity),

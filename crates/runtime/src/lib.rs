@@ -16,6 +16,7 @@ mod container;
 mod error;
 mod init;
 mod join;
+mod owners;
 mod privileges;
 mod program;
 mod rootfs;

@@ -241,15 +241,15 @@ pub enum Propagation {
     Shared,
 }
 
-/// Whether a bind mount maps the owner of its source to the container's root.
+/// Whose files the container's root makes in a bind mount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Idmap {
     /// IDs as they are.
     #[default]
     Off,
-    /// The source's owner and root change places in this mount; nothing happens when root owns the source, or when
-    /// the file system cannot do it (then [`Running::notes`](crate::Running::notes) says so).
+    /// Those of the source's owner, if that is a person and the container has no use for the person's number (then IDs
+    /// are as they are), and if the file system can do it (else [`Running::notes`](crate::Running::notes) says so).
     OwnerOfSource,
 }
 

@@ -1,7 +1,11 @@
 //! Users and groups of a container, from its own `/etc/passwd` and `/etc/group`.
 
+use crate::spec::RootFs;
 use crate::{Error, Result};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
+use std::io::Read;
 use tare_sys::root::RootDir;
 
 /// Databases longer than this are cut; real ones have a few kilobytes.
@@ -30,6 +34,42 @@ pub fn lookup(root: &RootDir, user: &str, additional: &[String]) -> Result<Ident
     resolve(&passwd, &group, user, additional)
 }
 
+/// A file in the topmost of a container's folders that has it, read before anything is mounted. Empty where none has
+/// it; `None` where it cannot be known so simply: a link into another layer, a device.
+pub(crate) fn in_layers(root: &RootFs, path: &str) -> Option<String> {
+    let upper = Some(&root.upper).filter(|upper| !upper.as_os_str().is_empty());
+    for folder in upper.into_iter().chain(&root.lowers) {
+        let folder = RootDir::open_host(folder.as_path()).ok()?;
+        let is_absent =
+            |e: &std::io::Error| matches!(Errno::from_io_error(e), Some(Errno::NOENT | Errno::NOTDIR));
+        match folder.locate(path) {
+            Ok(handle) => return read_handle(&handle),
+            Err(e) if is_absent(&e) => {}
+            Err(_) => return None,
+        }
+        match folder.open_unlinked(path, OFlags::PATH | OFlags::NOFOLLOW) {
+            Err(e) if is_absent(&e) => {}
+            // There is a link that leads nowhere in this one.
+            _ => return None,
+        }
+    }
+    Some(String::new())
+}
+
+/// Containers make devices and FIFOs in their folders; only a file is opened.
+fn read_handle(handle: &OwnedFd) -> Option<String> {
+    let stat = rustix::fs::fstat(handle).ok()?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if kind == FileType::CharacterDevice && stat.st_rdev == 0 {
+        // A whiteout: it was deleted.
+        return Some(String::new());
+    }
+    let file = kind.is_file().then(|| std::fs::File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())));
+    let mut bytes = Vec::new();
+    file?.ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn database(root: &RootDir, path: &'static str) -> Result<String> {
     match root.read(path, LIMIT) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
@@ -38,7 +78,8 @@ fn database(root: &RootDir, path: &'static str) -> Result<String> {
     }
 }
 
-fn resolve(passwd: &str, group: &str, user: &str, additional: &[String]) -> Result<Identity> {
+/// The same, in databases that were read.
+pub(crate) fn resolve(passwd: &str, group: &str, user: &str, additional: &[String]) -> Result<Identity> {
     let (name, group_name) = match user.split_once(':') {
         Some((name, group)) => (name, Some(group).filter(|g| !g.is_empty())),
         None => (user, None),
@@ -123,5 +164,34 @@ mod tests {
         assert!(matches!(error("eve"), Error::UserNotFound { name } if name == "eve"));
         assert!(matches!(error("ana:nope"), Error::GroupNotFound { name } if name == "nope"));
         assert_eq!(resolve(PASSWD, GROUP, "ana", &["9".into()]).unwrap().groups, [9, 10, 50, 1001]);
+    }
+
+    #[test]
+    fn databases_are_found_in_the_topmost_layer_and_only_files_are_read() {
+        use std::os::unix::fs::symlink;
+        let folder = std::env::temp_dir().join(format!("tare-layers-{}", std::process::id()));
+        let [low, top, upper] = ["low", "top", "upper"].map(|name| folder.join(name));
+        for layer in [&low, &top, &upper] {
+            std::fs::create_dir_all(layer.join("etc")).unwrap();
+        }
+        let root = RootFs {
+            lowers: vec![top.clone(), low.clone()],
+            upper: upper.clone(),
+            work: "".into(),
+            volatile: false,
+            readonly: false,
+        };
+        let read = || in_layers(&root, "etc/passwd");
+        assert_eq!(read().as_deref(), Some(""));
+        std::fs::write(low.join("etc/passwd"), "low").unwrap();
+        assert_eq!(read().as_deref(), Some("low"));
+        symlink("/nix/passwd", top.join("etc/passwd")).unwrap();
+        assert_eq!(read(), None, "a link to what another layer may have");
+        std::fs::create_dir(top.join("nix")).unwrap();
+        std::fs::write(top.join("nix/passwd"), "top").unwrap();
+        assert_eq!(read().as_deref(), Some("top"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, upper.join("etc/passwd"), rustix::fs::Mode::RWXU).unwrap();
+        assert_eq!(read(), None);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -19,21 +19,29 @@ pub struct IdRange {
     pub count: u32,
 }
 
-/// Identity for every ID, except that `a` and `b` change places.
-pub fn swapped(a: u32, b: u32) -> Vec<IdRange> {
-    let (low, high) = (a.min(b), a.max(b));
-    let same = |first: u32, end: u32| IdRange { inside: first, outside: first, count: end - first };
-    if low == high {
-        return vec![same(0, u32::MAX)];
+/// Every ID is itself.
+pub fn identity() -> Vec<IdRange> {
+    vec![IdRange { inside: 0, outside: 0, count: u32::MAX }]
+}
+
+/// Every ID inside is itself outside, except that `owner` is 0 and 0 is `spare`; so there is no `spare` inside and no
+/// `owner` outside.
+pub fn promoted(owner: u32, spare: u32) -> Vec<IdRange> {
+    if owner == 0 || owner == spare || spare == 0 {
+        return identity();
     }
+    let same = |first: u32, end: u32| IdRange { inside: first, outside: first, count: end - first };
+    let (low, high) = (owner.min(spare), owner.max(spare));
     let ranges = [
-        same(0, low),
-        IdRange { inside: low, outside: high, count: 1 },
+        IdRange { inside: 0, outside: spare, count: 1 },
+        same(1, low),
         same(low + 1, high),
-        IdRange { inside: high, outside: low, count: 1 },
         same(high.saturating_add(1), u32::MAX),
+        IdRange { inside: owner, outside: 0, count: 1 },
     ];
-    ranges.into_iter().filter(|range| range.count > 0).collect()
+    let mut ranges: Vec<IdRange> = ranges.into_iter().filter(|range| range.count > 0).collect();
+    ranges.sort_by_key(|range| range.inside);
+    ranges
 }
 
 /// What comes of `first` and then `second`: where an ID inside the first is, outside the second.
@@ -113,30 +121,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn swapping_leaves_every_other_id() {
-        let map = swapped(1000, 0);
-        assert_eq!(lines(&map), "0 1000 1\n1 1 999\n1000 0 1\n1001 1001 4294966294\n");
-        assert_eq!(lines(&swapped(0, 1)), "0 1 1\n1 0 1\n2 2 4294967293\n");
-        assert_eq!(lines(&swapped(0, 0)), "0 0 4294967295\n");
+    fn an_owner_is_root_and_nobody_else_has_a_number_of_either() {
+        let map = promoted(1000, 5000);
+        assert_eq!(lines(&map), "0 5000 1\n1 1 999\n1000 0 1\n1001 1001 3999\n5001 5001 4294962294\n");
+        assert_eq!([1000, 0, 999, 5000].map(|id| outside(&map, id)), [Some(0), Some(5000), Some(999), None]);
+        assert!(map.iter().all(|range| range.outside > 1000 || range.outside + range.count <= 1000));
+        assert_eq!(lines(&promoted(5000, 1)), "0 1 1\n2 2 4998\n5000 0 1\n5001 5001 4294962294\n");
+        assert_eq!(lines(&promoted(0, 7)), "0 0 4294967295\n");
     }
 
     #[test]
     fn maps_are_put_one_after_the_other() {
         let container = [IdRange { inside: 0, outside: 2_000_000, count: 65536 }];
-        // On disk 1000 is root in the container, and 0 is 1000 there.
-        let map = composed(&swapped(0, 1000), &container);
-        assert_eq!(lines(&map), "0 2001000 1\n1 2000001 999\n1000 2000000 1\n1001 2001001 64535\n");
+        // On disk 1000 is root in the container, and 0 is 65530 there.
+        let map = composed(&promoted(1000, 65530), &container);
+        let text = "0 2065530 1\n1 2000001 999\n1000 2000000 1\n1001 2001001 64529\n65531 2065531 5\n";
+        assert_eq!(lines(&map), text);
         assert_eq!(outside(&map, 1000), Some(2_000_000));
         assert_eq!(outside(&map, 65536), None);
-        // An owner beyond the container's IDs still is its root; root itself then is nobody.
-        let far = composed(&swapped(0, 100_000), &container);
-        assert_eq!((outside(&far, 100_000), outside(&far, 0)), (Some(2_000_000), None));
+        // An owner beyond the container's IDs still is its root.
+        let far = composed(&promoted(100_000, 65530), &container);
+        assert_eq!((outside(&far, 100_000), outside(&far, 0)), (Some(2_000_000), Some(2_065_530)));
         assert_eq!(parse(&lines(&map)), map);
     }
 
     #[test]
     fn the_namespace_outlives_its_child() {
-        let fd = create(&swapped(0, 1000), &swapped(0, 1000)).unwrap();
+        let fd = create(&promoted(1000, 5000), &identity()).unwrap();
         assert!(rustix::fs::fstat(&fd).is_ok());
     }
 }

@@ -59,7 +59,7 @@ impl Unpacker<'_> {
                 let target = link_name(entry)?;
                 symlinkat(&target, &parent, name)?;
                 let (uid, gid) = self.ids(entry)?;
-                chownat(&parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+                self.give(uid, gid, |uid, gid| chownat(&parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW))?;
             }
             EntryType::Link => {
                 let target = inside(&link_name(entry)?)?;
@@ -103,7 +103,7 @@ impl Unpacker<'_> {
 
     fn finish_folder<R: Read>(&mut self, folder: OwnedFd, entry: &Entry<'_, R>) -> io::Result<()> {
         let (uid, gid) = self.ids(entry)?;
-        fchown(&folder, uid, gid)?;
+        self.give(uid, gid, |uid, gid| fchown(&folder, uid, gid))?;
         fchmod(&folder, mode(entry)?)?;
         self.folders.push((folder, mtime(entry)?));
         Ok(())
@@ -114,7 +114,7 @@ impl Unpacker<'_> {
         let mut file = File::from(openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
         io::copy(entry, &mut file)?;
         let (uid, gid) = self.ids(entry)?;
-        fchown(&file, uid, gid)?;
+        self.give(uid, gid, |uid, gid| fchown(&file, uid, gid))?;
         fchmod(&file, mode(entry)?)?;
         rustix::fs::futimens(&file, &times(mtime(entry)?))?;
         Ok(())
@@ -137,8 +137,32 @@ impl Unpacker<'_> {
         };
         mknodat(parent, name, kind, mode(entry)?, device)?;
         let (uid, gid) = self.ids(entry)?;
-        chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        self.give(uid, gid, |uid, gid| chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW))?;
         utimensat(parent, name, &times(mtime(entry)?), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(())
+    }
+
+    /// Gives what was made to its owner. In a person's folder that is mapped for the container's root, the person has no
+    /// number but root's.
+    fn give(
+        &self,
+        uid: Option<Uid>,
+        gid: Option<Gid>,
+        chown: impl Fn(Option<Uid>, Option<Gid>) -> rustix::io::Result<()>,
+    ) -> io::Result<()> {
+        let root = self.ids.map_or(0, |ids| ids.first);
+        let is_unknown = |result: rustix::io::Result<()>| match result {
+            Err(rustix::io::Errno::OVERFLOW) => Ok(true),
+            other => other.map(|()| false),
+        };
+        if is_unknown(chown(uid, gid))? {
+            if is_unknown(chown(uid, None))? {
+                chown(Some(Uid::from_raw(root)), None)?;
+            }
+            if is_unknown(chown(None, gid))? {
+                chown(None, Some(Gid::from_raw(root)))?;
+            }
+        }
         Ok(())
     }
 

@@ -8,7 +8,8 @@
 
 use super::sources::{Bind, Source};
 use super::{old_overlay, overlay, overlay_options};
-use crate::spec::{Idmap, Mount, Propagation, RootFs, Spec, UserNamespace};
+use crate::owners::{Owners, Person};
+use crate::spec::{Propagation, RootFs, Spec, UserNamespace};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -33,8 +34,13 @@ impl Mapped {
     /// Makes the mounts; the caller has the privileges of the host's root.
     pub(crate) fn new(spec: &Spec, user: &UserNamespace, notes: &mut Vec<String>) -> Result<Self> {
         let mut spaces = Spaces { user, made: HashMap::new() };
-        let root = root(&spec.root, user, spaces.of((0, 0))?)?;
-        let binds = spec.mounts.iter().map(|mount| bind(mount, &mut spaces, notes));
+        let root = root(&spec.root, user, spaces.of(None)?)?;
+        let mut owners = Owners::default();
+        let binds = spec.mounts.iter().map(|mount| {
+            let Some(source) = Source::of(mount)? else { return Ok(None) };
+            let person = source.person(spec, &mut owners);
+            bind(&source, person, &mut spaces, notes).map(Some)
+        });
         Ok(Self { root, binds: binds.collect::<Result<_>>()? })
     }
 
@@ -49,21 +55,23 @@ impl Mapped {
     }
 }
 
-/// User namespaces for idmapped mounts, by the owner on disk that is root in the container.
+/// User namespaces for idmapped mounts, by the owner on disk who is root in the container: root, or a person.
 struct Spaces<'a> {
     user: &'a UserNamespace,
-    made: HashMap<(u32, u32), OwnedFd>,
+    made: HashMap<Option<Person>, OwnedFd>,
 }
 
 impl Spaces<'_> {
-    fn of(&mut self, owner: (u32, u32)) -> Result<&OwnedFd> {
-        if !self.made.contains_key(&owner) {
-            let uids = userns::composed(&userns::swapped(0, owner.0), &self.user.uids);
-            let gids = userns::composed(&userns::swapped(0, owner.1), &self.user.gids);
+    fn of(&mut self, person: Option<Person>) -> Result<&OwnedFd> {
+        if !self.made.contains_key(&person) {
+            let same = || (userns::identity(), userns::identity());
+            let (uids, gids) = person.map_or_else(same, Person::maps_inside);
+            let uids = userns::composed(&uids, &self.user.uids);
+            let gids = userns::composed(&gids, &self.user.gids);
             let space = userns::create(&uids, &gids).map_err(Error::system("making a user namespace"))?;
-            self.made.insert(owner, space);
+            self.made.insert(person, space);
         }
-        Ok(&self.made[&owner])
+        Ok(&self.made[&person])
     }
 }
 
@@ -140,33 +148,40 @@ fn path_of(mount: &OwnedFd) -> PathBuf {
     format!("/proc/self/fd/{}", mount.as_raw_fd()).into()
 }
 
-/// A detached copy of a bind's source, mapped. A file system that cannot do it keeps its IDs, and a note says so.
-fn bind(mount: &Mount, spaces: &mut Spaces<'_>, notes: &mut Vec<String>) -> Result<Option<Bind>> {
-    let Some(source) = Source::of(mount)? else { return Ok(None) };
-    let owner = match source.idmap {
-        Idmap::Off => (0, 0),
-        Idmap::OwnerOfSource if source.owner().0 == 0 => (0, 0),
-        Idmap::OwnerOfSource => source.owner(),
+/// Detached copies of a bind's source, mapped. A file system that cannot do it keeps its IDs, and a note says so.
+fn bind(
+    source: &Source<'_>,
+    person: Option<Person>,
+    spaces: &mut Spaces<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Bind> {
+    let propagation = match source.propagation {
+        Propagation::Private => Propagation::Private,
+        // A namespace with less rights must not make mounts appear in one with more.
+        Propagation::Slave | Propagation::Shared => Propagation::Slave,
     };
-    let tree = match source.mapped(spaces.of(owner)?)? {
+    let path = source.path().to_owned();
+    let made = |tree, mapped| Bind { tree, mapped, is_folder: source.is_folder(), path };
+    let tree = match source.mapped(spaces.of(None)?)? {
         Ok(tree) => tree,
         Err(e) => {
             notes.push(format!(
                 "{}: the file system has no idmapped mounts ({e}); its files belong to nobody in the container",
                 source.path().display()
             ));
-            source.tree()?
+            let tree = source.tree()?;
+            source.finish(&tree, propagation)?;
+            return Ok(made(tree, None));
         }
     };
-    source.finish(
-        &tree,
-        match source.propagation {
-            Propagation::Private => Propagation::Private,
-            // A namespace with less rights must not make mounts appear in one with more.
-            Propagation::Slave | Propagation::Shared => Propagation::Slave,
-        },
-    )?;
-    Ok(Some(Bind { tree, is_folder: source.is_folder(), path: source.path().to_owned() }))
+    source.finish(&tree, propagation)?;
+    // Where the one could be mapped, so can the other.
+    let mapped = match person {
+        Some(_) => source.mapped(spaces.of(person)?)?.ok(),
+        None => None,
+    };
+    mapped.as_ref().map_or(Ok(()), |mapped| source.finish(mapped, propagation))?;
+    Ok(made(tree, mapped))
 }
 
 #[cfg(test)]

@@ -10,11 +10,13 @@ mod overlay;
 mod overlay_options;
 mod sources;
 mod system;
+mod unmapped;
 mod volumes;
 
 pub(crate) use dev::{TTY, new_devpts};
 pub(crate) use mapped::Mapped;
 pub use overlay::overlay_root;
+pub(crate) use unmapped::Unmapped;
 pub(crate) use volumes::{Maps, prepare_maps};
 
 use crate::spec::Spec;

@@ -2,7 +2,8 @@
 //! descriptor's, whatever its name means a moment later.
 
 use super::mount_error;
-use crate::spec::{Idmap, Mount, Propagation};
+use crate::owners::{Owners, Person};
+use crate::spec::{Idmap, Mount, Propagation, Spec};
 use crate::{Error, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -16,6 +17,8 @@ use tare_sys::root::RootDir;
 #[derive(Debug)]
 pub(super) struct Bind {
     pub(super) tree: OwnedFd,
+    /// The same folder with its owner as root, which goes on top.
+    pub(super) mapped: Option<OwnedFd>,
     pub(super) is_folder: bool,
     /// What messages call its source.
     pub(super) path: PathBuf,
@@ -32,7 +35,7 @@ pub(super) struct Source<'a> {
     readonly: bool,
     depth: Depth,
     pub(super) propagation: Propagation,
-    pub(super) idmap: Idmap,
+    idmap: Idmap,
 }
 
 impl<'a> Source<'a> {
@@ -73,7 +76,7 @@ impl<'a> Source<'a> {
     }
 
     /// User and group.
-    pub(super) fn owner(&self) -> (u32, u32) {
+    fn owner(&self) -> (u32, u32) {
         (self.stat.st_uid, self.stat.st_gid)
     }
 
@@ -82,11 +85,24 @@ impl<'a> Source<'a> {
         mount::clone_tree(&self.handle, "", self.depth).map_err(self.error())
     }
 
-    /// A detached copy with the IDs mapped; the inner error is that of a file system that has no such mounts.
+    /// The owner, if this is a folder in which the container's root would leave root's files; who is a person, the
+    /// container decides.
+    pub(super) fn person(&self, spec: &Spec, owners: &mut Owners) -> Option<Person> {
+        let is_asked = self.idmap == Idmap::OwnerOfSource && !self.readonly && self.is_folder();
+        is_asked.then(|| owners.person(spec, self.owner())).flatten()
+    }
+
+    /// A detached copy with the IDs mapped; the inner error is that of a file system that has no such mounts. Where one
+    /// that is mounted in the folder has none, only the folder's own is mapped.
     pub(super) fn mapped(&self, space: &OwnedFd) -> Result<io::Result<OwnedFd>> {
         let attributes = Attributes { idmap: Some(space.as_fd()), ..Attributes::default() };
+        // Once more from the start each time: part of the tree may have been changed.
         let tree = self.tree()?;
-        Ok(mount::set_attributes(&tree, self.depth, attributes).map(|()| tree))
+        if mount::set_attributes(&tree, self.depth, attributes).is_ok() {
+            return Ok(Ok(tree));
+        }
+        let tree = self.tree()?;
+        Ok(mount::set_attributes(&tree, Depth::One, attributes).map(|()| tree))
     }
 
     /// Gives a copy the flags that were asked for, and how far later mounts travel.

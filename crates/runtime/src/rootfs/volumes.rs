@@ -2,40 +2,35 @@
 
 use super::sources::{Bind, Source};
 use super::{Materials, Tree, mount_error, new_fs, overlay, overlay_options};
+use crate::owners::Owners;
 use crate::spec::{Idmap, Mount, Spec, TmpfsOptions};
 use crate::{Error, Result};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tare_sys::mount::{self, MountFlags};
 use tare_sys::userns;
 
-/// User namespaces in which an owner and root change places, by owner.
-pub(crate) type Maps = HashMap<(u32, u32), OwnedFd>;
+/// User namespaces in which a folder's owner is root, by the place of its mount in the specification.
+pub(crate) type Maps = HashMap<usize, OwnedFd>;
 
-/// Makes the user namespaces that the idmapped binds need. In the parent: the child may lack the right to.
+/// Makes the user namespaces that mapped binds need. In the parent: the child may lack the right to.
 pub(crate) fn prepare_maps(spec: &Spec, notes: &mut Vec<String>) -> Result<Maps> {
     let mut maps = Maps::new();
-    for mount in &spec.mounts {
-        let Mount::Bind { source, idmap: Idmap::OwnerOfSource, .. } = mount else { continue };
-        let owner = owner(source)?;
-        if owner.0 == 0 || maps.contains_key(&owner) {
-            continue;
-        }
-        match userns::create(&userns::swapped(0, owner.0), &userns::swapped(0, owner.1)) {
-            Ok(namespace) => drop(maps.insert(owner, namespace)),
-            Err(e) => notes.push(format!("{}: no idmapped mount: {e}", source.display())),
+    let mut owners = Owners::default();
+    for (index, mount) in spec.mounts.iter().enumerate() {
+        let Mount::Bind { idmap: Idmap::OwnerOfSource, .. } = mount else { continue };
+        let Some(source) = Source::of(mount)? else { continue };
+        let Some(person) = source.person(spec, &mut owners) else { continue };
+        let (uids, gids) = person.maps();
+        match userns::create(&uids, &gids) {
+            Ok(namespace) => drop(maps.insert(index, namespace)),
+            Err(e) => notes.push(format!("{}: no idmapped mount: {e}", source.path().display())),
         }
     }
     Ok(maps)
-}
-
-fn owner(source: &Path) -> Result<(u32, u32)> {
-    let metadata = std::fs::metadata(source).map_err(Error::path("reading the owner of", source))?;
-    Ok((metadata.uid(), metadata.gid()))
 }
 
 /// Makes the mounts, outer ones before those inside them.
@@ -55,12 +50,16 @@ pub(super) fn mount_all(
                 let bind = match materials.mapped.as_ref().and_then(|m| m.bind(index)) {
                     Some(bind) => bind,
                     None => {
-                        made = bind(mount, &materials.maps, notes)?;
+                        made = bind(mount, materials.maps.get(&index), notes)?;
                         &made
                     }
                 };
                 let place = place_for(tree, bind, target)?;
                 mount::attach(&bind.tree, &place).map_err(mount_error(&bind.path, target))?;
+                if let Some(mapped) = &bind.mapped {
+                    // What lies below is for processes of other users: see `unmapped`.
+                    mount::attach(mapped, &bind.tree).map_err(mount_error(&bind.path, target))?;
+                }
             }
             Mount::Tmpfs { options, .. } => {
                 let made = tmpfs(options).map_err(mount_error("tmpfs", target))?;
@@ -93,28 +92,28 @@ fn place_for(tree: &Tree, bind: &Bind, target: &Path) -> Result<OwnedFd> {
     if FileType::from_raw_mode(stat.st_mode).is_dir() { Err(fail(Errno::NOTDIR)) } else { Ok(place) }
 }
 
-/// A detached copy of the source with its attributes.
-fn bind(mount: &Mount, maps: &Maps, notes: &mut Vec<String>) -> Result<Bind> {
+/// Detached copies of the source with their attributes.
+fn bind(mount: &Mount, space: Option<&OwnedFd>, notes: &mut Vec<String>) -> Result<Bind> {
     let Some(source) = Source::of(mount)? else {
         return Err(Error::Invalid { field: "mounts", reason: "not a bind".into() });
     };
-    let space = match source.idmap {
-        Idmap::OwnerOfSource if source.owner().0 != 0 => maps.get(&source.owner()),
-        _ => None,
-    };
-    let tree = match space.map(|space| source.mapped(space)).transpose()? {
-        Some(Ok(tree)) => tree,
+    let tree = source.tree()?;
+    source.finish(&tree, source.propagation)?;
+    let mapped = match space.map(|space| source.mapped(space)).transpose()? {
+        Some(Ok(mapped)) => {
+            source.finish(&mapped, source.propagation)?;
+            Some(mapped)
+        }
         Some(Err(e)) => {
             notes.push(format!(
                 "{}: the file system has no idmapped mounts ({e}); IDs stay as they are",
                 source.path().display()
             ));
-            source.tree()?
+            None
         }
-        None => source.tree()?,
+        None => None,
     };
-    source.finish(&tree, source.propagation)?;
-    Ok(Bind { tree, is_folder: source.is_folder(), path: source.path().to_owned() })
+    Ok(Bind { tree, mapped, is_folder: source.is_folder(), path: source.path().to_owned() })
 }
 
 fn tmpfs(options: &TmpfsOptions) -> std::io::Result<OwnedFd> {
