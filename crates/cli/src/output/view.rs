@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use gotmpl::MissingKey;
 use serde_json::{Map, Value as Json};
 
-use super::table;
 use super::template::{Format, LABELS, value};
+use super::{shown, table};
 use crate::error::Failure;
 
 /// What a list looks like: the header of each field and the table shown by default.
@@ -43,6 +43,15 @@ impl Row {
     /// Sets one field.
     pub(crate) fn set(&mut self, field: &'static str, text: String) {
         self.cells.insert(field, text);
+    }
+
+    /// With what would break a table's lines or columns, or act on a terminal, shown.
+    fn in_table(&self) -> Row {
+        let show = |text: &String| shown::cell(text).into_owned();
+        Row {
+            cells: self.cells.iter().map(|(field, text)| (*field, show(text))).collect(),
+            labels: self.labels.iter().map(|(key, text)| (show(key), show(text))).collect(),
+        }
     }
 
     fn json(&self) -> Json {
@@ -93,7 +102,8 @@ impl View {
             text.push('\n');
         }
         for row in rows {
-            text.push_str(&self.rendered(&template, &row.data())?);
+            let data = if tabular { row.in_table().data() } else { row.data() };
+            text.push_str(&self.rendered(&template, &data)?);
             text.push('\n');
         }
         Ok(if tabular { table::align(&text) } else { text })
@@ -141,6 +151,21 @@ mod tests {
         assert_eq!(render(Some("{{.Name}}/{{.Label \"a\"}}"), false), "web/1\n");
         assert_eq!(render(Some("table {{.Name}}\\t{{.Labels}}"), false), "NAME      LABELS\nweb       a=1\n");
         assert_eq!(render(Some("json"), false), "{\"ID\":\"1\",\"Labels\":\"a=1\",\"Name\":\"web\"}\n");
+    }
+
+    #[test]
+    fn what_acts_on_a_terminal_is_shown_in_tables() {
+        let labels = BTreeMap::from([("a".to_owned(), "1\n\x1b[2J".to_owned())]);
+        let rows = [Row::new([("ID", "1".into()), ("Name", "w\te\x1bb".into())]).with_labels(&labels)];
+        let render = |format| VIEW.render(&rows, Shape { format, quiet: false }).unwrap();
+        assert_eq!(render(None), "ID        NAME\n1         w\\te\\u001bb\n");
+        let labelled = render(Some("table {{.Label \"a\"}}"));
+        assert!(labelled.ends_with("1\\n\\u001b[2J\n"), "{labelled}");
+        assert_eq!(
+            render(Some("{{.Name}}")),
+            "w\te\x1bb\n",
+            "a template's output may be meant for a program"
+        );
     }
 
     #[test]

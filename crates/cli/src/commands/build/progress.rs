@@ -10,7 +10,7 @@ use tare_build::{Event, Outcome, Progress, Request, StepId};
 use tare_image::LayerStatus;
 
 use crate::error::{Failure, warn};
-use crate::output::{color, note};
+use crate::output::{color, note, output_line, shown};
 
 /// The form of a build's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,9 @@ impl Printer {
         if let (Err(tare_build::Error::RunFailed { tail, .. }), Some(title)) = (outcome, failed)
             && self.mode != Mode::Plain
         {
-            note(&format!("------\n > {title}:\n{}\n------", tail.trim_end()));
+            note(&format!("------\n > {title}:"));
+            output_line(tail.trim_end());
+            note("------");
         }
         let Some(outcome) = outcome.as_ref().ok().filter(|_| self.mode != Mode::Quiet) else { return };
         for tag in &request.tags {
@@ -119,7 +121,7 @@ impl Printer {
         match self.mode {
             Mode::Plain => note(text),
             // A terminal that went away shows nothing; the build goes on.
-            Mode::Live => drop(self.bars.println(text)),
+            Mode::Live => drop(self.bars.println(color::escaped_but_own(text))),
             Mode::Quiet => {}
         }
     }
@@ -129,7 +131,7 @@ impl Printer {
             let bar = self.bars.add(ProgressBar::new_spinner());
             let style = ProgressStyle::with_template(" => {prefix} {elapsed}\n    {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.set_prefix(title.clone());
+            bar.set_prefix(shown::cell(&title).into_owned());
             bar.tick();
             bar
         });
@@ -174,11 +176,11 @@ impl Printer {
         let text = text.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
         match &step.bar {
             Some(bar) => {
-                bar.set_message(text.to_owned());
+                bar.set_message(shown::escaped(text).into_owned());
                 bar.tick();
             }
             None if self.mode == Mode::Plain => {
-                note(&format!("#{} {:.3} {text}", id + 1, step.begun.elapsed().as_secs_f64()));
+                output_line(&format!("#{} {:.3} {text}", id + 1, step.begun.elapsed().as_secs_f64()));
             }
             None => {}
         }

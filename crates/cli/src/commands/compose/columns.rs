@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::output::shown;
+
 /// A heading and rows, in columns at least twenty cells wide.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     aligned(heading, rows, 20, 3)
@@ -18,8 +20,10 @@ fn aligned<const N: usize>(
     minimum: usize,
     padding: usize,
 ) -> String {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|text| shown::cell(text).into_owned())).collect();
     let mut widths = heading.map(|cell| (cell.width() + padding).max(minimum));
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width() + padding);
         }

@@ -18,7 +18,7 @@ use tare_compose::progress::{Event, Kind, Progress, Verb};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Ansi, Options, ProgressKind};
-use crate::output::{color, note};
+use crate::output::{color, note, shown};
 
 /// How often the times of a live list are drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -245,7 +245,7 @@ impl State {
             shown.sort_by_key(|row| row.mark == Mark::Done);
             shown.truncate(room);
         }
-        let label = |row: &Row| format!("{} {}", row.kind, row.name);
+        let label = |row: &Row| format!("{} {}", row.kind, shown::cell(&row.name));
         let widest = shown.iter().map(|row| label(row).width()).max().unwrap_or(0);
         for row in shown {
             let seconds = row.took.unwrap_or_else(|| row.since.elapsed()).as_secs_f64();
@@ -257,7 +257,7 @@ impl State {
             let label = label(row);
             let gap = " ".repeat(widest - label.width());
             let time = format!("{seconds:.1}s");
-            let mut word = row.word.clone();
+            let mut word = shown::cell(&row.word).into_owned();
             let used = 3 + widest + 2 + time.len() + 1;
             while used + word.width() > width && !word.is_empty() {
                 word.pop();

@@ -1,13 +1,12 @@
 //! `docker stats`.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use tare_engine::stats::Stats;
 use tare_engine::{Container, Engine};
 
 use crate::output::view::{Row, Shape, View};
-use crate::output::{human, print};
+use crate::output::{clear_screen, human, print};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -77,8 +76,8 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
             })
             .collect();
         let text = VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: false })?;
-        if !line.no_stream && std::io::stdout().is_terminal() {
-            print("\x1b[2J\x1b[H")?;
+        if !line.no_stream {
+            clear_screen()?;
         }
         print(&text)?;
         if line.no_stream {

@@ -56,7 +56,7 @@ fn only(pids: &[i32], table: &str) -> Option<String> {
         if cells.len() >= titles.len() && cells.get(pid_column).is_some_and(is_one) {
             let (own, last) = cells.split_at(titles.len() - 1);
             text.extend(own.iter().map(|cell| format!("{cell}\t")));
-            text.push_str(&last.join(" "));
+            text.push_str(&crate::output::shown::cell(&last.join(" ")));
             text.push('\n');
         }
     }
@@ -95,6 +95,7 @@ fn row(pid: i32, uptime: f64) -> Option<String> {
     };
     let user = if uid == 0 { "root".to_owned() } else { uid.to_string() };
     let time = format!("{:02}:{:02}:{:02}", cpu / 3600, cpu / 60 % 60, cpu % 60);
+    let command = crate::output::shown::cell(&command);
     Some(format!("{user}\t{pid}\t{}\t0\t{start}\t{tty}\t{time}\t{command}\n", number(1)?))
 }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tare_image::{LayerStatus, PullProgress};
 
-use crate::output::{note, print_line};
+use crate::output::{note, print_line, shown};
 
 /// Where progress goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl TransferProgress {
     fn line(&self, text: &str) {
         if let Some(bars) = &self.bars {
             // A terminal that went away shows nothing; the transfer goes on.
-            let _ = bars.println(text);
+            let _ = bars.println(shown::escaped(text));
             return;
         }
         match self.sink {
