@@ -241,3 +241,32 @@ fn it_can_be_switched_off_and_is_not_where_nothing_can_be_left() {
     assert_eq!(exec("1000", "touch /d/u; stat -c %u /d /d/u /d/r"), "1000\n1000\n1000\n");
     assert_eq!((owner(folder.join("r")), owner(folder.join("u"))), (1000, 1000));
 }
+
+#[test]
+fn a_shared_mount_of_the_host_is_not_mounted_on() {
+    let lab = lab();
+    let disk = lab.folder("disk");
+    // In a mount namespace of the test's own, with a shared mount as systemd's hosts have them.
+    let script = "mount -t tmpfs none \"$1\" && mount --make-shared \"$1\" && mkdir \"$1/d\" && chown 1000 \"$1/d\" || exit 9
+        \"$2\" run --rm --network=none -v \"$1/d:/d:rshared\" busybox sh -c 'echo x >/d/x; stat -c %u /d; cat /proc/mounts' || exit 8
+        stat -c 'host %u' \"$1/d/x\"; echo in the host; cat /proc/self/mountinfo";
+    let mut command = lab.command(&[]);
+    let state = ["TARE_ROOT", "TARE_RUN"].map(|name| {
+        let value = command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value).unwrap();
+        (name, value.to_owned())
+    });
+    let tare = command.get_program().to_owned();
+    command = std::process::Command::new("unshare");
+    command
+        .args(["-m", "--propagation", "private", "sh", "-c", script, "sh"])
+        .arg(&disk)
+        .arg(tare)
+        .envs(state);
+    let output = command.output().unwrap();
+    let said = support::text(&output);
+    assert!(output.status.success(), "{said}");
+    let (inside, host) = said.split_once("in the host\n").unwrap();
+    assert!(inside.starts_with("0\n") && inside.contains("host 1000\n"), "{said}");
+    assert_eq!(inside.matches(" /d tmpfs ").count(), 2, "{said}");
+    assert!(!host.contains("/disk/d "), "{said}");
+}

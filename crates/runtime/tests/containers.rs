@@ -225,6 +225,36 @@ fn files_made_in_an_idmapped_bind_belong_to_the_folders_owner() {
 }
 
 #[test]
+fn a_persons_folder_that_cannot_be_mapped_is_told_and_stays_as_it_is() {
+    use std::os::unix::process::CommandExt;
+    let sandbox = Sandbox::new("noidmap");
+    // A folder of a person's on a file system without idmapped mounts, which every machine has.
+    let mut person = std::process::Command::new("sleep").arg("1000").uid(1234).gid(1234).spawn().unwrap();
+    let source = std::path::PathBuf::from(format!("/proc/{}", person.id()));
+    let mut spec = sandbox.spec(["stat", "-c", "%u", "/fs"]);
+    spec.mounts.push(Mount::Bind {
+        source: source.clone(),
+        target: "/fs".into(),
+        readonly: false,
+        recursive: true,
+        propagation: Propagation::Private,
+        idmap: Idmap::OwnerOfSource,
+    });
+    let mut notes = Vec::new();
+    let outcome = support::collect(|stdio| {
+        let running = tare_runtime::create(&spec, stdio)?.start()?;
+        notes.clone_from(&running.notes);
+        Ok(running)
+    });
+    sandbox.group().remove().unwrap();
+    person.kill().unwrap();
+    person.wait().unwrap();
+    assert_eq!(outcome.stdout, "1234\n", "{outcome:?}");
+    let told = format!("{}: the file system has no idmapped mounts", source.display());
+    assert!(notes.len() == 1 && notes[0].starts_with(&told), "{notes:?}");
+}
+
+#[test]
 fn the_init_forwards_signals_and_passes_the_status_on() {
     let sandbox = Sandbox::new("init");
     let outcome =

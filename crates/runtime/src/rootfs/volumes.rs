@@ -3,7 +3,7 @@
 use super::sources::{Bind, Source};
 use super::{Materials, Tree, mount_error, new_fs, overlay, overlay_options};
 use crate::owners::Owners;
-use crate::spec::{Idmap, Mount, Spec, TmpfsOptions};
+use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
 use crate::{Error, Result};
 use rustix::fd::OwnedFd;
 use rustix::fs::FileType;
@@ -98,7 +98,12 @@ fn bind(mount: &Mount, space: Option<&OwnedFd>, notes: &mut Vec<String>) -> Resu
         return Err(Error::Invalid { field: "mounts", reason: "not a bind".into() });
     };
     let tree = source.tree()?;
-    source.finish(&tree, source.propagation)?;
+    let below = match source.propagation {
+        // What is mounted on it, the mapped one to begin with, must not show on the host.
+        Propagation::Shared if space.is_some() => Propagation::Slave,
+        other => other,
+    };
+    source.finish(&tree, below)?;
     let mapped = match space.map(|space| source.mapped(space)).transpose()? {
         Some(Ok(mapped)) => {
             source.finish(&mapped, source.propagation)?;
