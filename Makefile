@@ -24,7 +24,7 @@ STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := gcc make python3 openssl strace mmdebstrap busybox-static iproute2 nftables
 
-.PHONY: all build demo demo-down images packages test check scenario guest fuzz install uninstall bench clean
+.PHONY: all build demo demo-down images packages test check deny scenario guest fuzz install uninstall bench clean
 
 all: build
 
@@ -58,8 +58,14 @@ check:
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) xtask tidy
 
+# What tare is built from: licences, sources, and crates that are not taken. Without a network once it is installed.
+deny:
+	@$(CARGO) deny --version >/dev/null 2>&1 || \
+	    $(CARGO) install --quiet --locked --no-default-features --version 0.20.2 cargo-deny
+	$(CARGO) deny --log-level error check bans licenses sources
+
 # Each test of the engine works on the real kernel, so they want root, and the scenario wants port 8000.
-test: packages check build
+test: packages check deny build
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --workspace --locked; \
 	else \
