@@ -103,7 +103,6 @@ impl Launch<'_> {
 
     /// Enters the working folder, as root.
     pub(crate) fn settle(&self, root: &RootDir) -> Result<()> {
-        self.privileges.allowance.set_oom_score()?;
         let cwd = if self.process.cwd.is_empty() { "/" } else { &self.process.cwd };
         let fail = || Error::path("entering the working folder", cwd);
         let path = OFlags::PATH | OFlags::DIRECTORY;

@@ -224,6 +224,7 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
         // After the change of user, which clears it.
         prctl::set_parent_death_signal(signal::Signal::KILL).map_err(Error::system("PR_SET_PDEATHSIG"))?;
     }
+    launch.privileges.allowance.set_oom_score()?;
     enter_spaces(spec, &joined)?;
     rustix::process::umask(rustix::fs::Mode::empty());
     let tree = Tree::build(spec, &materials, &mut notes, || {

@@ -23,10 +23,11 @@ pub(crate) fn supervise(child: impl FnOnce() -> i32) -> Result<i32> {
     let signals = SignalFd::new(&SignalSet::all()).map_err(fail("taking signals"))?;
     let main = clone3(CloneFlags::NONE, None, child).map_err(fail("starting the program"))?;
     // The program shows by closing the channel that it runs, so it must not stay open here; nor the streams.
-    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()) {
-        let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
+    // The container's /dev/null may be anything; a handle that can neither be read nor written cannot.
+    if let Ok(nothing) = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&nothing);
+        let _ = rustix::stdio::dup2_stdout(&nothing);
+        let _ = rustix::stdio::dup2_stderr(&nothing);
     }
     let status = match exec::close_all_but(&signals) {
         Ok(()) => watch(&signals, main.pid).unwrap_or(255),

@@ -117,8 +117,10 @@ fn enter_and_run(joining: &Joining<'_>) -> Error {
     let settle = || {
         entry.join()?;
         let is_other_user_space = spaces.contains(CloneFlags::NEWUSER);
+        launch.privileges.allowance.set_oom_score()?;
         if is_other_user_space {
-            launch.privileges.allowance.claim()?;
+            // There is no privilege to, in there.
+            launch.privileges.allowance.set_limits()?;
         }
         ns::join(target, *spaces).map_err(Error::system("joining the container's namespaces"))?;
         if is_other_user_space {

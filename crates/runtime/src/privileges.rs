@@ -5,8 +5,8 @@ use crate::users::Identity;
 use crate::{Error, Result};
 use rustix::process::{Pid, Resource, Rlimit as Limits};
 use tare_sys::caps::{self, CapSet};
-use tare_sys::prctl;
 use tare_sys::seccomp::Instruction;
+use tare_sys::{fstype, prctl};
 
 /// What a process may do, prepared before the child is made.
 #[derive(Debug)]
@@ -83,21 +83,14 @@ impl Privileges {
 }
 
 impl Allowance {
-    /// Writes `/proc/self/oom_score_adj`; in the child, where `/proc` is the container's.
+    /// Writes `/proc/self/oom_score_adj`; in the child, while `/proc` is still the caller's and not the container's.
     pub(crate) fn set_oom_score(&self) -> Result<()> {
         let Some(score) = self.oom_score_adj else { return Ok(()) };
-        let path = "/proc/self/oom_score_adj";
-        match std::fs::write(path, score.to_string()) {
+        match fstype::write_own("oom_score_adj", score.to_string().as_bytes()) {
             // Lowering it takes CAP_SYS_RESOURCE, which tare itself may lack; it is a wish, not a promise.
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
-            other => other.map_err(Error::path("writing", path)),
+            other => other.map_err(Error::path("writing", "/proc/self/oom_score_adj")),
         }
-    }
-
-    /// Takes it, before joining a user namespace in which there is no privilege to.
-    pub(crate) fn claim(&self) -> Result<()> {
-        self.set_limits()?;
-        self.set_oom_score()
     }
 
     /// Gives it to a child that has a user namespace, whose privileges do not reach to it. What is refused here, the child

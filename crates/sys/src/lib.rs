@@ -9,6 +9,7 @@ pub mod clone;
 pub mod event;
 pub mod exec;
 pub mod fsid;
+pub mod fstype;
 pub mod interrupt;
 pub mod keyring;
 pub mod loopback;

@@ -1,15 +1,21 @@
 //! pty(7): pseudo-terminals of a devpts instance that need not be mounted anywhere.
 
+use crate::fstype::{self, FsType};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use std::io;
 
-/// Opens a new terminal in a devpts whose root folder is `devpts`, and unlocks it. Returns the master side.
+/// Opens a new terminal in a devpts whose root folder is `devpts`, and unlocks it. Returns the master side. A container may
+/// have put anything in the folder's place, or over its `ptmx`; that is refused.
 pub fn open_in(devpts: impl AsFd) -> io::Result<OwnedFd> {
+    if !fstype::is_on(&devpts, FsType::Devpts)? {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is no devpts"));
+    }
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let master = rustix::fs::openat(devpts, "ptmx", flags, Mode::empty())?;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let master = rustix::fs::openat2(devpts, "ptmx", flags, Mode::empty(), resolve)?;
     rustix::pty::unlockpt(&master)?;
     Ok(master)
 }

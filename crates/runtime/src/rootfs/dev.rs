@@ -4,13 +4,15 @@ use super::{Materials, Tree, mount_error, new_fs};
 use crate::spec::{Namespace, Spec};
 use crate::{Error, Result};
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, makedev};
 use rustix::io::Errno;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use tare_sys::clone::CloneFlags;
+use tare_sys::fstype::{self, FsType};
 use tare_sys::mount::{self, Depth, MountFlags};
 use tare_sys::ns;
+use tare_sys::root::RootDir;
 
 const NODES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
@@ -26,7 +28,8 @@ const LINKS: [(&str, &str); 6] = [
 
 const QUIET: MountFlags = MountFlags::MOUNT_ATTR_NOSUID.union(MountFlags::MOUNT_ATTR_NOEXEC);
 
-pub(super) fn mount_dev(tree: &Tree, spec: &Spec, materials: &Materials) -> Result<()> {
+/// Makes `/dev`. Returns its `null`, which no mount that comes later can take the place of.
+pub(super) fn mount_dev(tree: &Tree, spec: &Spec, materials: &Materials) -> Result<OwnedFd> {
     let parameters = [("mode", "755"), ("size", "65536k")];
     let dev = new_fs("tmpfs", &parameters, QUIET & !MountFlags::MOUNT_ATTR_NOEXEC)
         .map_err(mount_error("tmpfs", "/dev"))?;
@@ -35,6 +38,7 @@ pub(super) fn mount_dev(tree: &Tree, spec: &Spec, materials: &Materials) -> Resu
         let host = Path::new("/dev").join(name);
         make_node(&dev, name, &host, FileType::CharacterDevice, (major, minor), 0o666)?;
     }
+    let null = handle(&dev, "null").map_err(Error::path("opening the container's", "/dev/null"))?;
     for (target, name) in LINKS {
         rustix::fs::symlinkat(target, &dev, name).map_err(|e| Error::path("linking", name)(e.into()))?;
     }
@@ -44,7 +48,8 @@ pub(super) fn mount_dev(tree: &Tree, spec: &Spec, materials: &Materials) -> Resu
     }
     mount_pts(&dev, materials)?;
     mount_ipc(&dev, spec)?;
-    add_devices(tree, &dev, spec)
+    add_devices(tree, &dev, spec)?;
+    Ok(null)
 }
 
 fn mount_pts(dev: &OwnedFd, materials: &Materials) -> Result<()> {
@@ -127,21 +132,43 @@ fn mount_ipc(dev: &OwnedFd, spec: &Spec) -> Result<()> {
     }
 }
 
-/// A process's `/dev/shm`, given its folder in `/proc`. Only who is in a mount's namespace can copy it.
+/// A process's `/dev/shm`, given its folder in `/proc`. Only who is in a mount's namespace can copy it. What is there is
+/// that container's choice: it must be a folder in memory and no link, which may lead out of it where it sees the host's
+/// processes.
 fn shm_of(process: &Path) -> std::io::Result<OwnedFd> {
     let space = ns::open_path(&process.join("ns/mnt"))?;
     mount::apart(|| {
         ns::join(&space, CloneFlags::NEWNS)?;
-        mount::clone_path(Path::new("/dev/shm"), Depth::One)
+        let shm = RootDir::open_host("/")?.open_unlinked("/dev/shm", OFlags::PATH)?;
+        if !fstype::is_on(&shm, FsType::Tmpfs)? {
+            return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "it is no tmpfs"));
+        }
+        mount::clone_tree(&shm, "", Depth::One)
     })
 }
 
+/// An empty file to mount on, without following or waiting for what an image may have put there.
 fn create_empty(dir: &OwnedFd, name: &str) -> std::io::Result<OwnedFd> {
-    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?)
+    match rustix::fs::mknodat(dir, name, FileType::RegularFile, Mode::from_raw_mode(0o600), 0) {
+        Ok(()) | Err(Errno::EXIST) => Ok(handle(dir, name)?),
+        Err(e) => Err(e.into()),
+    }
 }
 
-/// Makes a node; where that is forbidden (in a user namespace) the host's is mounted over an empty file.
+/// A handle of what is there, which may not be a link.
+fn handle(dir: &OwnedFd, name: &str) -> std::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    Ok(rustix::fs::openat2(dir, name, flags, Mode::empty(), resolve)?)
+}
+
+/// Whether a file is this device.
+fn is_node(stat: &Stat, kind: FileType, number: (u32, u32)) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == kind && stat.st_rdev == makedev(number.0, number.1)
+}
+
+/// Makes a node; where that is forbidden (in a user namespace) the host's is mounted over an empty file. One that is there
+/// already must be the same: a container that starts again has it, and an image may have anything else.
 fn make_node(
     dir: &OwnedFd,
     name: &str,
@@ -151,11 +178,31 @@ fn make_node(
     mode: u32,
 ) -> Result<()> {
     let fail = || mount_error(host, Path::new("/dev").join(name));
-    match rustix::fs::mknodat(dir, name, kind, Mode::from_raw_mode(mode), makedev(major, minor)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
+    let make = || rustix::fs::mknodat(dir, name, kind, Mode::from_raw_mode(mode), makedev(major, minor));
+    match make() {
+        Ok(()) => Ok(()),
+        Err(Errno::EXIST) => {
+            let found = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+            let found = found.map_err(|e| fail()(e.into()))?;
+            match FileType::from_raw_mode(found.st_mode) {
+                _ if is_node(&found, kind, (major, minor)) => Ok(()),
+                // The device had another number when the container last started.
+                FileType::CharacterDevice | FileType::BlockDevice => {
+                    rustix::fs::unlinkat(dir, name, AtFlags::empty())
+                        .and_then(|()| make())
+                        .map_err(|e| fail()(e.into()))
+                }
+                _ => Err(fail()(Errno::EXIST.into())),
+            }
+        }
         Err(Errno::PERM) => {
             let place = create_empty(dir, name).map_err(fail())?;
-            mount::clone_path(host, Depth::One).and_then(|node| mount::attach(&node, &place)).map_err(fail())
+            let node = mount::clone_path(host, Depth::One).map_err(fail())?;
+            let stat = rustix::fs::fstat(&node).map_err(|e| fail()(e.into()))?;
+            if !is_node(&stat, kind, (major, minor)) {
+                return Err(fail()(Errno::NODEV.into()));
+            }
+            mount::attach(&node, &place).map_err(fail())
         }
         Err(e) => Err(fail()(e.into())),
     }
@@ -173,7 +220,7 @@ fn add_devices(tree: &Tree, dev: &OwnedFd, spec: &Spec) -> Result<()> {
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let is_node = entry.file_type().is_ok_and(|kind| kind.is_block_device() || kind.is_char_device());
-        if is_node && rustix::fs::statat(dev, &name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_err() {
+        if is_node && rustix::fs::statat(dev, &name, AtFlags::SYMLINK_NOFOLLOW).is_err() {
             add_device(tree, &entry.path(), &entry.path())?;
         }
     }
@@ -181,7 +228,7 @@ fn add_devices(tree: &Tree, dev: &OwnedFd, spec: &Spec) -> Result<()> {
 }
 
 fn add_device(tree: &Tree, source: &PathBuf, target: &Path) -> Result<()> {
-    let metadata = rustix::fs::statat(CWD, source, rustix::fs::AtFlags::empty())
+    let metadata = rustix::fs::statat(CWD, source, AtFlags::empty())
         .map_err(|e| Error::path("reading the device", source)(e.into()))?;
     let kind = FileType::from_raw_mode(metadata.st_mode);
     if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {

@@ -4,6 +4,7 @@
 //! what the specification asks for, then the masks. [`Tree::enter`] makes it the root and lets the old one go.
 
 mod dev;
+mod guard;
 mod mapped;
 mod old_overlay;
 mod overlay;
@@ -19,7 +20,7 @@ pub use overlay::overlay_root;
 pub(crate) use unmapped::Unmapped;
 pub(crate) use volumes::{Maps, prepare_maps};
 
-use crate::spec::Spec;
+use crate::spec::{Namespace, Spec};
 use crate::{Error, Result, cgroup};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -62,31 +63,28 @@ impl Tree {
             Some(mapped) => mapped.root().map_err(Error::system("duplicating a descriptor"))?,
             None => overlay::mount(&spec.root, materials.is_rootless)?,
         };
-        // pivot_root wants an attached mount. The folder of changes is at hand and, in this namespace, of no other use;
-        // a container's root that is not the host's has no way to it.
-        let spot = match spec.namespaces.user {
-            Some(_) => Path::new("/"),
-            None if spec.root.upper.as_os_str().is_empty() => Path::new("/tmp"),
-            None => &spec.root.upper,
-        };
-        let place = rustix::fs::open(spot, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        // pivot_root wants an attached mount. On top of the namespace's root it covers no path that is still to be
+        // resolved there: a path that is absolute starts below it.
+        let place = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         place
             .map_err(std::io::Error::from)
             .and_then(|place| mount::attach(&root, &place))
-            .map_err(Error::path("attaching the root at", spot))?;
+            .map_err(Error::path("attaching the root at", "/"))?;
         let tree = Self { root: RootDir::new(root) };
         let proc = system::mount_proc(&tree)?;
         for (name, value) in &spec.sysctls {
-            write_sysctl(&proc, name, value)?;
+            write_sysctl(&proc, spec, name, value)?;
         }
         let sys = system::mount_sys(&tree, spec)?;
-        dev::mount_dev(&tree, spec, materials)?;
+        let null = dev::mount_dev(&tree, spec, materials)?;
         join()?;
         system::mount_cgroup(&sys, spec, materials)?;
         volumes::mount_all(&tree, spec, materials, notes)?;
         if !spec.privileged {
-            system::mask(&tree, &proc, &sys, &spec.masked_paths)?;
-            system::make_readonly(&tree, &proc, &sys, &spec.readonly_paths)?;
+            drop((proc, sys));
+            let tops = system::Tops::of(&tree)?;
+            system::mask(&tops, &null, &spec.masked_paths)?;
+            system::make_readonly(&tops, &spec.readonly_paths)?;
         }
         if spec.root.readonly {
             let attributes = Attributes { set: Some(MountFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
@@ -142,10 +140,26 @@ fn mount_error(
     move |source| Error::Mount { source_path, target, source }
 }
 
-fn write_sysctl(proc: impl AsFd, name: &str, value: &str) -> Result<()> {
+/// Writes a kernel parameter, which must be one of a namespace that the container does not share with the host: all others
+/// are the host's own.
+fn write_sysctl(proc: impl AsFd, spec: &Spec, name: &str, value: &str) -> Result<()> {
+    let invalid = |why| Error::Invalid { field: "sysctls", reason: format!("{name:?} {why}") };
     let path = format!("sys/{}", name.replace('.', "/"));
     if path.split('/').any(|part| part.is_empty() || part == "..") {
-        return Err(Error::Invalid { field: "sysctls", reason: format!("{name:?} is no kernel parameter") });
+        return Err(invalid("is no kernel parameter"));
+    }
+    let space = if path.starts_with("sys/net/") {
+        &spec.namespaces.net
+    } else if ["sys/fs/mqueue/", "sys/kernel/msg", "sys/kernel/sem", "sys/kernel/shm"]
+        .iter()
+        .any(|known| path.starts_with(known))
+    {
+        &spec.namespaces.ipc
+    } else {
+        return Err(invalid("is not a setting that belongs to a container"));
+    };
+    if *space == Namespace::Host {
+        return Err(invalid("is the host's: the container shares the namespace that it belongs to"));
     }
     rustix::fs::openat(proc, &path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|file| rustix::io::write(&file, value.as_bytes()))

@@ -3,10 +3,11 @@
 use super::{Materials, Tree, mount_error, new_fs};
 use crate::spec::{Namespace, Spec};
 use crate::{Error, Result};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use tare_sys::mount::{self, Attributes, Depth, MountFlags};
+use tare_sys::fstype::{self, FsType};
+use tare_sys::mount::{self, Attributes, Depth, MountFlags, Propagation};
 
 const QUIET: MountFlags =
     MountFlags::MOUNT_ATTR_NOSUID.union(MountFlags::MOUNT_ATTR_NODEV).union(MountFlags::MOUNT_ATTR_NOEXEC);
@@ -68,30 +69,58 @@ pub(super) fn mount_cgroup(sys: &OwnedFd, spec: &Spec, materials: &Materials) ->
     mount::set_attributes(&base, Depth::Tree, attributes).map_err(fail())
 }
 
-/// The handle to resolve a path from, and the rest of it. Below `/proc` and `/sys` that skips the overlay.
-fn locate(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, path: &str) -> rustix::io::Result<OwnedFd> {
-    let open = |dir: BorrowedFd<'_>, rest: &str| {
-        rustix::fs::openat(dir, rest, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-    };
-    if let Some(rest) = path.strip_prefix("/proc/") {
-        return open(proc.as_fd(), rest);
-    }
-    if let Some(rest) = path.strip_prefix("/sys/") {
-        return open(sys.as_fd(), rest);
-    }
-    tree.root.locate(path).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+/// What the container finds at `/proc` and `/sys` once everything is mounted: ours, or, with `-v /proc:/proc`, the host's.
+#[derive(Debug)]
+pub(super) struct Tops {
+    proc: OwnedFd,
+    /// `None` when a volume is in its place, which has nothing of the kernel's to hide.
+    sys: Option<OwnedFd>,
 }
 
-/// Hides files behind `/dev/null` and folders behind an empty file system, one and the same for all.
-pub(super) fn mask(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String]) -> Result<()> {
+impl Tops {
+    pub(super) fn of(tree: &Tree) -> Result<Self> {
+        let top = |path: &'static str, kind| -> Result<Option<OwnedFd>> {
+            let fail = || Error::path("looking at the container's", path);
+            let found = tree.root.open_unlinked(path, OFlags::PATH).map_err(fail())?;
+            if !fstype::is_on(&found, kind).map_err(fail())? {
+                return Ok(None);
+            }
+            // A bind may be shared with the host, which must not see what is mounted here.
+            let attributes = Attributes { propagation: Some(Propagation::Slave), ..Attributes::default() };
+            mount::set_attributes(&found, Depth::Tree, attributes).map_err(fail())?;
+            Ok(Some(found))
+        };
+        let proc = top("/proc", FsType::Proc)?;
+        let reason = || "nothing can be mounted at /proc: only another procfs may cover procfs".to_owned();
+        let proc = proc.ok_or_else(|| Error::Invalid { field: "mounts", reason: reason() })?;
+        Ok(Self { proc, sys: top("/sys", FsType::Sysfs)? })
+    }
+
+    /// A handle of a path below one of them; `None` when it is not there. The kernel's own files are behind no link.
+    fn locate(&self, path: &str) -> rustix::io::Result<Option<OwnedFd>> {
+        let (top, rest) = match (path.strip_prefix("/proc/"), path.strip_prefix("/sys/")) {
+            (Some(rest), _) => (Some(&self.proc), rest),
+            (_, Some(rest)) => (self.sys.as_ref(), rest),
+            _ => return Err(Errno::INVAL),
+        };
+        let Some(top) = top else { return Ok(None) };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(top, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Ok(place) => Ok(Some(place)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Hides files behind `null`, made before any mount of the image's or the user's (CVE-2025-31133), and folders behind an
+/// empty file system, one and the same for all.
+pub(super) fn mask(tops: &Tops, null: &OwnedFd, paths: &[String]) -> Result<()> {
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
-        let place = match locate(tree, proc, sys, path) {
-            Ok(place) => place,
-            Err(Errno::NOENT | Errno::NOTDIR) => continue,
-            Err(e) => return Err(Error::path("masking", path)(e.into())),
-        };
-        let stat = rustix::fs::fstat(&place).map_err(|e| Error::path("masking", path)(e.into()))?;
+        let fail = || Error::path("masking", path);
+        let Some(place) = tops.locate(path).map_err(|e| fail()(e.into()))? else { continue };
+        let stat = rustix::fs::fstat(&place).map_err(|e| fail()(e.into()))?;
         let is_folder = FileType::from_raw_mode(stat.st_mode).is_dir();
         let cover = match (is_folder, &empty) {
             // Only an attached mount can be copied on kernels before 6.15: the first one, that is.
@@ -99,10 +128,7 @@ pub(super) fn mask(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String])
             (true, None) => {
                 new_fs("tmpfs", &[("size", "0"), ("nr_inodes", "1")], QUIET | MountFlags::MOUNT_ATTR_RDONLY)
             }
-            (false, _) => {
-                let null = tree.root.locate("/dev/null");
-                null.and_then(|null| mount::clone_tree(&null, "", Depth::One))
-            }
+            (false, _) => mount::clone_tree(null, "", Depth::One),
         };
         let cover = cover.and_then(|cover| mount::attach(&cover, &place).map(|()| cover));
         let cover = cover.map_err(mount_error("mask", path))?;
@@ -113,13 +139,10 @@ pub(super) fn mask(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String])
     Ok(())
 }
 
-pub(super) fn make_readonly(tree: &Tree, proc: &OwnedFd, sys: &OwnedFd, paths: &[String]) -> Result<()> {
+pub(super) fn make_readonly(tops: &Tops, paths: &[String]) -> Result<()> {
     for path in paths {
-        let place = match locate(tree, proc, sys, path) {
-            Ok(place) => place,
-            Err(Errno::NOENT | Errno::NOTDIR) => continue,
-            Err(e) => return Err(Error::path("making read-only", path)(e.into())),
-        };
+        let found = tops.locate(path).map_err(|e| Error::path("making read-only", path)(e.into()))?;
+        let Some(place) = found else { continue };
         let attributes = Attributes { set: Some(MountFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
         mount::clone_tree(&place, "", Depth::Tree)
             .and_then(|copy| {

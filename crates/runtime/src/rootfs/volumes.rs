@@ -1,7 +1,7 @@
 //! Binds, tmpfs and overlay mounts that the specification asks for.
 
 use super::sources::{Bind, Source};
-use super::{Materials, Tree, mount_error, new_fs, overlay, overlay_options};
+use super::{Materials, Tree, guard, mount_error, new_fs, overlay, overlay_options};
 use crate::owners::Owners;
 use crate::spec::{Idmap, Mount, Propagation, Spec, TmpfsOptions};
 use crate::{Error, Result};
@@ -55,6 +55,7 @@ pub(super) fn mount_all(
                     }
                 };
                 let place = place_for(tree, bind, target)?;
+                guard::check(tree, &place, &bind.tree, target)?;
                 mount::attach(&bind.tree, &place).map_err(mount_error(&bind.path, target))?;
                 if let Some(mapped) = &bind.mapped {
                     // What lies below is for processes of other users: see `unmapped`.
@@ -63,17 +64,23 @@ pub(super) fn mount_all(
             }
             Mount::Tmpfs { options, .. } => {
                 let made = tmpfs(options).map_err(mount_error("tmpfs", target))?;
-                mount::attach(&made, tree.folder(target)?).map_err(mount_error("tmpfs", target))?;
+                attach(tree, &made, "tmpfs", target)?;
             }
             Mount::Overlay { lowers, upper, .. } => {
                 let changes = upper.as_ref().map(|u| (&*u.upper, &*u.work));
                 let made = overlay::layers(lowers, changes, overlay_options::Options::default())
                     .map_err(mount_error("overlay", target))?;
-                mount::attach(&made, tree.folder(target)?).map_err(mount_error("overlay", target))?;
+                attach(tree, &made, "overlay", target)?;
             }
         }
     }
     Ok(())
+}
+
+fn attach(tree: &Tree, made: &OwnedFd, kind: &str, target: &Path) -> Result<()> {
+    let place = tree.folder(target)?;
+    guard::check(tree, &place, made, target)?;
+    mount::attach(made, &place).map_err(mount_error(kind, target))
 }
 
 /// Where a bind goes: a folder on a folder, a file on a file. Anything else is `ENOTDIR`, whichever is which.

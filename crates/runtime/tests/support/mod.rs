@@ -24,12 +24,21 @@ pub struct Outcome {
 pub struct Sandbox {
     dir: PathBuf,
     id: String,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Sandbox {
     pub fn new(name: &str) -> Self {
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Self::made(name, Some(turn))
+    }
+
+    /// A second one in the same test, which lives no longer than the first.
+    pub fn sharing(_first: &Self, name: &str) -> Self {
+        Self::made(name, None)
+    }
+
+    fn made(name: &str, turn: Option<MutexGuard<'static, ()>>) -> Self {
         let id = format!("test-{name}-{}", std::process::id());
         let dir = std::env::temp_dir().join(format!("tare-runtime-{id}"));
         let image = dir.join("image");
@@ -37,7 +46,7 @@ impl Sandbox {
             fs::create_dir_all(image.join(folder)).unwrap();
         }
         fs::copy("/bin/busybox", image.join("bin/busybox")).expect("these tests need busybox-static");
-        for tool in "sh true sleep cat echo id hostname grep ls unshare mkdir chmod stat touch mount readlink tty stty test chown rm kill head mknod nc".split(' ') {
+        for tool in "sh true sleep cat echo id hostname grep ls unshare mkdir chmod stat touch mount readlink tty stty test chown rm kill head mknod nc ln mv umount rmdir".split(' ') {
             symlink("busybox", image.join("bin").join(tool)).unwrap();
         }
         fs::write(
