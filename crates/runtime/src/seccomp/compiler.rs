@@ -22,6 +22,9 @@ const ARGUMENTS: u32 = 16;
 /// Set in the number of a system call with 32-bit pointers on x86-64; the rest of the number is the same.
 const X32_BIT: u32 = 0x4000_0000;
 
+/// The C libraries' sign to do without; the same number on every architecture that is here.
+const ENOSYS: u16 = 38;
+
 /// One architecture's system calls: names and numbers.
 type Calls = Vec<(&'static str, u32)>;
 
@@ -168,8 +171,18 @@ fn intervals(profile: &Profile, names: &Names<'_>, mut calls: Calls) -> Vec<Inte
         put(number, leaf(rules, profile.default));
         next = number + 1;
     }
-    put(next, default);
+    put(next, if next > 0 { newer(profile.default) } else { default });
     out
+}
+
+/// What system calls get that are newer than every one that the profile names: C libraries try those first, and fall back on
+/// ENOSYS alone. A profile that lets through what it does not name lets these through as well. As runc does it.
+fn newer(default: Action) -> Leaf {
+    let action = match default {
+        Action::Allow | Action::Log | Action::Trace(_) => default,
+        _ => Action::Errno(ENOSYS),
+    };
+    Leaf::Return(action.value())
 }
 
 /// A rule without conditions decides; else those with conditions are tried in turn.
@@ -400,7 +413,11 @@ mod tests {
 
     const ALLOW: u32 = 0x7fff_0000;
     const EPERM: u32 = 0x0005_0001;
-    const ENOSYS: u32 = 0x0005_0026;
+    const NO_SUCH_CALL: u32 = 0x0005_0026;
+
+    fn named_denied(calls: &Calls) -> u32 {
+        number(calls, "kexec_load").unwrap()
+    }
 
     #[test]
     fn every_number_gets_what_its_rule_says() {
@@ -421,12 +438,18 @@ mod tests {
                 .filter(|r| !r.args.is_empty() || r.action != Action::Allow)
                 .filter_map(|r| number(&r.name))
                 .collect();
-            for n in (0..600).filter(|n| !special.contains(n)) {
-                let wanted = if allowed.contains(&n) { ALLOW } else { EPERM };
+            let newest = *allowed.iter().chain(&special).max().unwrap();
+            assert!(newest > 400 && named_denied(&calls) < newest);
+            for n in (0..600).chain([0x3fff_ffff]).filter(|n| !special.contains(n)) {
+                let wanted = match n {
+                    _ if allowed.contains(&n) => ALLOW,
+                    _ if n > newest => NO_SUCH_CALL,
+                    _ => EPERM,
+                };
                 assert_eq!(run(&code, architecture, n, &[]), wanted, "number {n}");
             }
             let named = |name, args: &[u64]| run(&code, architecture, number(name).unwrap(), args);
-            assert_eq!(named("clone3", &[]), ENOSYS);
+            assert_eq!(named("clone3", &[]), NO_SUCH_CALL);
             assert_eq!(named("clone", &[0x11]), ALLOW);
             assert_eq!(named("clone", &[0x1000_0011]), EPERM);
             assert_eq!(
@@ -448,6 +471,23 @@ mod tests {
                 ALLOW,
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_newer_than_a_profile_is_unknown_unless_it_allows_by_default() {
+        for (default, wanted) in [
+            ("SCMP_ACT_ERRNO", NO_SUCH_CALL),
+            ("SCMP_ACT_KILL_PROCESS", NO_SUCH_CALL),
+            ("SCMP_ACT_ALLOW", ALLOW),
+        ] {
+            let text = format!(
+                r#"{{"defaultAction":"{default}","syscalls":[{{"names":["statx"],"action":"SCMP_ACT_ALLOW"}}]}}"#
+            );
+            let code = compile(&profile::parse(&text, CapSet::EMPTY).unwrap());
+            let statx = number(&arch::native(), "statx").unwrap();
+            assert_eq!(run(&code, arch::NATIVE, statx, &[]), ALLOW);
+            assert_eq!(run(&code, arch::NATIVE, statx + 1, &[]), wanted, "{default}");
         }
     }
 

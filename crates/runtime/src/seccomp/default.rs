@@ -1,6 +1,7 @@
 //! Docker's default rules as a table: which system calls are allowed always, with a capability, or with certain
-//! arguments. Everything else fails with EPERM, and clone3 with ENOSYS so that the C library falls back to clone,
-//! whose flags a filter can see. Names are kept for every architecture; those that one lacks are skipped.
+//! arguments. Everything else fails with EPERM, but with ENOSYS what is newer than the table, and clone3, so that the C
+//! library falls back to clone, whose flags a filter can see. Names are kept for every architecture; those that one lacks
+//! are skipped.
 
 use super::profile::{Action, Argument, Comparison, Profile, Rule};
 use tare_sys::caps::CapSet;
