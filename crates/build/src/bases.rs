@@ -29,7 +29,7 @@ impl Builder<'_> {
             (Base::Stage(index), _) => self.stages[index].clone().unwrap_or_else(|| self.scratch()),
             (Base::Named(name), platform) => {
                 let image = self.image(&name, platform.as_ref(), parsed.span.first)?;
-                self.of_image(&image)
+                self.of_image(&image)?
             }
         };
         let triggers = std::mem::take(&mut stage.config.config.on_build);
@@ -67,7 +67,10 @@ impl Builder<'_> {
         }
     }
 
-    fn of_image(&mut self, image: &Image) -> Stage {
+    /// A stage that begins with an image, which may lose its names and containers from now on.
+    fn of_image(&mut self, image: &Image) -> Result<Stage, Error> {
+        let layers: Vec<_> = image.layers.iter().map(|layer| layer.diff_id).collect();
+        self.store.pin(&layers).map_err(|source| Error::image("keeping the base image", source))?;
         let mut key = KeyHasher::new("image");
         // The files alone: another config with the same layers need not build anew.
         key.list(image.layers.iter().map(|layer| layer.diff_id.as_bytes().to_vec()));
@@ -75,7 +78,7 @@ impl Builder<'_> {
         if config.config.env_value("PATH").is_none() {
             config.config.set_env("PATH", config::DEFAULT_PATH);
         }
-        Stage {
+        Ok(Stage {
             index: 0,
             files_key: key.finish(),
             layers: image.layers.iter().map(|layer| self.layers.stored(layer.clone())).collect(),
@@ -83,7 +86,7 @@ impl Builder<'_> {
             config,
             args: IndexMap::new(),
             has_cmd: false,
-        }
+        })
     }
 
     /// The tree that `--from=name` means; the build's context without a name.
@@ -95,7 +98,7 @@ impl Builder<'_> {
             return Ok(self.scratch());
         }
         let image = self.image(name, None, line)?;
-        Ok(self.of_image(&image))
+        self.of_image(&image)
     }
 
     /// Pulls the images that the stages will ask for and that are not here, all at the same time. Done before any step

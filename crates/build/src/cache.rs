@@ -71,14 +71,14 @@ impl Cache {
             let db = Connection::open(&path)?;
             db.busy_timeout(std::time::Duration::from_secs(10))?;
             let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-            if found != FORMAT {
+            if found < FORMAT {
                 db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")?;
                 let drop = "DROP TABLE IF EXISTS step; DROP TABLE IF EXISTS image; DROP TABLE IF EXISTS same; \
                             DROP TABLE IF EXISTS file;";
                 // Another process may make the tables at the same time: only one of the two does.
                 db.execute_batch("BEGIN IMMEDIATE")?;
                 let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-                if found != FORMAT {
+                if found < FORMAT {
                     db.execute_batch(&format!("{drop}{SCHEMA} PRAGMA user_version={FORMAT};"))?;
                 }
                 db.execute_batch("COMMIT")?;
@@ -87,12 +87,30 @@ impl Cache {
             Ok(db)
         };
         let db = open().map_err(|source| Error::Cache { action: "open", path: path.clone(), source })?;
+        let found = db.query_row("PRAGMA user_version", [], |row| row.get(0));
+        let found: i64 =
+            found.map_err(|source| Error::Cache { action: "open", path: path.clone(), source })?;
+        if found > FORMAT {
+            return Err(Error::NewerCache { path, found, known: FORMAT });
+        }
         Ok(Self { path, db })
     }
 
     fn error(&self, action: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
         let path = self.path.clone();
         move |source| Error::Cache { action, path, source }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) -> Result<(), Error> {
+        self.db
+            .execute_batch(
+                "BEGIN; DELETE FROM step; DELETE FROM image; DELETE FROM same; DELETE FROM file; COMMIT",
+            )
+            .map_err(self.error("forget the steps"))?;
+        // Only where no build is at work; the room is used again anyway.
+        let _ = self.db.execute_batch("VACUUM");
+        Ok(())
     }
 
     pub(crate) fn step(&self, key: &Digest) -> Result<Option<StepResult>, Error> {

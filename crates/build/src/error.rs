@@ -230,6 +230,16 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// The build cache is a newer tare's.
+    #[error("{} has format {found}; this tare knows formats up to {known}: use a newer tare", path.display())]
+    NewerCache {
+        /// build.db
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// A config could not be written as JSON.
     #[error("the image's config")]
     Config(#[source] serde_json::Error),
@@ -300,6 +310,7 @@ impl Error {
             | Self::Image(_)
             | Self::Io { .. }
             | Self::Cache { .. }
+            | Self::NewerCache { .. }
             | Self::Config(_)
             | Self::Warned { .. }
             | Self::Cancelled => None,

@@ -172,7 +172,7 @@ impl Builder<'_> {
         let Some(diff_id) = result.diff_id else { return Ok(Some((None, result.created))) };
         let layer = self
             .store
-            .layer(&diff_id)
+            .pinned_layer(&diff_id)
             .map_err(|source| Error::image(format!("looking up layer {}", diff_id.short()), source))?;
         // A layer that was removed meanwhile is made again.
         Ok(layer.map(|layer| (Some(self.layers.stored(layer)), result.created)))

@@ -14,6 +14,7 @@
 mod bases;
 mod cache;
 mod chmod;
+mod clear;
 mod config;
 mod copy;
 mod copy_step;
@@ -46,6 +47,7 @@ mod select;
 mod sources;
 mod users;
 
+pub use clear::clear;
 pub use error::{Error, Excluded, NearStage, StoreFailure};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
 pub use extract::decompress;

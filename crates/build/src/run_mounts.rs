@@ -18,6 +18,9 @@ use crate::select::{self, clean};
 use crate::sources::{Origin, SourceRoot};
 use crate::{Cancel, Error, config};
 
+/// Where the folders of cache mounts are, below the cache's root: each beside its lock.
+pub(crate) const CACHES: &str = "mounts";
+
 /// What the mounts of a step add to its container.
 #[derive(Default)]
 pub(crate) struct Extras {
@@ -155,7 +158,7 @@ impl Builder<'_> {
             let id = self.expand_some(stage, id, step)?;
             let id = id.unwrap_or_else(|| target.to_string_lossy().into_owned());
             let permissions = (mode.unwrap_or(0o755), uid.unwrap_or(0), gid.unwrap_or(0));
-            match cache_folder(&self.request.cache_root.join("mounts"), &id, *sharing, permissions)? {
+            match cache_folder(&self.request.cache_root.join(CACHES), &id, *sharing, permissions)? {
                 Some(cache) => {
                     if let (Some(from), true) = (from, cache.is_new) {
                         let source = self.expand_some(stage, source, step)?.unwrap_or_default();

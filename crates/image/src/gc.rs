@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction};
 use tare_oci::{Digest, Reference};
 
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::staging::Staging;
-use crate::{Image, Store, db};
+use crate::{Image, Store, db, pin};
 
 /// A container that uses an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct ImageUser {
 pub struct RemoveOptions<'a> {
     /// Remove all names of an image given by ID, and images of stopped containers.
     pub force: bool,
-    /// Who uses an image.
+    /// Who uses an image. Called under the store's lock: it must not use the store.
     pub in_use: &'a dyn Fn(&Digest) -> Vec<ImageUser>,
 }
 
@@ -41,8 +41,15 @@ pub struct PruneOptions<'a> {
     pub all: bool,
     /// Further condition, such as `--filter until=` or `label=`.
     pub filter: &'a dyn Fn(&crate::Image) -> bool,
-    /// Who uses an image.
+    /// Who uses an image. Called under the store's lock: it must not use the store.
     pub in_use: &'a dyn Fn(&Digest) -> Vec<ImageUser>,
+}
+
+/// What [`Store::remove`] dropped.
+#[derive(PartialEq, Eq)]
+enum Forgotten {
+    Image,
+    Names,
 }
 
 /// What a prune did.
@@ -59,7 +66,6 @@ impl Store {
     pub fn remove(&self, name: &str, options: &RemoveOptions<'_>) -> Result<Vec<Removed>> {
         let _span = tracing::debug_span!("remove image", name).entered();
         let image = self.require(name)?;
-        let users = (options.in_use)(&image.id);
         let reference = name.parse::<Reference>().ok().filter(|r| names_of(&image).contains(&r.familiar()));
         let mut removed = Vec::new();
         if let Some(reference) = reference
@@ -70,20 +76,14 @@ impl Store {
             return Ok(vec![Removed::Untagged(reference.familiar())]);
         }
         let by_id = name.parse::<Reference>().map_or(true, |r| !names_of(&image).contains(&r.familiar()));
-        check_users(name, &image, &users, options.force)?;
         if by_id && image.repo_tags.len() > 1 && !options.force {
             let reason = "image is referenced in multiple repositories or by several tags".to_owned();
             return Err(Error::InUse { name: name.to_owned(), reason, forceable: true });
         }
         removed.extend(names_of(&image).into_iter().map(Removed::Untagged));
-        if !users.is_empty() {
-            // Forced while stopped containers use it: they need the layers, so only the names go.
-            self.drop_names(&image)?;
+        if self.forget_image(name, &image, options)? == Forgotten::Names {
             return Ok(removed);
         }
-        self.db()
-            .execute("DELETE FROM image WHERE id = ?1", [image.id.to_string()])
-            .doing("remove an image")?;
         removed.push(Removed::Deleted(image.id));
         let ours: Vec<Digest> = image.layers.iter().rev().map(|l| l.diff_id).collect();
         let (gone, _) = self.collect(Some(&ours))?;
@@ -97,12 +97,9 @@ impl Store {
         let mut out = Pruned::default();
         for image in self.list()? {
             let wanted = options.all || image.is_dangling();
-            if !wanted || !(options.filter)(&image) || !(options.in_use)(&image.id).is_empty() {
+            if !wanted || !(options.filter)(&image) || !self.forget_unused(&image, options)? {
                 continue;
             }
-            self.db()
-                .execute("DELETE FROM image WHERE id = ?1", [image.id.to_string()])
-                .doing("remove an image")?;
             out.removed.extend(names_of(&image).into_iter().map(Removed::Untagged));
             out.removed.push(Removed::Deleted(image.id));
             let ours: Vec<Digest> = image.layers.iter().rev().map(|l| l.diff_id).collect();
@@ -113,40 +110,9 @@ impl Store {
         Ok(out)
     }
 
-    /// Removes layers and blobs that no image needs and no [`Store::pin`] holds. Returns the bytes freed.
+    /// Removes layers and blobs that no image needs and no process at work has pinned. Returns the bytes freed.
     pub fn collect_garbage(&self) -> Result<u64> {
         Ok(self.collect(None)?.1)
-    }
-
-    /// Keeps layers that no image has, such as those of a build cache, until `owner` lets them go.
-    pub fn pin(&self, layers: &[Digest], owner: &str) -> Result<()> {
-        let mut db = self.db();
-        let tx = db::immediate(&mut db)?;
-        for layer in layers {
-            let row = params![layer.to_string(), owner];
-            tx.execute("INSERT OR IGNORE INTO pin (diff_id, owner) VALUES (?1, ?2)", row)
-                .doing("pin a layer")?;
-        }
-        tx.commit().doing("pin layers")
-    }
-
-    /// Lets go of all or some (`Some(layers)`) of `owner`'s layers; [`Store::collect_garbage`] may then remove them.
-    pub fn unpin(&self, layers: Option<&[Digest]>, owner: &str) -> Result<()> {
-        let mut db = self.db();
-        let tx = db::immediate(&mut db)?;
-        match layers {
-            None => {
-                tx.execute("DELETE FROM pin WHERE owner = ?1", [owner]).doing("unpin layers")?;
-            }
-            Some(layers) => {
-                for layer in layers {
-                    let row = params![layer.to_string(), owner];
-                    tx.execute("DELETE FROM pin WHERE diff_id = ?1 AND owner = ?2", row)
-                        .doing("unpin a layer")?;
-                }
-            }
-        }
-        tx.commit().doing("unpin layers")
     }
 
     /// Removes those of `layers` that nothing needs.
@@ -154,14 +120,39 @@ impl Store {
         self.collect(Some(layers)).map(drop)
     }
 
-    fn drop_names(&self, image: &Image) -> Result<()> {
+    /// Drops an image, or only its names where stopped containers need its layers.
+    ///
+    /// Who uses it is asked under the lock that [`Store::while_kept`] takes too: a container that is being created is
+    /// either seen here, or finds its image gone.
+    fn forget_image(&self, name: &str, image: &Image, options: &RemoveOptions<'_>) -> Result<Forgotten> {
         let id = image.id.to_string();
         let mut db = self.db();
         let tx = db::immediate(&mut db)?;
-        for table in ["tag", "repo_digest"] {
-            tx.execute(&format!("DELETE FROM {table} WHERE image = ?1"), [&id]).doing("remove names")?;
+        let users = (options.in_use)(&image.id);
+        check_users(name, image, &users, options.force)?;
+        let forgotten = if users.is_empty() {
+            tx.execute("DELETE FROM image WHERE id = ?1", [&id]).doing("remove an image")?;
+            Forgotten::Image
+        } else {
+            for table in ["tag", "repo_digest"] {
+                tx.execute(&format!("DELETE FROM {table} WHERE image = ?1"), [&id]).doing("remove names")?;
+            }
+            Forgotten::Names
+        };
+        tx.commit().doing("remove an image")?;
+        Ok(forgotten)
+    }
+
+    /// Drops an image if no container uses it; whether none does. As [`Store::forget_image`], under the lock.
+    fn forget_unused(&self, image: &Image, options: &PruneOptions<'_>) -> Result<bool> {
+        let mut db = self.db();
+        let tx = db::immediate(&mut db)?;
+        if !(options.in_use)(&image.id).is_empty() {
+            return Ok(false);
         }
-        tx.commit().doing("remove names")
+        tx.execute("DELETE FROM image WHERE id = ?1", [image.id.to_string()]).doing("remove an image")?;
+        tx.commit().doing("remove an image")?;
+        Ok(true)
     }
 
     /// Removes those of `candidates`, or of all layers, that nothing needs. Returns them and the bytes freed.
@@ -172,7 +163,9 @@ impl Store {
         {
             let mut db = self.db();
             let tx = db::immediate(&mut db)?;
-            let mut orphans = orphans(&tx).doing("look for unused layers")?;
+            let pins = self.pins();
+            pin::forget_dead(&tx, &self.staging_dir(), pins)?;
+            let mut orphans = orphans(&tx, pins).doing("look for unused layers")?;
             if let Some(candidates) = candidates {
                 let rank = |id: &Digest| candidates.iter().position(|c| c == id);
                 orphans.retain(|(id, _)| rank(id).is_some());
@@ -218,12 +211,13 @@ impl Store {
     }
 }
 
-fn orphans(tx: &Transaction<'_>) -> rusqlite::Result<Vec<(Digest, u64)>> {
+/// The layers that no image has and nobody but `own` has pinned.
+fn orphans(tx: &Transaction<'_>, own: Option<&str>) -> rusqlite::Result<Vec<(Digest, u64)>> {
     let mut query = tx.prepare(
         "SELECT diff_id, size FROM layer WHERE diff_id NOT IN (SELECT diff_id FROM image_layer)
-         AND diff_id NOT IN (SELECT diff_id FROM pin)",
+         AND diff_id NOT IN (SELECT diff_id FROM pin WHERE owner IS NOT ?1)",
     )?;
-    let rows = query.query_map([], |r| Ok((db::digest(r, 0)?, db::size(r, 1)?)))?;
+    let rows = query.query_map([own], |r| Ok((db::digest(r, 0)?, db::size(r, 1)?)))?;
     rows.collect()
 }
 

@@ -40,6 +40,14 @@ impl Store {
         Ok(size.map(|size| self.layer_at(*diff_id, size)))
     }
 
+    /// The same, kept until this process is done with the store.
+    pub fn pinned_layer(&self, diff_id: &Digest) -> Result<Option<Layer>> {
+        match self.pin(&[*diff_id]) {
+            Err(Error::NoSuchLayer(_)) => Ok(None),
+            pinned => pinned.and_then(|()| self.layer(diff_id)),
+        }
+    }
+
     pub(crate) fn layer_at(&self, diff_id: Digest, size: u64) -> Layer {
         Layer { diff_id, path: self.layer_dir(&diff_id).join("diff"), size }
     }
@@ -49,8 +57,11 @@ impl Store {
     pub fn commit_layer(&self, diff_dir: &Path, diff_id: Digest, size: u64) -> Result<Layer> {
         let _span = tracing::debug_span!("commit layer").entered();
         let target = self.layer_dir(&diff_id);
+        let owner = self.pin_owner()?;
         let mut db = self.db();
         let tx = db::immediate(&mut db)?;
+        // Until it has an image, it is this process's.
+        crate::pin::insert(&tx, &diff_id, owner)?;
         // Under the database's write lock, so that no garbage collection runs between the folder and its row.
         if !target.join("diff").exists() {
             std::fs::create_dir_all(&target).at("make", &target)?;

@@ -21,7 +21,8 @@
 //! removing it mends that.
 //!
 //! **Concurrency.** Whoever records an image checks its layers under the database's write lock, and garbage collection
-//! moves layers away under the same lock: an image never names a layer that is gone.
+//! moves layers away under the same lock: an image never names a layer that is gone. Layers that no image has yet, or any more, are
+//! pinned by the process that works with them (`pin.rs`).
 
 mod ahead;
 mod archive;
@@ -39,6 +40,7 @@ mod image;
 mod layer;
 mod layer_staging;
 mod pack;
+mod pin;
 mod progress;
 mod refusal;
 pub mod registry;

@@ -33,6 +33,11 @@ impl Staging {
         &self.path
     }
 
+    /// Its name under `staging/`.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.path.file_name()?.to_str()
+    }
+
     /// A new folder inside, with the mode that a root directory has: overlayfs shows that of the topmost layer.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
@@ -47,6 +52,12 @@ impl Drop for Staging {
         // What stays, because of an error, is unlocked with this and swept later.
         let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// Whether somebody has a folder's lock.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    open_dir(path)
+        .is_ok_and(|folder| rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).is_err())
 }
 
 fn open_dir(path: &Path) -> rustix::io::Result<File> {

@@ -4,12 +4,13 @@ use std::fmt;
 use std::fs::{DirBuilder, File, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 use tare_oci::Digest;
 
 use crate::error::{At as _, Result};
+use crate::staging::Staging;
 use crate::unpack::Privilege;
 use crate::{db, staging};
 
@@ -21,6 +22,18 @@ struct Inner {
     root: PathBuf,
     db: Mutex<Connection>,
     privilege: Privilege,
+    /// The owner of this process's pins.
+    pins: OnceLock<Staging>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(owner) = self.pins.get().and_then(Staging::name) {
+            // Where this fails, the next garbage collection does it.
+            let db = self.db.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let _ = db.execute("DELETE FROM pin WHERE owner = ?1", [owner]);
+        }
+    }
 }
 
 impl fmt::Debug for Store {
@@ -39,7 +52,12 @@ impl Store {
             make_private(root, &path)?;
         }
         let db = Mutex::new(db::open(&path)?);
-        Ok(Self(Arc::new(Inner { root: root.to_owned(), db, privilege: Privilege::of_this_process() })))
+        Ok(Self(Arc::new(Inner {
+            root: root.to_owned(),
+            db,
+            privilege: Privilege::of_this_process(),
+            pins: OnceLock::new(),
+        })))
     }
 
     /// The store's folder.
@@ -60,6 +78,16 @@ impl Store {
 
     pub(crate) fn privilege(&self) -> Privilege {
         self.0.privilege
+    }
+
+    /// The owner of this process's pins, if it has any.
+    pub(crate) fn pins(&self) -> Option<&str> {
+        self.0.pins.get().and_then(Staging::name)
+    }
+
+    /// Sets the owner of this process's pins, unless another thread has.
+    pub(crate) fn set_pins(&self, owner: Staging) {
+        let _ = self.0.pins.set(owner);
     }
 
     pub(crate) fn staging_dir(&self) -> PathBuf {

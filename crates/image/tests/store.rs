@@ -66,7 +66,7 @@ fn removing_follows_docker() {
         [Removed::Untagged("a:1".into()), Removed::Deleted(a.id), Removed::Deleted(own)]
     );
     assert!(a.layers[0].path.exists() && !a.layers[1].path.exists());
-    assert_eq!(names(&tmp.path().join("tare/staging")), Vec::<String>::new());
+    assert_eq!(names(&tmp.path().join("tare/staging")).len(), 1, "the owner of this process's pins alone");
 }
 
 #[test]
@@ -85,18 +85,70 @@ fn a_stopped_container_keeps_the_layers_of_a_forced_removal() {
 }
 
 #[test]
-fn pins_keep_layers_from_the_garbage_collection() {
-    let (_tmp, store) = store();
+fn what_a_process_works_with_stays() {
+    let (tmp, store) = store();
+    let other = Store::open(&tmp.path().join("tare")).unwrap();
     let staging = store.new_layer().unwrap();
     std::fs::write(staging.diff().join("f"), "x").unwrap();
     let layer = staging.commit().unwrap();
-    store.pin(&[layer.diff_id], "build").unwrap();
-    assert_eq!(store.collect_garbage().unwrap(), 0);
-    store.unpin(None, "build").unwrap();
-    assert_eq!(store.collect_garbage().unwrap(), 1);
-    assert!(store.layer(&layer.diff_id).unwrap().is_none() && !layer.path.exists());
-    let gone = store.create_image(&ImageConfig::default(), &[layer.diff_id], &[]);
+    assert_eq!(other.collect_garbage().unwrap(), 0, "it was just made");
+    assert!(layer.path.exists());
+    // Of a cached step, or of an image that loses its name beneath a build.
+    other.pin(&[layer.diff_id]).unwrap();
+    drop(store);
+    let third = Store::open(&tmp.path().join("tare")).unwrap();
+    assert_eq!(third.collect_garbage().unwrap(), 0);
+    drop(other);
+    assert_eq!(names(&tmp.path().join("tare/staging")), Vec::<String>::new());
+    assert_eq!(third.collect_garbage().unwrap(), 1);
+    assert!(third.layer(&layer.diff_id).unwrap().is_none() && !layer.path.exists());
+    assert!(matches!(third.pin(&[layer.diff_id]), Err(Error::NoSuchLayer(_))));
+    let gone = third.create_image(&ImageConfig::default(), &[layer.diff_id], &[]);
     assert!(matches!(gone, Err(Error::NoSuchLayer(_))));
+}
+
+#[test]
+fn pins_of_a_killed_process_do_not_stay() {
+    let (tmp, store) = store();
+    let killed = store.new_layer().unwrap();
+    std::fs::write(killed.diff().join("f"), "x").unwrap();
+    let layer = killed.commit().unwrap();
+    let other = Store::open(&tmp.path().join("tare")).unwrap();
+    other.pin(&[layer.diff_id]).unwrap();
+    // What is left of a kill: the rows, and a folder without its lock, swept or not.
+    for folder in names(&tmp.path().join("tare/staging")) {
+        std::fs::remove_dir(tmp.path().join("tare/staging").join(folder)).unwrap();
+    }
+    let third = Store::open(&tmp.path().join("tare")).unwrap();
+    assert_eq!(third.collect_garbage().unwrap(), 1);
+}
+
+#[test]
+fn a_broken_archive_leaves_nothing() {
+    let (tmp, store) = store();
+    let file = |path: &str, bytes: &[u8]| {
+        let path = tmp.path().join("archive").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let layer = std::process::Command::new("tar").args(["-C", "/etc", "-c", "hostname"]).output().unwrap();
+    file("one/layer.tar", &layer.stdout);
+    let wrong = format!("sha256:{}", "5".repeat(64));
+    file(
+        "config.json",
+        format!(
+            r#"{{"os":"linux","architecture":"amd64","rootfs":{{"type":"layers","diff_ids":["{wrong}"]}}}}"#
+        )
+        .as_bytes(),
+    );
+    file("manifest.json", br#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["one/layer.tar"]}]"#);
+    let mut tar = std::process::Command::new("tar");
+    let tar = tar.arg("-C").arg(tmp.path().join("archive")).args(["-c", "."]).output().unwrap();
+    assert!(store.load(&mut &tar.stdout[..], &tare_image::Silent).is_err());
+    assert_eq!(names(&tmp.path().join("tare/layers")), Vec::<String>::new());
+    assert_eq!(names(&tmp.path().join("tare/blobs/sha256")), Vec::<String>::new());
+    drop(store);
+    assert_eq!(names(&tmp.path().join("tare/staging")), Vec::<String>::new());
 }
 
 #[test]

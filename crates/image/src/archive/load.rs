@@ -45,7 +45,21 @@ impl Store {
     /// (`sha256:…`) for those without one.
     pub fn load(&self, reader: &mut (dyn Read + Send), progress: &dyn PullProgress) -> Result<Vec<String>> {
         let _span = tracing::debug_span!("load archive").entered();
-        let contents = self.read_archive(reader, progress)?;
+        let mut contents = Contents::default();
+        let loaded = self.load_into(&mut contents, reader, progress);
+        // Also of an archive that is broken: what no image needs goes.
+        let dropped = self.drop_unused(&contents.layers.values().copied().collect::<Vec<_>>());
+        let names = loaded?;
+        dropped.map(|()| names)
+    }
+
+    fn load_into(
+        &self,
+        contents: &mut Contents,
+        reader: &mut (dyn Read + Send),
+        progress: &dyn PullProgress,
+    ) -> Result<Vec<String>> {
+        self.read_archive(contents, reader, progress)?;
         let images = match contents.documents.get("manifest.json") {
             Some(text) => contents.docker_images(text)?,
             None => contents.oci_images()?,
@@ -69,20 +83,23 @@ impl Store {
                 names.push(id.to_string());
             }
         }
-        self.drop_unused(&contents.layers.values().copied().collect::<Vec<_>>())?;
         Ok(names)
     }
 
-    fn read_archive(&self, reader: &mut (dyn Read + Send), progress: &dyn PullProgress) -> Result<Contents> {
+    fn read_archive(
+        &self,
+        contents: &mut Contents,
+        reader: &mut (dyn Read + Send),
+        progress: &dyn PullProgress,
+    ) -> Result<()> {
         let broken = |e: std::io::Error| Error::BadArchive(e.to_string());
         let plain = decompress(BufReader::with_capacity(128 << 10, reader)).map_err(broken)?;
         let mut tar = Reader::new(BufReader::with_capacity(128 << 10, plain));
-        let mut contents = Contents::default();
         while let Some(entry) = tar.next().map_err(broken)? {
             let name = clean(&String::from_utf8_lossy(&entry.path));
             contents.count(entry.path.len() + entry.link.len())?;
             match entry.kind {
-                Kind::File => self.file(&name, &entry, &mut tar, &mut contents, progress)?,
+                Kind::File => self.file(&name, &entry, &mut tar, contents, progress)?,
                 Kind::Hardlink => {
                     contents.links.insert(name, clean(&String::from_utf8_lossy(&entry.link)));
                 }
@@ -93,7 +110,7 @@ impl Store {
                 _ => {}
             }
         }
-        Ok(contents)
+        Ok(())
     }
 
     fn file<R: BufRead + Send>(
@@ -112,7 +129,7 @@ impl Store {
             let hex = name.rsplit('/').next().unwrap_or(name);
             let short: String = hex.chars().take(12).collect();
             if let Some(named) = Digest::from_hex(hex).ok().filter(|_| is_blob)
-                && self.layer(&named)?.is_some()
+                && self.pinned_layer(&named)?.is_some()
             {
                 progress.layer(&short, LayerStatus::Exists);
                 contents.layers.insert(name.to_owned(), named);

@@ -105,7 +105,7 @@ impl Fetch<'_> {
         let partial = Partial::lock(&self.store.staging_dir(), &layer.blob.digest, || {
             self.progress.layer(&short, LayerStatus::Waiting);
         })?;
-        if self.store.layer(&layer.diff_id)?.is_some() {
+        if self.store.pinned_layer(&layer.diff_id)?.is_some() {
             self.progress.layer(&short, LayerStatus::Exists);
             return Ok(());
         }
@@ -221,7 +221,12 @@ impl Fetch<'_> {
         let ingested = match self.store.ingest(tail, &short, Some(layer.diff_id)) {
             // The download's own error tells more.
             Err(_) if self.failed.load(Ordering::Relaxed) => return Ok(()),
-            other => other?,
+            // It came as it was sent; going on where it broke off would not mend it.
+            Err(error) => {
+                let _ = std::fs::remove_file(&partial.path);
+                return Err(error);
+            }
+            Ok(ingested) => ingested,
         };
         let target = self.store.blob_path(&layer.blob.digest);
         std::fs::rename(&partial.path, &target).at("move into the store", &target)?;

@@ -239,7 +239,7 @@ fn pair_layers(
 fn missing(store: &Store, wanted: &[Wanted], progress: &dyn PullProgress) -> Result<Vec<Wanted>> {
     let mut out = Vec::new();
     for layer in wanted {
-        if store.layer(&layer.diff_id)?.is_some() {
+        if store.pinned_layer(&layer.diff_id)?.is_some() {
             progress.layer(&layer.blob.digest.short(), LayerStatus::Exists);
         } else {
             out.push(Wanted { blob: layer.blob.clone(), diff_id: layer.diff_id });

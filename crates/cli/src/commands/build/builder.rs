@@ -85,15 +85,8 @@ pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 pub(crate) fn clear(engine: &Engine) -> anyhow::Result<u64> {
     let root = cache_root(engine);
     let held = folder_size(&root);
-    match std::fs::remove_dir_all(&root) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(anyhow::Error::new(error).context(format!("cannot remove {}", root.display())));
-        }
-        _ => {}
-    }
-    let images = engine.images()?;
-    images.unpin(None, "build")?;
-    Ok(held + images.collect_garbage()?)
+    tare_build::clear(&root, &engine.paths().run)?;
+    Ok(held.saturating_sub(folder_size(&root)) + engine.images()?.collect_garbage()?)
 }
 
 /// `docker buildx version`.
