@@ -300,19 +300,7 @@ impl Run<'_> {
     fn remove_image(&self, name: &str) -> Result<(), StepError> {
         let engine = self.executor.engine;
         let removed = || {
-            let containers = engine.containers()?;
-            let in_use = |id: &tare_oci::Digest| {
-                let id = id.to_string();
-                let users = containers.iter().filter(|container| container.image_id == id);
-                users
-                    .map(|container| tare_image::ImageUser {
-                        container: container.name.clone(),
-                        running: container.state.is_active(),
-                    })
-                    .collect()
-            };
-            let options = tare_image::RemoveOptions { force: false, in_use: &in_use };
-            engine.images()?.remove(name, &options).map_err(tare_engine::Error::from)?;
+            engine.image_remove(name)?;
             Ok(())
         };
         self.unless_in_use(Kind::Image, name, removed)

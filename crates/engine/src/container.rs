@@ -1,7 +1,7 @@
 //! Containers: the stored record, and the record together with what its monitor says.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,24 @@ impl store::Record for Record {
     const WHAT: &'static str = "container";
     const TABLE: &'static str = "containers";
     const KEY: &'static str = "id";
+}
+
+impl store::Stored for Record {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn image(&self) -> Option<&str> {
+        Some(&self.image_id)
+    }
+
+    fn taken(&self, holder: String) -> Error {
+        Error::NameInUse { name: self.name.clone(), holder }
+    }
 }
 
 /// One endpoint as it was given addresses.
@@ -205,9 +223,9 @@ impl State {
 }
 
 impl Engine {
-    /// Every container's record.
+    /// Every container's record that can be read.
     pub(crate) fn records(&self) -> Result<Vec<Record>> {
-        self.store.all()
+        Ok(self.store.all()?.records)
     }
 
     /// One record by name, id, or the beginning of its id.
@@ -230,15 +248,31 @@ impl Engine {
         self.assemble(record)
     }
 
-    /// All containers, the newest first.
+    /// All containers that can be read, the newest first.
     ///
     /// # Errors
     /// Database errors.
     pub fn containers(&self) -> Result<Vec<Container>> {
+        Ok(self.containers_and_unreadable()?.0)
+    }
+
+    /// The same, and what is wrong with each of the others.
+    ///
+    /// # Errors
+    /// Database errors.
+    pub fn containers_and_unreadable(&self) -> Result<(Vec<Container>, Vec<Error>)> {
         self.converge()?;
-        let mut all = self.records()?.into_iter().map(|r| self.assemble(r)).collect::<Result<Vec<_>>>()?;
-        all.sort_by_key(|c| std::cmp::Reverse(c.created));
-        Ok(all)
+        let all = self.store.all::<Record>()?;
+        let mut unreadable: Vec<Error> = all.broken.into_iter().map(|broken| broken.error).collect();
+        let mut containers = Vec::new();
+        for record in all.records {
+            match self.assemble(record) {
+                Ok(container) => containers.push(container),
+                Err(error) => unreadable.push(error),
+            }
+        }
+        containers.sort_by_key(|c| std::cmp::Reverse(c.created));
+        Ok((containers, unreadable))
     }
 
     /// Where a container's durable files are.
@@ -261,19 +295,21 @@ impl Engine {
 
     /// What a monitor of this boot wrote last.
     pub(crate) fn live_status(&self, id: &str) -> Result<Option<Status>> {
-        Ok(Status::read(&self.run_folder(id).join("status.json"))?)
+        read_status(id, &self.run_folder(id).join("status.json"))
     }
 
     /// What outlived a reboot, as it was written.
     pub(crate) fn kept_status(&self, id: &str) -> Result<Option<Status>> {
-        Ok(Status::read(&self.folder(id).join("final.json"))?)
+        read_status(id, &self.folder(id).join("final.json"))
     }
 
     pub(crate) fn is_active(&self, id: &str) -> bool {
-        let status = Status::read(&self.run_folder(id).join("status.json"));
-        status.is_ok_and(|s| {
-            s.is_some_and(|s| !matches!(s.state, status::State::Exited(_)) && s.monitor_alive())
-        })
+        match self.live_status(id) {
+            Ok(Some(status)) => !matches!(status.state, status::State::Exited(_)) && status.monitor_alive(),
+            Ok(None) => false,
+            // Nothing is known but whether a monitor lives.
+            Err(_) => self.is_monitored(id).unwrap_or(true),
+        }
     }
 
     pub(crate) fn state_of(&self, record: &Record) -> Result<State> {
@@ -304,6 +340,10 @@ impl Engine {
             notes,
         })
     }
+}
+
+fn read_status(id: &str, path: &Path) -> Result<Option<Status>> {
+    Status::read(path).map_err(|source| Error::StatusFile { id: id.into(), source })
 }
 
 /// What a status means. One that claims life while its monitor is dead means: killed, with the container.

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tare_monitor::protocol::{Message, Request, line};
+use tare_monitor::protocol::{Message, Request};
 use tare_monitor::status::Status;
 
 use crate::Engine;
@@ -52,8 +52,10 @@ impl Control {
 
     /// Sends a request.
     pub(crate) fn send(&mut self, request: &Request) -> Result<()> {
-        let bytes = line(request);
-        self.reader.get_mut().write_all(&bytes).map_err(|e| self.error(format!("cannot be reached: {e}")))
+        self.reader
+            .get_mut()
+            .write_all(&request.line())
+            .map_err(|e| self.error(format!("cannot be reached: {e}")))
     }
 
     /// Sends a request and waits for its answer; statuses on the way are dropped.
@@ -92,8 +94,7 @@ impl Control {
                 Err(_) => return Ok(Heard::End),
             }
         }
-        let message =
-            serde_json::from_slice(&self.line).map_err(|e| self.error(format!("said nonsense: {e}")));
+        let message = Message::parse(&self.line).map_err(|what| self.error(what));
         self.line.clear();
         message.map(|message| Heard::Message(Box::new(message)))
     }

@@ -11,6 +11,7 @@ use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMo
 use crate::container::Record;
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
+use crate::store::Transaction;
 use crate::volumes::Volume;
 use crate::{Engine, check, ids, volumes};
 
@@ -90,7 +91,14 @@ impl Engine {
             id: ids::container_id(),
         };
         let folder = self.folder(&record.id);
-        let stored = self.store_named(record, userns);
+        // The image may have been removed since it was found; from here on the container keeps it.
+        let (images, name) = (self.images()?, record.image_ref.clone());
+        let stored =
+            images.while_kept(&image.id, || self.store_named(record, userns)).map_err(|error| match error {
+                tare_image::Error::NoSuchImage(_) => Error::NoSuchImage(name),
+                other => other.into(),
+            });
+        let stored = stored.flatten();
         if stored.is_err() {
             let _ = std::fs::remove_dir(&folder);
         }
@@ -107,16 +115,16 @@ impl Engine {
             };
             let stored = self.store.write(|tx| {
                 if userns == UsernsMode::Auto {
-                    record.user_ids = Some(crate::user_ids::choose(&record.id, &tx.all()?)?);
+                    record.user_ids = Some(crate::user_ids::choose(&record.id, &tx.all()?.records)?);
                 }
-                tx.put_container(&record.id, &record.name, &record.image_id, &record)?;
+                tx.insert(&record)?;
                 // In one transaction with the container: there is no moment in which nobody owns them. Nor the folder,
                 // since those without a record are looked for under the same lock.
                 crate::private::make_private(&self.folder(&record.id))?;
                 for name in anonymous_volumes(&record.config) {
                     tx.put_volume(name, &Volume::anonymous(name))?;
                 }
-                Ok(())
+                self.keep_volumes(tx, &record)
             });
             match stored {
                 Err(Error::NameInUse { .. }) if wanted.is_none() => {}
@@ -124,6 +132,19 @@ impl Engine {
             }
         }
         Err(Error::invalid("no free made-up name was found; give one with --name"))
+    }
+
+    /// Named volumes were made, or found, before this transaction, and may have been removed since: from now on the
+    /// container keeps them.
+    fn keep_volumes(&self, tx: &Transaction<'_>, record: &Record) -> Result<()> {
+        for mount in &record.config.mounts {
+            if let MountSource::Volume { name, .. } = &mount.source
+                && tx.put_volume(name, &Volume::named(name))?
+            {
+                crate::private::make_shown(&self.volume_path(name), 0o755)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn emit_container(&self, action: Action, record: &Record, more: &[(&str, &str)]) {

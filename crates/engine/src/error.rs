@@ -63,6 +63,14 @@ pub enum Error {
         /// Containers that use it.
         holders: Vec<String>,
     },
+    /// A container that is on a network already.
+    #[error("endpoint with name {container} already exists in network {network}")]
+    EndpointExists {
+        /// Its name.
+        container: String,
+        /// The network's.
+        network: String,
+    },
     /// The operation needs a running container.
     #[error("container {0} is not running")]
     NotRunning(String),
@@ -100,6 +108,24 @@ pub enum Error {
         path: PathBuf,
         /// SQLite's word.
         source: rusqlite::Error,
+    },
+    /// The state database is a newer tare's.
+    #[error("{path} has format {found}; this tare knows formats up to {known}: use a newer tare")]
+    NewerDatabase {
+        /// File.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// A container's status file that this tare cannot read.
+    #[error("container {id}: {source}")]
+    StatusFile {
+        /// Container id.
+        id: String,
+        /// The file, and why.
+        source: tare_monitor::Error,
     },
     /// A stored object that this tare cannot read.
     #[error("state of {what} {id} cannot be read: {source}")]
@@ -149,6 +175,18 @@ impl Error {
             Self::NotRunning(name) => {
                 Some(format!("`tare start {name}`; `tare logs {name}` says why it ended"))
             }
+            Self::Stored { what: "container", id, .. } | Self::StatusFile { id, .. } => Some(format!(
+                "a newer tare may be able to read it; `tare rm -f {}` removes the container",
+                id.get(..12).unwrap_or(id)
+            )),
+            Self::Stored { what: "volume", id, .. } => Some(format!("`tare volume rm -f {id}` removes it")),
+            Self::Stored { what: "network", id, .. } => {
+                Some(format!("`tare network rm -f {}` removes it", id.get(..12).unwrap_or(id)))
+            }
+            Self::Database { path, source } if is_damaged(source) => Some(format!(
+                "move {0}, {0}-wal and {0}-shm away to begin with an empty one; folders of containers and volumes stay",
+                path.display()
+            )),
             _ => None,
         }
     }
@@ -161,6 +199,11 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    error.sqlite_error_code().is_some_and(|code| matches!(code, DatabaseCorrupt | NotADatabase))
 }
 
 /// Results of the engine.

@@ -5,6 +5,7 @@
 //! when, and nobody has to clean up.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,23 +31,41 @@ pub(crate) enum Claim {
     Theirs(Control),
 }
 
+/// What [`Engine::holder`] found.
+pub(crate) enum Holder {
+    /// Nobody had it: now it is ours.
+    Us(File),
+    /// A monitor, or another command.
+    Another,
+    /// There is no file: the container was never started, or is removed.
+    Nobody,
+}
+
 impl Engine {
     /// Takes a container's lock; `None` while a monitor, or somebody who is about to start one, has it.
     pub(crate) fn monitor_lock(&self, id: &str) -> Result<Option<File>> {
         let path = self.folder(id).join("monitor.log");
-        let file =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        let file = match OpenOptions::new().create(true).append(true).open(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Err(Error::NoSuchContainer(id.into())),
+            opened => opened.map_err(Error::io("open", &path))?,
+        };
         Ok(try_lock(&file, &path)?.then_some(file))
     }
 
-    /// Whether a monitor still has the lock. Makes no file: with `--rm` the monitor may be removing the folder.
-    fn is_monitored(&self, id: &str) -> Result<bool> {
+    /// Who has a container's lock. Makes no file: with `--rm` the folder may be on its way out.
+    pub(crate) fn holder(&self, id: &str) -> Result<Holder> {
         let path = self.folder(id).join("monitor.log");
         match OpenOptions::new().append(true).open(&path) {
-            Ok(file) => Ok(!try_lock(&file, &path)?),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Ok(file) if try_lock(&file, &path)? => Ok(Holder::Us(file)),
+            Ok(_) => Ok(Holder::Another),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Holder::Nobody),
             Err(e) => Err(Error::io("open", path)(e)),
         }
+    }
+
+    /// Whether a monitor, or whoever starts or removes the container, has the lock.
+    pub(crate) fn is_monitored(&self, id: &str) -> Result<bool> {
+        Ok(matches!(self.holder(id)?, Holder::Another))
     }
 
     /// Takes the lock, or joins the start that another command began. A monitor that is just ending is waited for.
@@ -69,10 +88,16 @@ impl Engine {
         }
     }
 
-    /// Ends whatever monitor still has the container's lock; for removal.
-    pub(crate) fn end_monitor(&self, id: &str) -> Result<()> {
+    /// Ends whatever monitor still has the container's lock, for removal; the lock, if there is one to be had: nobody starts
+    /// the container, or removes it too, while it is held.
+    pub(crate) fn end_monitor(&self, id: &str) -> Result<Option<File>> {
         let deadline = Instant::now() + PATIENCE;
-        while self.is_monitored(id)? {
+        loop {
+            match self.holder(id)? {
+                Holder::Us(lock) => return Ok(Some(lock)),
+                Holder::Nobody => return Ok(None),
+                Holder::Another => {}
+            }
             if let Some(mut control) = Control::connect(id, &self.run_folder(id))? {
                 let _ = control.send(&Request::Stop { signal: Some(9), grace_ms: Some(0) });
                 while let Ok(Some(_)) = control.next(Some(PATIENCE)) {}
@@ -82,7 +107,6 @@ impl Engine {
             }
             std::thread::sleep(PAUSE);
         }
-        Ok(())
     }
 
     /// A container as it is once a kill that is under way has done its work: a killed process still looks alive for a

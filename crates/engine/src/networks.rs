@@ -16,7 +16,7 @@ use crate::config::{EndpointConfig, NetworkMode};
 use crate::container::{EndpointState, Record as ContainerRecord};
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
-use crate::store::{Record, Transaction};
+use crate::store::{Record, Stored, Transaction};
 use crate::{Engine, Paths, driver_options, ids};
 
 /// The default network's name.
@@ -58,6 +58,24 @@ impl Record for Network {
     const WHAT: &'static str = "network";
     const TABLE: &'static str = "networks";
     const KEY: &'static str = "id";
+}
+
+impl Stored for Network {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn image(&self) -> Option<&str> {
+        None
+    }
+
+    fn taken(&self, _holder: String) -> Error {
+        Error::Exists { what: "network", name: self.name.clone() }
+    }
 }
 
 /// What [`Engine::network_create`] is asked for.
@@ -109,9 +127,9 @@ impl Engine {
         }
         let host_routes = tare_network::host_routes().unwrap_or_default();
         let network = self.store.write(|tx| {
-            let known: Vec<Network> = tx.all()?;
+            let known: Vec<Network> = tx.all()?.records;
             let network = plan_network(config, &known, &host_routes)?;
-            tx.put_network(&network.id, &network.name, &network)?;
+            tx.insert(&network)?;
             Ok(network)
         })?;
         self.emit(Kind::Network, Action::Create, &network.id, &[("name", &network.name), ("type", "bridge")]);
@@ -127,7 +145,7 @@ impl Engine {
         }
         let host_routes = tare_network::host_routes().unwrap_or_default();
         self.store.write(|tx| {
-            let known: Vec<Network> = tx.all()?;
+            let known: Vec<Network> = tx.all()?.records;
             if let Some(made) = known.iter().find(|n| n.name == DEFAULT) {
                 return Ok(made.clone());
             }
@@ -138,7 +156,7 @@ impl Engine {
             {
                 bridge.name = DEFAULT_INTERFACE.into();
             }
-            tx.put_network(&network.id, DEFAULT, &network)?;
+            tx.insert(&network)?;
             Ok(network)
         })
     }
@@ -149,7 +167,7 @@ impl Engine {
     /// Database errors.
     pub fn networks(&self) -> Result<Vec<Network>> {
         let default = self.default_network()?;
-        let mut own: Vec<Network> = self.store.all()?;
+        let mut own: Vec<Network> = self.store.all()?.records;
         own.retain(|n| n.id != default.id);
         own.sort_by(|a, b| a.name.cmp(&b.name));
         let mut all = vec![default, fixed("host", "host"), fixed("none", "null")];
@@ -196,7 +214,14 @@ impl Engine {
     /// # Errors
     /// [`Error::InUse`] while running containers are on it; [`Error::Invalid`] for the built-in ones.
     pub fn network_remove(&self, name: &str) -> Result<String> {
-        let network = self.network(name)?;
+        let network = match self.network(name) {
+            // What cannot be read can still be removed; its bridge is known by its name alone.
+            Err(Error::Stored { what: Network::WHAT, id, .. }) => {
+                self.store.write(|tx| tx.delete::<Network>(&id))?;
+                return Ok(name.to_owned());
+            }
+            found => found?,
+        };
         if [DEFAULT, "host", "none"].contains(&network.name.as_str()) {
             return Err(Error::invalid(format!(
                 "{} is a pre-defined network and cannot be removed",
@@ -232,8 +257,11 @@ impl Engine {
     /// # Errors
     /// The first removal that fails.
     pub fn networks_prune(&self, wanted: &dyn Fn(&Network) -> bool) -> Result<Vec<String>> {
-        let records = self.records()?;
-        let used = |name: &str| records.iter().any(|r| r.config.endpoints.contains_key(name));
+        let containers = self.store.all::<ContainerRecord>()?;
+        let used = |name: &str| {
+            containers.records.iter().any(|record| record.config.endpoints.contains_key(name))
+                || containers.broken.iter().any(|broken| broken.mentions(name))
+        };
         let mut removed = Vec::new();
         for network in self.networks()? {
             let Some(bridge) = &network.bridge else { continue };

@@ -4,15 +4,19 @@
 //! dead monitors, the veth of a namespace that is going anyway, `--rm` containers that nobody removed, and the folder of a
 //! container that was never stored. Volumes are not among it: a container's own come and go with its record.
 
-use std::collections::HashSet;
-
+use std::path::Path;
+use std::time::Duration;
 use tare_monitor::status::{Exit, State as Phase, Status};
 use tare_runtime::cgroup::Manager;
 
 use crate::Engine;
 use crate::container::{KILLED, LOST, Record, unseen};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Action;
+use crate::lock::Holder;
+
+/// Data that nobody has touched for so long are nobody's work in progress.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 impl Engine {
     /// [`Engine::reconcile`], once in this engine's life: before the first list or creation.
@@ -26,45 +30,73 @@ impl Engine {
 
     /// Removes leavings of killed monitors and clients; returns how many containers it tidied.
     ///
+    /// What fails for one container keeps nobody from the others: it is left, and whoever wants that very container
+    /// meets it.
+    ///
     /// # Errors
-    /// The first clean-up that fails.
+    /// Those of the database.
     pub fn reconcile(&self) -> Result<usize> {
-        let mut tidied = 0;
         let records = self.records()?;
-        self.sweep_folders(&records)?;
-        for record in records {
-            tidied += usize::from(self.note_end(&record)?);
-            if !record.config.auto_remove {
-                continue;
-            }
-            let over = match self.status(&record.id)? {
-                Some(status) => matches!(status.state, Phase::Exited(_)),
-                // Its files go before its record does: whoever removed it was killed in between.
-                None => !self.folder(&record.id).exists(),
-            };
-            if over && !self.monitor_lives(&record.id) {
-                self.auto_remove(&record.id)?;
-                tidied += 1;
-            }
-        }
-        Ok(tidied)
+        self.sweep_folders()?;
+        Ok(records.iter().filter(|record| self.tidy(record).unwrap_or(false)).count())
     }
 
-    /// Removes the folders of containers that were never stored.
-    fn sweep_folders(&self, known: &[Record]) -> Result<()> {
+    /// Does what a killed process could not do any more for one container; whether there was something.
+    fn tidy(&self, record: &Record) -> Result<bool> {
+        let noted = self.note_end(record)?;
+        if !record.config.auto_remove {
+            return Ok(noted);
+        }
+        let over = match self.status(&record.id)? {
+            Some(status) => matches!(status.state, Phase::Exited(_)),
+            // Its files go before its record does: whoever removed it was killed in between.
+            None => !self.folder(&record.id).exists(),
+        };
+        if !over || self.monitor_lives(&record.id) {
+            return Ok(noted);
+        }
+        // Whoever has the lock is at it.
+        let holder = self.holder(&record.id)?;
+        if matches!(holder, Holder::Another) {
+            return Ok(noted);
+        }
+        self.auto_remove(&record.id)?;
+        Ok(true)
+    }
+
+    /// Looks after folders of containers that the database does not know.
+    fn sweep_folders(&self) -> Result<()> {
         let folders = std::fs::read_dir(self.folder("")).into_iter().flatten().flatten();
         let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
-        let ids: HashSet<&str> = known.iter().map(|record| record.id.as_str()).collect();
-        let strange: Vec<String> = names.filter(|name| !ids.contains(name.as_str())).collect();
+        let ids = self.store.keys::<Record>()?;
+        let strange: Vec<String> = names.filter(|name| !ids.contains(name)).collect();
         if strange.is_empty() {
             return Ok(());
         }
         // A container that is being stored makes its folder under this lock too.
         self.store.write(|tx| {
-            let known: Vec<Record> = tx.all()?;
-            let orphans = strange.iter().filter(|name| !known.iter().any(|record| record.id == **name));
-            orphans.into_iter().try_for_each(|name| crate::remove::remove_tree(&self.folder(name)))
+            let known = tx.keys::<Record>()?;
+            for name in strange.iter().filter(|name| !known.contains(*name)) {
+                self.set_aside(name);
+            }
+            Ok(())
         })
+    }
+
+    /// A folder that nobody knows is removed if there is nothing in it: a creation was killed. One with data means that
+    /// the database was lost, not the container: it stays while somebody has its lock or its data are of today, and is
+    /// moved to `set-aside` later, never deleted.
+    fn set_aside(&self, id: &str) {
+        let folder = self.folder(id);
+        if std::fs::remove_dir(&folder).is_ok() || !is_old(&folder) {
+            return;
+        }
+        if self.is_monitored(id).is_ok_and(|is_monitored| !is_monitored) {
+            let aside = self.paths().root.join("set-aside");
+            // Where this fails, the folder stays where it is.
+            let _ = crate::private::make_private(&aside)
+                .and_then(|()| std::fs::rename(&folder, aside.join(id)).map_err(Error::io("move", folder)));
+        }
     }
 
     /// Writes the end that nobody could write: the monitor was killed, or the machine went down. Returns whether it did.
@@ -72,8 +104,11 @@ impl Engine {
         if self.unseen_end(&record.id)?.is_none() {
             return Ok(false);
         }
-        // Somebody may be starting it just now, and what is swept must not be that run's.
-        let Some(_lock) = self.monitor_lock(&record.id)? else { return Ok(false) };
+        // Somebody may be starting it just now, and what is swept must not be that run's; or removing it.
+        let Holder::Us(_lock) = self.holder(&record.id)? else { return Ok(false) };
+        if self.store.get::<Record>(&record.id)?.is_none() {
+            return Ok(false);
+        }
         let Some((status, exit)) = self.unseen_end(&record.id)? else { return Ok(false) };
         self.sweep_kernel(&record.id)?;
         let code = exit.code.to_string();
@@ -114,4 +149,14 @@ impl Engine {
         }
         Ok(group.remove()?)
     }
+}
+
+/// Whether neither a folder nor anything directly in it has changed for a day. What cannot be looked at is young.
+fn is_old(folder: &Path) -> bool {
+    let is_old = |path: &Path| {
+        let changed = path.symlink_metadata().and_then(|meta| meta.modified());
+        changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > A_DAY))
+    };
+    let Ok(mut entries) = std::fs::read_dir(folder) else { return false };
+    is_old(folder) && entries.all(|entry| entry.is_ok_and(|entry| is_old(&entry.path())))
 }

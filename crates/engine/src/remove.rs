@@ -3,7 +3,8 @@
 use crate::Engine;
 use crate::container::{Record, State};
 use crate::error::{Error, Result};
-use crate::event::Action;
+use crate::event::{Action, Kind};
+use crate::tree::remove_tree;
 use crate::volumes::volume_name;
 
 /// How to remove.
@@ -42,15 +43,39 @@ impl Engine {
     /// [`Error::StillRunning`], [`Error::NoSuchContainer`], I/O errors.
     pub fn remove(&self, name: &str, options: RemoveOptions) -> Result<()> {
         let _span = tracing::debug_span!("remove", name).entered();
-        let record = self.record(name)?;
-        if self.state_of(&record)?.is_active() {
-            if options.running == WhenRunning::Refuse {
-                return Err(Error::StillRunning(record.name));
+        let record = match self.record(name) {
+            Err(Error::Stored { id, .. }) if options.running == WhenRunning::Kill => {
+                return self.remove_unreadable(&id);
             }
-            self.kill_for_removal(&record)?;
+            found => found?,
+        };
+        match self.state_of(&record) {
+            Ok(state) if !state.is_active() => {}
+            Ok(_) if options.running == WhenRunning::Refuse => return Err(Error::StillRunning(record.name)),
+            Ok(_) => self.kill_for_removal(&record)?,
+            // Whatever it says: its monitor is ended below.
+            Err(Error::StatusFile { .. }) if options.running == WhenRunning::Kill => {}
+            Err(error) => return Err(error),
         }
-        self.end_monitor(&record.id)?;
+        let _lock = self.end_monitor(&record.id)?;
         self.drop_container(&record, options.volumes)
+    }
+
+    /// Removes a container of which only the id is known. Its anonymous volumes stay, for `volume prune`.
+    fn remove_unreadable(&self, id: &str) -> Result<()> {
+        let _lock = self.end_monitor(id)?;
+        self.sweep_kernel(id)?;
+        for network in std::fs::read_dir(self.records_dir("")).into_iter().flatten().flatten() {
+            let _ = tare_network::record::withdraw(&network.path(), id);
+        }
+        remove_tree(&self.run_folder(id))?;
+        remove_tree(&self.folder(id))?;
+        self.store.write(|tx| {
+            tx.release(id, None)?;
+            tx.delete::<Record>(id)
+        })?;
+        self.emit(Kind::Container, Action::Destroy, id, &[]);
+        Ok(())
     }
 
     fn kill_for_removal(&self, record: &Record) -> Result<()> {
@@ -70,21 +95,25 @@ impl Engine {
         if volumes == AnonymousVolumes::Remove {
             self.drop_anonymous_volumes(record)?;
         }
-        self.store.write(|tx| {
+        let was_there = self.store.write(|tx| {
             tx.release(&record.id, None)?;
             tx.delete::<Record>(&record.id)
         })?;
-        self.emit_container(Action::Destroy, record, &[]);
+        // Of two that remove it at once, one tells.
+        if was_there {
+            self.emit_container(Action::Destroy, record, &[]);
+        }
         Ok(())
     }
 
     fn drop_anonymous_volumes(&self, record: &Record) -> Result<()> {
         use crate::config::MountSource;
         for mount in &record.config.mounts {
-            if let (MountSource::Anonymous { .. }, Some(name)) = (&mount.source, volume_name(&mount.source))
-                && self.volume_users(name)?.iter().all(|user| *user == record.name)
-            {
-                self.drop_volume(name)?;
+            if let (MountSource::Anonymous { .. }, Some(name)) = (&mount.source, volume_name(&mount.source)) {
+                match self.drop_volume(name, Some(&record.id)) {
+                    Err(Error::InUse { .. }) => {}
+                    dropped => dropped?,
+                }
             }
         }
         Ok(())
@@ -121,13 +150,5 @@ impl Engine {
             removed.push(container.id);
         }
         Ok((removed, bytes))
-    }
-}
-
-/// Removes a folder with all that is in it. overlayfs leaves `work/work` without permissions, which root ignores.
-pub(crate) fn remove_tree(path: &std::path::Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
     }
 }

@@ -63,13 +63,17 @@ impl Engine {
             Claim::Theirs(control) => return Ok(control),
         };
         lock.set_len(0).map_err(Error::io("empty the monitor log of", &record.name))?;
+        // It may have been changed, or removed, while the lock was another's.
+        record = self.store.get(&record.id)?.ok_or_else(|| Error::NoSuchContainer(record.name.clone()))?;
         self.wait_for_links(&record)?;
         let networks = self.networks_of(&record)?;
         if !networks.is_empty() {
             record = self.lease_addresses(&record, &networks, |tx, endpoints| {
-                let record = Record { endpoints, ..record.clone() };
-                tx.put_container(&record.id, &record.name, &record.image_id, &record)?;
-                Ok(record)
+                let kept = tx.update(&record.id, |record: &mut Record| {
+                    record.endpoints = endpoints;
+                    Ok(())
+                })?;
+                kept.ok_or_else(|| Error::NoSuchContainer(record.name.clone()))
             })?;
         }
         let run_folder = self.run_folder(&record.id);

@@ -8,7 +8,7 @@ use tare_sys::signal::Signal;
 
 use crate::Engine;
 use crate::config::{Resources, RestartPolicy};
-use crate::container::{Container, State};
+use crate::container::{Container, Record, State};
 use crate::error::{Error, Result};
 use crate::event::Action;
 use crate::ids;
@@ -181,9 +181,13 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidName`], [`Error::NameInUse`].
     pub fn rename(&self, name: &str, new: &str) -> Result<()> {
-        let mut record = self.record(name)?;
-        let old = std::mem::replace(&mut record.name, ids::check_name("container", new)?.to_owned());
-        self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record))?;
+        let new = ids::check_name("container", new)?;
+        let mut old = String::new();
+        let renamed = self.store.update(&self.record(name)?.id, |record: &mut Record| {
+            old = std::mem::replace(&mut record.name, new.to_owned());
+            Ok(())
+        })?;
+        let record = renamed.ok_or_else(|| Error::NoSuchContainer(name.into()))?;
         // One that has ended meanwhile needs no news of its name.
         if let Ok(mut control) = self.control(&record.id, &record.name) {
             control.ask(&Request::Rename { name: record.name.clone() })?;
@@ -199,27 +203,45 @@ impl Engine {
     pub fn update(
         &self,
         name: &str,
-        change: &dyn Fn(&mut Resources),
+        change: &dyn Fn(&mut Resources) -> Result<()>,
         policy: Option<RestartPolicy>,
     ) -> Result<()> {
-        let mut record = self.record(name)?;
-        change(&mut record.config.resources);
-        if let Some(policy) = policy {
-            record.config.restart = policy;
+        let before = self.record(name)?;
+        let changed = self.store.update(&before.id, |record: &mut Record| {
+            change(&mut record.config.resources)?;
+            if let Some(policy) = policy {
+                record.config.restart = policy;
+            }
+            crate::check::limits(&record.config.resources)
+        })?;
+        let record = changed.ok_or_else(|| Error::NoSuchContainer(name.into()))?;
+        let told = self.tell_update(&record, policy);
+        if told.is_err() {
+            self.store.update(&record.id, |record: &mut Record| {
+                record.config.resources = before.config.resources;
+                record.config.restart = before.config.restart;
+                Ok(())
+            })?;
         }
-        crate::check::limits(&record.config.resources)?;
-        if matches!(self.state_of(&record)?, State::Running(_)) {
-            let mut limits = crate::prepare::resources(&record.config)?;
-            limits.devices = Some(Vec::new());
-            let request = Request::Update {
-                resources: Some(Box::new(limits)),
-                restart: policy.map(crate::prepare::restart),
-            };
-            self.control(&record.id, &record.name)?.ask(&request)?;
-        }
-        self.store.write(|tx| tx.put_container(&record.id, &record.name, &record.image_id, &record))?;
+        told?;
         self.emit_container(Action::Update, &record, &[]);
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Hands new limits to the monitor of a running container.
+    fn tell_update(&self, record: &Record, policy: Option<RestartPolicy>) -> Result<()> {
+        if !matches!(self.state_of(record)?, State::Running(_)) {
+            return Ok(());
+        }
+        let mut limits = crate::prepare::resources(&record.config)?;
+        limits.devices = Some(Vec::new());
+        let request = Request::Update {
+            resources: Some(Box::new(limits)),
+            restart: policy.map(crate::prepare::restart),
+        };
+        self.control(&record.id, &record.name)?.ask(&request)
     }
 }
 

@@ -3,12 +3,18 @@
 //! WAL with `synchronous=NORMAL`: a crash of a process loses nothing, a power cut at most the last moments, and no
 //! file is left torn. Transactions are short and never held while a process is spawned. Records are JSON in a column of
 //! their own with what is searched for beside it, so that a new field needs no migration.
+//!
+//! A record is changed by [`Transaction::update`] alone, which reads it in the transaction that writes it: of two commands
+//! at once none undoes what the other did, and none brings back what the other removed. One that cannot be read is no
+//! reason not to read the others: see [`All`].
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -33,6 +39,30 @@ pub(crate) struct StateStore {
     connection: Mutex<Connection>,
 }
 
+/// All records of a kind.
+pub(crate) struct All<R> {
+    /// Those that this tare understands.
+    pub(crate) records: Vec<R>,
+    /// The others.
+    pub(crate) broken: Vec<Broken>,
+}
+
+/// A record that cannot be read: damaged, or a newer tare's.
+pub(crate) struct Broken {
+    /// Its key.
+    pub(crate) key: String,
+    /// Why.
+    pub(crate) error: Error,
+    text: String,
+}
+
+impl Broken {
+    /// Whether a name stands in it as a text of its own: then what has that name may be in use.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        self.text.contains(&format!("\"{name}\""))
+    }
+}
+
 /// Something with a JSON record.
 pub(crate) trait Record: Serialize + DeserializeOwned {
     /// `container`, `network`, `volume`: for error messages.
@@ -41,6 +71,16 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
     const TABLE: &'static str;
     /// The table's key column.
     const KEY: &'static str;
+}
+
+/// A record with an id and a name that no other of its kind has.
+pub(crate) trait Stored: Record {
+    fn id(&self) -> &str;
+    fn name(&self) -> &str;
+    /// What the table has beside.
+    fn image(&self) -> Option<&str>;
+    /// The error when its name is that of `holder`.
+    fn taken(&self, holder: String) -> Error;
 }
 
 impl StateStore {
@@ -61,8 +101,8 @@ impl StateStore {
             .execute_batch(
                 "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=64;",
             )
-            .and_then(|()| prepare(&connection))
             .map_err(fail)?;
+        prepare(&connection, &path)?;
         Ok(Self { path, connection: Mutex::new(connection) })
     }
 
@@ -94,27 +134,45 @@ impl StateStore {
     /// # Errors
     /// [`Error::Database`], [`Error::Stored`].
     pub(crate) fn get<R: Record>(&self, key: &str) -> Result<Option<R>> {
-        let guard = self.lock();
-        let sql = format!("SELECT record FROM {} WHERE {} = ?1", R::TABLE, R::KEY);
-        let text: Option<String> = guard
-            .prepare_cached(&sql)
-            .and_then(|mut s| s.query_row([key], |row| row.get(0)).optional())
-            .map_err(|e| self.fail(e))?;
+        let text = text_of::<R>(&self.lock(), key).map_err(|e| self.fail(e))?;
         text.map(|text| parse(key, &text)).transpose()
     }
 
     /// Reads all records of a kind.
     ///
     /// # Errors
-    /// [`Error::Database`], [`Error::Stored`].
-    pub(crate) fn all<R: Record>(&self) -> Result<Vec<R>> {
+    /// [`Error::Database`].
+    pub(crate) fn all<R: Record>(&self) -> Result<All<R>> {
+        all(&self.lock()).map_err(|e| self.fail(e))
+    }
+
+    /// The keys of all records of a kind, those that cannot be read too.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub(crate) fn keys<R: Record>(&self) -> Result<HashSet<String>> {
+        keys::<R>(&self.lock()).map_err(|e| self.fail(e))
+    }
+
+    /// The ids of an image's containers.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub(crate) fn containers_of(&self, image: &str) -> Result<Vec<String>> {
         let guard = self.lock();
-        let sql = format!("SELECT {}, record FROM {}", R::KEY, R::TABLE);
-        let mut statement = guard.prepare_cached(&sql).map_err(|e| self.fail(e))?;
-        let rows = statement
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-            .map_err(|e| self.fail(e))?;
-        rows.map(|row| row.map_err(|e| self.fail(e)).and_then(|(key, text)| parse(&key, &text))).collect()
+        strings(&guard, "SELECT id FROM containers WHERE image_id = ?1", image).map_err(|e| self.fail(e))
+    }
+
+    /// [`Transaction::update`] in a transaction of its own.
+    ///
+    /// # Errors
+    /// Those of `change`, [`Error::Database`], [`Error::Stored`], and of a name that is taken.
+    pub(crate) fn update<R: Stored>(
+        &self,
+        key: &str,
+        change: impl FnOnce(&mut R) -> Result<()>,
+    ) -> Result<Option<R>> {
+        self.write(|tx| tx.update(key, change))
     }
 
     /// Container ids (with names) that equal `text` as id or name, else those whose id begins with it.
@@ -140,55 +198,69 @@ pub(crate) struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
-        self.tx
-            .prepare_cached(sql)
-            .and_then(|mut s| s.execute(values))
-            .map_err(|source| Error::Database { path: self.path.into(), source })
+    fn fail(&self, source: rusqlite::Error) -> Error {
+        Error::Database { path: self.path.into(), source }
     }
 
-    /// Stores a container; `Ok(Err(holder id))` if the name is taken.
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+        self.tx.prepare_cached(sql).and_then(|mut s| s.execute(values)).map_err(|e| self.fail(e))
+    }
+
+    /// Stores a new record.
     ///
     /// # Errors
-    /// [`Error::Database`], [`Error::NameInUse`].
-    pub(crate) fn put_container(
+    /// [`Error::Database`]; what [`Stored::taken`] says when its name is another's.
+    pub(crate) fn insert<R: Stored>(&self, record: &R) -> Result<()> {
+        self.check_name(record)?;
+        self.put(record)
+    }
+
+    /// Changes a record, read in this transaction; `None`, and nothing is done, if there is none.
+    ///
+    /// # Errors
+    /// Those of `change`, [`Error::Database`], [`Error::Stored`], and of a name that is taken; nothing is kept then.
+    pub(crate) fn update<R: Stored>(
         &self,
-        id: &str,
-        name: &str,
-        image: &str,
-        record: &impl Record,
-    ) -> Result<()> {
+        key: &str,
+        change: impl FnOnce(&mut R) -> Result<()>,
+    ) -> Result<Option<R>> {
+        let Some(mut record) = self.get::<R>(key)? else { return Ok(None) };
+        let name = record.name().to_owned();
+        change(&mut record)?;
+        if record.name() != name {
+            self.check_name(&record)?;
+        }
+        self.put(&record)?;
+        Ok(Some(record))
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Stored`].
+    pub(crate) fn get<R: Record>(&self, key: &str) -> Result<Option<R>> {
+        let text = text_of::<R>(&self.tx, key).map_err(|e| self.fail(e))?;
+        text.map(|text| parse(key, &text)).transpose()
+    }
+
+    fn check_name<R: Stored>(&self, record: &R) -> Result<()> {
+        let sql = format!("SELECT id FROM {} WHERE name = ?1 AND id <> ?2", R::TABLE);
         let holder: Option<String> = self
             .tx
-            .query_row("SELECT id FROM containers WHERE name = ?1 AND id <> ?2", [name, id], |r| r.get(0))
-            .optional()
-            .map_err(|source| Error::Database { path: self.path.into(), source })?;
-        if let Some(holder) = holder {
-            return Err(Error::NameInUse { name: name.into(), holder });
-        }
-        let json = encode(record, id)?;
-        self.run(
-            "INSERT OR REPLACE INTO containers VALUES (?1, ?2, ?3, ?4)",
-            params![id, name, image, json],
-        )?;
-        Ok(())
+            .prepare_cached(&sql)
+            .and_then(|mut s| s.query_row([record.name(), record.id()], |row| row.get(0)).optional())
+            .map_err(|e| self.fail(e))?;
+        holder.map_or(Ok(()), |holder| Err(record.taken(holder)))
     }
 
-    /// Stores a network; a name that is taken is an error.
-    ///
-    /// # Errors
-    /// [`Error::Exists`], [`Error::Database`].
-    pub(crate) fn put_network(&self, id: &str, name: &str, record: &impl Record) -> Result<()> {
-        let json = encode(record, id)?;
-        let known: Option<String> = self
-            .tx
-            .query_row("SELECT id FROM networks WHERE name = ?1 AND id <> ?2", [name, id], |r| r.get(0))
-            .optional()
-            .map_err(|source| Error::Database { path: self.path.into(), source })?;
-        if known.is_some() {
-            return Err(Error::Exists { what: "network", name: name.into() });
-        }
-        self.run("INSERT OR REPLACE INTO networks VALUES (?1, ?2, ?3)", params![id, name, json])?;
+    fn put<R: Stored>(&self, record: &R) -> Result<()> {
+        let json = encode(record, record.id())?;
+        let mut columns = vec![record.id(), record.name()];
+        columns.extend(record.image());
+        columns.push(&json);
+        let marks = vec!["?"; columns.len()].join(", ");
+        let sql = format!("INSERT OR REPLACE INTO {} VALUES ({marks})", R::TABLE);
+        self.run(&sql, rusqlite::params_from_iter(columns))?;
         Ok(())
     }
 
@@ -213,12 +285,17 @@ impl Transaction<'_> {
     /// All records of a kind, inside the transaction.
     ///
     /// # Errors
-    /// [`Error::Database`], [`Error::Stored`].
-    pub(crate) fn all<R: Record>(&self) -> Result<Vec<R>> {
-        let fail = |source| Error::Database { path: self.path.into(), source };
-        let sql = format!("SELECT {}, record FROM {}", R::KEY, R::TABLE);
-        let rows = pairs_all(&self.tx, &sql).map_err(fail)?;
-        rows.into_iter().map(|(key, text)| parse(&key, &text)).collect()
+    /// [`Error::Database`].
+    pub(crate) fn all<R: Record>(&self) -> Result<All<R>> {
+        all(&self.tx).map_err(|e| self.fail(e))
+    }
+
+    /// See [`StateStore::keys`].
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub(crate) fn keys<R: Record>(&self) -> Result<HashSet<String>> {
+        keys::<R>(&self.tx).map_err(|e| self.fail(e))
     }
 
     /// The leases of a network: (address, container id).
@@ -227,7 +304,7 @@ impl Transaction<'_> {
     /// [`Error::Database`].
     pub(crate) fn leases(&self, network: &str) -> Result<Vec<(String, String)>> {
         pairs(&self.tx, "SELECT address, container FROM leases WHERE network = ?1", network)
-            .map_err(|source| Error::Database { path: self.path.into(), source })
+            .map_err(|e| self.fail(e))
     }
 
     /// Takes an address for a container (over whoever had it: the caller has checked).
@@ -255,19 +332,26 @@ impl Transaction<'_> {
 }
 
 /// Sets up a new file. WAL mode stays in the file, so only the first opener pays for it.
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version >= VERSION {
+fn prepare(connection: &Connection, path: &Path) -> Result<()> {
+    let fail = |source| Error::Database { path: path.into(), source };
+    let version = || connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let found = version().map_err(fail)?;
+    if found > VERSION {
+        return Err(Error::NewerDatabase { path: path.into(), found, known: VERSION });
+    }
+    if found == VERSION {
         return Ok(());
     }
-    connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))?;
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version < VERSION {
-        connection.execute_batch(SCHEMA)?;
-        connection.execute_batch(&format!("PRAGMA user_version={VERSION}"))?;
-    }
-    connection.execute_batch("COMMIT")
+    let make = || {
+        connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        if version()? < VERSION {
+            connection.execute_batch(SCHEMA)?;
+            connection.execute_batch(&format!("PRAGMA user_version={VERSION}"))?;
+        }
+        connection.execute_batch("COMMIT")
+    };
+    make().map_err(fail)
 }
 
 fn encode(record: &impl Record, id: &str) -> Result<String> {
@@ -297,8 +381,33 @@ fn pairs(connection: &Connection, sql: &str, value: &str) -> rusqlite::Result<Ve
     rows.collect()
 }
 
-fn pairs_all(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<(String, String)>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+fn text_of<R: Record>(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    let sql = format!("SELECT record FROM {} WHERE {} = ?1", R::TABLE, R::KEY);
+    connection.prepare_cached(&sql)?.query_row([key], |row| Ok(text(row.get_ref(0)?))).optional()
+}
+
+fn all<R: Record>(connection: &Connection) -> rusqlite::Result<All<R>> {
+    let sql = format!("SELECT {}, record FROM {}", R::KEY, R::TABLE);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, text(row.get_ref(1)?))))?;
+    let mut all = All { records: Vec::new(), broken: Vec::new() };
+    for row in rows {
+        let (key, text): (String, String) = row?;
+        match parse(&key, &text) {
+            Ok(record) => all.records.push(record),
+            Err(error) => all.broken.push(Broken { key, error, text }),
+        }
+    }
+    Ok(all)
+}
+
+fn keys<R: Record>(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {} FROM {}", R::KEY, R::TABLE))?;
+    let rows = statement.query_map([], |row| row.get(0))?;
     rows.collect()
+}
+
+/// A column's text, whatever is in it.
+fn text(column: ValueRef<'_>) -> String {
+    column.as_bytes_or_null().ok().flatten().map(String::from_utf8_lossy).unwrap_or_default().into_owned()
 }

@@ -7,15 +7,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::MountSource;
+use crate::container::Record;
 use crate::error::{Error, Result};
 use crate::event::{Action, Kind};
-use crate::store::Record;
+use crate::store::{self, All};
 use crate::{Engine, ids};
 
 /// Compose's label for the name a volume has in the file.
 const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
 /// Docker's label of volumes without a name of their own.
 pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
+
+/// How the folder of a volume is called that is being deleted; no volume has such a name.
+const REMOVED: &str = ".removed-";
 
 /// One volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +34,7 @@ pub struct Volume {
     pub created: Timestamp,
 }
 
-impl Record for Volume {
+impl store::Record for Volume {
     const WHAT: &'static str = "volume";
     const TABLE: &'static str = "volumes";
     const KEY: &'static str = "name";
@@ -41,6 +45,16 @@ impl Volume {
     pub(crate) fn anonymous(name: &str) -> Self {
         let labels = BTreeMap::from([(ANONYMOUS.to_owned(), String::new())]);
         Self { name: name.into(), labels, options: BTreeMap::new(), created: Timestamp::now() }
+    }
+
+    /// The record of one that was asked for by its name alone.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+            created: Timestamp::now(),
+        }
     }
 
     /// Whether it was made for a container that named none.
@@ -122,7 +136,7 @@ impl Engine {
     /// # Errors
     /// Database errors.
     pub fn volumes(&self) -> Result<Vec<Volume>> {
-        let mut volumes: Vec<Volume> = self.store.all()?;
+        let mut volumes: Vec<Volume> = self.store.all()?.records;
         volumes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(volumes)
     }
@@ -155,12 +169,7 @@ impl Engine {
     /// # Errors
     /// Database errors.
     pub fn volume_users(&self, name: &str) -> Result<Vec<String>> {
-        Ok(self
-            .records()?
-            .into_iter()
-            .filter(|r| r.config.mounts.iter().any(|m| volume_name(&m.source) == Some(name)))
-            .map(|r| r.name)
-            .collect())
+        Ok(users(&self.store.all()?, name, None))
     }
 
     /// Removes a volume and its data; returns its real name.
@@ -168,31 +177,48 @@ impl Engine {
     /// # Errors
     /// [`Error::InUse`] names the containers that mount it, running or not.
     pub fn volume_remove(&self, name: &str, missing: Missing) -> Result<String> {
-        let volume = match missing {
-            Missing::Error => self.volume(name)?,
+        let found = match missing {
+            Missing::Error => self.volume(name).map(Some),
             // Where it does not matter whether there is one, another one must not stand in for it.
-            Missing::Ignore => match self.store.get::<Volume>(name)? {
-                Some(volume) => volume,
+            Missing::Ignore => self.store.get::<Volume>(name),
+        };
+        let name = match found {
+            // What cannot be read can still be removed.
+            Err(Error::Stored { id, .. }) => id,
+            found => match found? {
+                Some(volume) => volume.name,
                 None => return Ok(name.to_owned()),
             },
         };
-        let holders = self.volume_users(&volume.name)?;
-        if !holders.is_empty() {
-            return Err(Error::InUse { what: "volume", name: volume.name, holders });
-        }
-        self.drop_volume(&volume.name)?;
-        Ok(volume.name)
+        self.drop_volume(&name, None)?;
+        Ok(name)
     }
 
-    /// Deletes data, then the record: a crash in between leaves an empty volume, never a nameless folder.
-    pub(crate) fn drop_volume(&self, name: &str) -> Result<()> {
-        let folder = self.paths().root.join("volumes").join(name);
-        match std::fs::remove_dir_all(&folder) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", folder)(e)),
-            _ => {}
+    /// Deletes a volume that no container mounts but the one whose id is given.
+    ///
+    /// The data move away in the transaction that sees to that: a container that is created meanwhile finds either
+    /// the volume or none. They are deleted afterwards, by the next removal if this one is killed.
+    pub(crate) fn drop_volume(&self, name: &str, owner: Option<&str>) -> Result<()> {
+        let folders = self.paths().root.join("volumes");
+        let was_there = self.store.write(|tx| {
+            let holders = users(&tx.all()?, name, owner);
+            if !holders.is_empty() {
+                return Err(Error::InUse { what: "volume", name: name.into(), holders });
+            }
+            let folder = folders.join(name);
+            match std::fs::rename(&folder, folders.join(format!("{REMOVED}{}", ids::random_hex(8)))) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("move away", folder)(e)),
+                _ => tx.delete::<Volume>(name),
+            }
+        })?;
+        for folder in std::fs::read_dir(&folders).into_iter().flatten().flatten() {
+            if folder.file_name().to_string_lossy().starts_with(REMOVED) {
+                crate::tree::remove_tree(&folder.path())?;
+            }
         }
-        self.store.write(|tx| tx.delete::<Volume>(name))?;
-        self.emit(Kind::Volume, Action::Destroy, name, &[("driver", "local")]);
+        if was_there {
+            self.emit(Kind::Volume, Action::Destroy, name, &[("driver", "local")]);
+        }
         Ok(())
     }
 
@@ -201,24 +227,36 @@ impl Engine {
     /// # Errors
     /// The first removal that fails.
     pub fn volumes_prune(&self, wanted: &dyn Fn(&Volume) -> bool) -> Result<(Vec<String>, u64)> {
-        let records = self.records()?;
-        let used = |name: &str| {
-            records.iter().any(|r| r.config.mounts.iter().any(|m| volume_name(&m.source) == Some(name)))
-        };
+        let all = self.store.all()?;
         let mut removed = Vec::new();
         let mut bytes = 0;
         for volume in self.volumes()? {
-            if used(&volume.name) || !wanted(&volume) {
+            if !users(&all, &volume.name, None).is_empty() || !wanted(&volume) {
                 continue;
             }
-            bytes += folder_size(&self.volume_path(&volume.name));
-            self.drop_volume(&volume.name)?;
+            let size = folder_size(&self.volume_path(&volume.name));
+            match self.drop_volume(&volume.name, None) {
+                // A container was created meanwhile.
+                Err(Error::InUse { .. }) => continue,
+                dropped => dropped?,
+            }
+            bytes += size;
             removed.push(volume.name);
         }
         Ok((removed, bytes))
     }
 }
 
+/// The containers that mount a volume, by name, but for `owner` (an id). One that cannot be read, and in which the
+/// volume's name stands, may well mount it.
+fn users(all: &All<Record>, volume: &str, owner: Option<&str>) -> Vec<String> {
+    let mounts =
+        |record: &&Record| record.config.mounts.iter().any(|m| volume_name(&m.source) == Some(volume));
+    let readable = all.records.iter().filter(mounts).map(|record| (&record.id, &record.name));
+    let broken = all.broken.iter().filter(|one| one.mentions(volume)).map(|one| (&one.key, &one.key));
+    let others = readable.chain(broken).filter(|(id, _)| owner != Some(id.as_str()));
+    others.map(|(_, name)| name.clone()).collect()
+}
 /// The volume a mount refers to.
 pub(crate) fn volume_name(source: &MountSource) -> Option<&str> {
     match source {

@@ -52,11 +52,7 @@ impl Client {
         let Some(end) = self.input.iter().rposition(|&b| b == b'\n') else { return Vec::new() };
         let rest = self.input.split_off(end + 1);
         let whole = std::mem::replace(&mut self.input, rest);
-        whole
-            .split(|&b| b == b'\n')
-            .filter(|l| !l.is_empty())
-            .map(|l| serde_json::from_slice(l).map_err(|e| format!("not a request: {e}")))
-            .collect()
+        whole.split(|&b| b == b'\n').filter(|l| !l.is_empty()).map(Request::parse).collect()
     }
 
     /// Queues a message and writes what the socket takes. Returns whether the client is still worth keeping.

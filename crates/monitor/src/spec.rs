@@ -149,6 +149,9 @@ impl MonitorSpec {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let fail = |source| Error::Spec { path: path.into(), source };
         let bytes = std::fs::read(path).map_err(fail)?;
+        if let Some(newer) = crate::status::newer(&bytes, VERSION) {
+            return Err(fail(std::io::Error::other(newer)));
+        }
         let spec: Self = serde_json::from_slice(&bytes).map_err(|e| fail(e.into()))?;
         if spec.version == VERSION {
             Ok(spec)

@@ -191,6 +191,17 @@ pub struct HealthLog {
     pub output: String,
 }
 
+/// What to say of something whose `version` is over the one that is known here.
+pub(crate) fn newer(json: &[u8], known: u32) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Format {
+        version: u32,
+    }
+    let found = serde_json::from_slice::<Format>(json).ok()?.version;
+    (found > known)
+        .then(|| format!("it has format {found}; this tare knows formats up to {known}: use a newer tare"))
+}
+
 impl Status {
     /// A fresh status of this process.
     #[must_use]
@@ -224,9 +235,18 @@ impl Status {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Error::Status { path: path.into(), source }),
         };
-        serde_json::from_slice(&bytes)
+        Self::parse(&bytes)
             .map(Some)
             .map_err(|e| Error::Status { path: path.into(), source: std::io::Error::other(e) })
+    }
+
+    /// Reads a status; a newer tare's is named as such.
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(status) if status.version <= VERSION => Ok(status),
+            read => Err(newer(bytes, VERSION)
+                .unwrap_or_else(|| read.err().map_or_else(String::new, |error| error.to_string()))),
+        }
     }
 
     /// Replaces the file at `path` by this status, atomically.

@@ -78,7 +78,10 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let filters = Filters::from_texts(&line.filter)?.only(&KEYS)?;
     check_states(&filters)?;
     let engine = session.engine()?;
-    let containers = engine.containers()?;
+    let (containers, unreadable) = engine.containers_and_unreadable()?;
+    for error in unreadable {
+        crate::error::warn(&error.to_string(), error.hint().as_deref());
+    }
     let last = if line.latest { 1 } else { line.last };
     let every = line.all || last >= 0 || filters.has("status") || filters.has("exited");
     let mut shown: Vec<&Container> =

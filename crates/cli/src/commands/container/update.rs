@@ -1,5 +1,8 @@
 //! `docker update`.
 
+use tare_engine::Error;
+use tare_engine::config::Resources;
+
 use crate::commands::container::run_flags::resources::LimitFlags;
 use crate::commands::container::run_flags::{invalid, restart_policy};
 use crate::commands::each::each;
@@ -26,9 +29,12 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     let engine = session.engine()?;
     each(&line.names, |name| {
-        // Checked on a copy first: the change itself cannot fail.
-        let mut wanted = engine.container(name)?.config.resources;
-        line.limits.apply(&mut wanted)?;
-        Ok(engine.update(name, &|resources| resources.clone_from(&wanted), policy)?)
+        // On a copy first, for what is wrong with the flags themselves.
+        line.limits.apply(&mut engine.container(name)?.config.resources)?;
+        let apply = |resources: &mut Resources| {
+            let applied = line.limits.apply(resources);
+            applied.map_err(|error| Error::Invalid { message: error.to_string(), hint: None })
+        };
+        Ok(engine.update(name, &apply, policy)?)
     })
 }

@@ -42,10 +42,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 
 /// Removes images that no container uses.
 pub(crate) fn prune(engine: &Engine, chosen: &ImagePrune) -> anyhow::Result<Pruned> {
-    let users = crate::commands::image::remove::users(engine)?;
-    let in_use = |id: &Digest| {
-        users.iter().filter(|(image, _)| *image == id.to_string()).map(|(_, user)| user.clone()).collect()
-    };
+    let in_use = |id: &Digest| engine.image_users(id);
     let wanted = |image: &Image| chosen.takes(image);
     // Layers of builds and pulls that were killed.
     engine.images()?.sweep()?;

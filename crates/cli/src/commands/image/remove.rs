@@ -2,7 +2,7 @@
 
 use tare_engine::Engine;
 use tare_engine::event::{Action, Kind};
-use tare_image::{Image, ImageUser, RemoveOptions, Removed};
+use tare_image::{Image, RemoveOptions, Removed};
 use tare_oci::{Digest, Platform};
 
 use crate::error::{Failure, report};
@@ -30,10 +30,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("rmi"), args)?;
     let platforms = line.platform.iter().map(|text| text.parse()).collect::<Result<Vec<Platform>, _>>()?;
     let engine = session.engine()?;
-    let users = users(engine)?;
-    let in_use = |id: &Digest| {
-        users.iter().filter(|(image, _)| *image == id.to_string()).map(|(_, user)| user.clone()).collect()
-    };
+    let in_use = |id: &Digest| engine.image_users(id);
     let mut code = 0;
     for name in &line.names {
         let image = engine.images()?.find(name)?;
@@ -77,21 +74,6 @@ fn tell(engine: &Engine, image: &str, removed: &Removed) {
         Removed::Deleted(_) => return,
     };
     engine.emit(Kind::Image, action, image, &[("name", image)]);
-}
-
-/// Which containers use which images: (image ID, user).
-pub(crate) fn users(engine: &Engine) -> anyhow::Result<Vec<(String, ImageUser)>> {
-    let containers = engine.containers()?;
-    Ok(containers
-        .into_iter()
-        .map(|container| {
-            let user = ImageUser {
-                container: container.short_id().to_owned(),
-                running: container.state.is_active(),
-            };
-            (container.image_id, user)
-        })
-        .collect())
 }
 
 /// One line of what was removed.

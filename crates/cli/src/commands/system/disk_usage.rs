@@ -35,7 +35,7 @@ const VOLUMES: View = View {
 /// The whole text.
 pub(crate) fn verbose(engine: &Engine) -> anyhow::Result<String> {
     let containers = engine.containers()?;
-    let images = image_rows(&engine.images()?.list()?, &containers);
+    let images = image_rows(engine, &engine.images()?.list()?);
     let own: Vec<Row> = containers.iter().map(container_row).collect();
     let mut volumes = Vec::new();
     for volume in engine.volumes()? {
@@ -55,7 +55,7 @@ pub(crate) fn verbose(engine: &Engine) -> anyhow::Result<String> {
     ))
 }
 
-fn image_rows(images: &[Image], containers: &[Container]) -> Vec<Row> {
+fn image_rows(engine: &Engine, images: &[Image]) -> Vec<Row> {
     let mut holders: BTreeMap<String, usize> = BTreeMap::new();
     for layer in images.iter().flat_map(|image| &image.layers) {
         *holders.entry(layer.diff_id.to_string()).or_default() += 1;
@@ -64,8 +64,7 @@ fn image_rows(images: &[Image], containers: &[Container]) -> Vec<Row> {
     for image in images {
         let shared = image.layers.iter().filter(|layer| holders[&layer.diff_id.to_string()] > 1);
         let shared: u64 = shared.map(|layer| layer.size).sum();
-        let id = image.id.to_string();
-        let users = containers.iter().filter(|container| container.image_id == id).count();
+        let users = engine.image_users(&image.id).len();
         for mut row in image::list::rows(image) {
             row.set("SharedSize", human::size(shared));
             row.set("UniqueSize", human::size(image.size.saturating_sub(shared)));

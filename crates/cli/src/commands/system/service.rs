@@ -51,7 +51,7 @@ pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u
     let mut images = Usage::default();
     let mut layers = std::collections::HashMap::new();
     for image in engine.images()?.list()? {
-        let active = containers.iter().any(|container| container.image_id == image.id.to_string());
+        let active = !engine.image_users(&image.id).is_empty();
         images.total += 1;
         images.active += usize::from(active);
         for layer in image.layers {

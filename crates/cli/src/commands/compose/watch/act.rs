@@ -172,11 +172,11 @@ impl Watch<'_> {
         let Some(before) = before.filter(|before| now.as_ref() != Some(before)) else { return Ok(()) };
         let engine = self.context.engine()?;
         let store = engine.images()?;
-        let unnamed = store.find(&before)?.is_some_and(|image| image.repo_tags.is_empty());
-        let used = engine.containers()?.iter().any(|container| container.image_id == before);
-        if unnamed && !used {
-            let nobody = |_: &tare_oci::Digest| Vec::new();
-            store.remove(&before, &tare_image::RemoveOptions { force: false, in_use: &nobody })?;
+        let unused = |image: &tare_image::Image| {
+            image.repo_tags.is_empty() && engine.image_users(&image.id).is_empty()
+        };
+        if store.find(&before)?.as_ref().is_some_and(unused) {
+            engine.image_remove(&before)?;
         }
         Ok(())
     }
