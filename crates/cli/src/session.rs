@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
-use tare_engine::{Engine, Options, Paths};
+use tare_engine::{Engine, LinkWait, Options, Paths, Readiness};
 
 use crate::destination::Destination;
+use crate::error::warn;
+use crate::output::note;
 
 /// The session of one command.
 pub(crate) struct Session {
@@ -44,7 +46,29 @@ impl Session {
         }
         let binary = std::env::current_exe().context("cannot find tare's own executable")?;
         let engine = Engine::open(Options { paths: paths()?, binary, log: crate::trace::asked() })?;
+        engine.tell_waits(say_wait);
         Ok(self.engine.get_or_init(|| engine))
+    }
+}
+
+/// Says on stderr what a start waits for.
+fn say_wait(wait: &LinkWait<'_>) {
+    match wait {
+        LinkWait::Begun { linked, awaited, patience } => {
+            note(&format!("waiting for {linked} (--link): {awaited}, {} s at most", patience.as_secs()));
+        }
+        LinkWait::Failed { linked, readiness } => {
+            let what = match readiness {
+                Readiness::Ready => return,
+                Readiness::Exited(code) => format!("exited ({code})"),
+                Readiness::Unhealthy => "is unhealthy".to_owned(),
+                Readiness::TimedOut => "is not ready".to_owned(),
+            };
+            warn(
+                &format!("{linked} {what}; starting without it"),
+                Some(&format!("`docker logs {linked}` may say why")),
+            );
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct ContainerConfig {
     pub tty: bool,
     /// Keep stdin open for attaching clients.
     pub open_stdin: bool,
+    /// Close it when the first of them leaves.
+    pub stdin_once: bool,
     /// Labels, image's and user's.
     pub labels: BTreeMap<String, String>,
     /// Annotations.

@@ -56,7 +56,7 @@ pub use error::{Error, Result};
 pub use ids::random_hex;
 pub use remove::{AnonymousVolumes, RemoveOptions, WhenRunning};
 pub use stop::{StopOptions, StopOutcome};
-pub use wait::{Readiness, WaitCondition};
+pub use wait::{Awaited, LinkWait, Readiness, WaitCondition};
 
 /// The paths that a container without privileges does not see.
 #[must_use]
@@ -106,6 +106,8 @@ pub struct Engine {
     images: OnceLock<tare_image::Store>,
     converged: OnceLock<()>,
     spawner: OnceLock<Spawner>,
+    /// Is told of waits at starts.
+    told: OnceLock<fn(&LinkWait<'_>)>,
 }
 
 impl Engine {
@@ -122,6 +124,7 @@ impl Engine {
             images: OnceLock::new(),
             converged: OnceLock::new(),
             spawner: OnceLock::new(),
+            told: OnceLock::new(),
         })
     }
 

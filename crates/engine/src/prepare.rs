@@ -315,10 +315,10 @@ fn extra_hosts(record: &Record) -> Vec<(String, IpAddr)> {
 }
 
 fn stdin(config: &ContainerConfig) -> Stdin {
-    match (config.open_stdin, config.tty) {
+    match (config.open_stdin, config.stdin_once && !config.tty) {
         (false, _) => Stdin::Null,
-        (true, true) => Stdin::Open,
-        (true, false) => Stdin::Once,
+        (true, false) => Stdin::Open,
+        (true, true) => Stdin::Once,
     }
 }
 

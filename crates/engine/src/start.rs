@@ -174,7 +174,7 @@ impl Engine {
                     hint: Some(format!("`tare start {}` first", linked.name)),
                 });
             }
-            self.wait_ready(&linked.id, crate::wait::LINK_PATIENCE)?;
+            self.wait_for_link(&linked.id, &linked.name)?;
         }
         Ok(())
     }

@@ -9,7 +9,9 @@ use crate::container::State;
 use crate::error::{Error, Result};
 
 /// How long `--link` waits for the linked container.
-pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(60);
+const LINK_PATIENCE: Duration = Duration::from_secs(60);
+/// Shorter waits are not worth a word.
+const UNSAID: Duration = Duration::from_millis(300);
 
 /// What [`Engine::wait`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,85 @@ pub enum Readiness {
     TimedOut,
 }
 
+/// What a container shall do before its dependents start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaited {
+    /// Run.
+    Start,
+    /// Pass its health check.
+    Health,
+    /// Listen on these TCP ports.
+    Ports(Vec<u16>),
+}
+
+impl std::fmt::Display for Awaited {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Start => out.write_str("its start"),
+            Self::Health => out.write_str("its health check"),
+            Self::Ports(ports) => {
+                let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+                write!(out, "its port {}", ports.join(", "))
+            }
+        }
+    }
+}
+
+/// A wait for a linked container, told while it lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkWait<'a> {
+    /// It begins.
+    Begun {
+        /// The linked container's name.
+        linked: &'a str,
+        /// What it shall do.
+        awaited: Awaited,
+        /// How long it is waited for at most.
+        patience: Duration,
+    },
+    /// It ended without what was waited for; the container is started all the same.
+    Failed {
+        /// The linked container's name.
+        linked: &'a str,
+        /// What came instead.
+        readiness: Readiness,
+    },
+}
+
 impl Engine {
+    /// Calls `tell` of waits for linked containers; the first call of this counts.
+    pub fn tell_waits(&self, tell: fn(&LinkWait<'_>)) {
+        self.told.get_or_init(|| tell);
+    }
+
+    /// `--link db`: waits until the linked container is ready, bounded, as `depends_on` does in Compose.
+    pub(crate) fn wait_for_link(&self, id: &str, name: &str) -> Result<()> {
+        let tell = |wait: LinkWait<'_>| self.told.get().iter().for_each(|tell| tell(&wait));
+        let mut readiness = self.wait_ready(id, UNSAID)?;
+        if readiness == Readiness::TimedOut {
+            tell(LinkWait::Begun { linked: name, awaited: self.awaited(id)?, patience: LINK_PATIENCE });
+            readiness = self.wait_ready(id, LINK_PATIENCE)?;
+        }
+        if readiness != Readiness::Ready {
+            tell(LinkWait::Failed { linked: name, readiness });
+        }
+        Ok(())
+    }
+
+    /// What a container shall do before its dependents start.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchContainer`].
+    pub fn awaited(&self, name: &str) -> Result<Awaited> {
+        let record = self.record(name)?;
+        let check = record.config.healthcheck.as_ref();
+        Ok(match check.is_some_and(|check| !check.test.is_empty() && check.test[0] != "NONE") {
+            true => Awaited::Health,
+            false if record.ready_ports.is_empty() => Awaited::Start,
+            false => Awaited::Ports(record.ready_ports),
+        })
+    }
+
     /// Waits for a container's end; returns its exit code.
     ///
     /// # Errors

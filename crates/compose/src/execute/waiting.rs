@@ -74,7 +74,12 @@ impl Run<'_> {
         };
         let engine = self.executor.engine;
         let (kind, tell) = (Kind::Container, |event| self.executor.tell(&event));
-        tell(Event::Begin { kind, name, verb, why: None });
+        let why = match condition {
+            Condition::ServiceStarted => None,
+            Condition::ServiceCompletedSuccessfully => Some("for its end".to_owned()),
+            _ => engine.awaited(id).ok().map(|awaited| format!("for {awaited}")),
+        };
+        tell(Event::Begin { kind, name, verb, why });
         let result = match condition {
             Condition::ServiceStarted => Ok(None),
             Condition::ServiceReady => self.ready(service, id, name),

@@ -241,6 +241,7 @@ fn override_config(
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     config.tty = terminal && !args.no_tty && !args.detach;
     config.open_stdin = args.interactive != Some(false) && !args.detach;
+    config.stdin_once = config.open_stdin;
     config.restart = RestartPolicy::No;
     config.auto_remove = args.rm;
     if !args.command.is_empty() {

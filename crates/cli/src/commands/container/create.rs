@@ -39,9 +39,19 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let path = session.path("create");
     let line: Line = crate::flags::parse(&path, args)?;
-    let created = make(session, &path, &line.make, &line.container).map_err(as_own_failure)?;
+    let created =
+        make(session, &path, &line.make, &line.container, Client::Attached).map_err(as_own_failure)?;
     print_line(&created.id)?;
     Ok(0)
+}
+
+/// Whether somebody is attached to a container from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// Yes, or by `start -a`.
+    Attached,
+    /// `run -d`: who attaches later comes and goes, and the container's stdin stays open.
+    Detached,
 }
 
 /// Creates the container that the flags ask for.
@@ -50,10 +60,12 @@ pub(crate) fn make(
     path: &str,
     make: &MakeFlags,
     flags: &ContainerFlags,
+    client: Client,
 ) -> anyhow::Result<Created> {
     let directory = std::env::current_dir().context("cannot find the working directory")?;
     let variable = |name: &str| std::env::var(name).ok();
-    let requested = flags.resolve(path, &Host { variable: &variable, directory })?;
+    let mut requested = flags.resolve(path, &Host { variable: &variable, directory })?;
+    requested.config.stdin_once &= client == Client::Attached;
     if let Some(file) = &make.cidfile
         && std::path::Path::new(file).exists()
     {

@@ -6,7 +6,7 @@ use tare_monitor::attach::{Input, Output};
 use tare_sys::signal::{Signal, SignalFd};
 
 use crate::attach::{self, Channel, Ended, Peer, Settings};
-use crate::commands::container::create::{self, MakeFlags};
+use crate::commands::container::create::{self, Client, MakeFlags};
 use crate::commands::container::run_flags::ContainerFlags;
 use crate::error::{Failure, as_own_failure};
 use crate::output::print_line;
@@ -40,7 +40,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if !line.detach {
         terminal::require_input(process.tty, wishes.stdin)?;
     }
-    let created = create::make(session, &path, &line.make, &line.container).map_err(as_own_failure)?;
+    let client = if line.detach { Client::Detached } else { Client::Attached };
+    let created =
+        create::make(session, &path, &line.make, &line.container, client).map_err(as_own_failure)?;
     let engine = session.engine()?;
     let remove = line.container.lifecycle.rm;
     if line.detach {

@@ -65,6 +65,10 @@ impl ProcessFlags {
     pub(super) fn apply(&self, config: &mut ContainerConfig, host: &Host<'_>) -> anyhow::Result<()> {
         config.tty = self.tty;
         config.open_stdin = self.interactive;
+        // Of the client that is there from the beginning; `run -d` has none, and says so itself.
+        let attached =
+            self.attach.is_empty() || self.attach.iter().any(|name| name.eq_ignore_ascii_case("stdin"));
+        config.stdin_once = self.interactive && attached;
         for file in &self.env_file {
             for line in environment::read(file)? {
                 environment::push(&mut config.env, &line, host)?;
