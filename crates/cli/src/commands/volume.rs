@@ -1,7 +1,7 @@
 //! `docker volume ls`, `create`, `rm` and `prune`.
 
 use std::collections::BTreeMap;
-use tare_engine::filter::{Filters, UnusedVolumes, VolumePrune};
+use tare_engine::filter::{Filters, UnusedVolumes, VolumeFilter, VolumePrune};
 
 use tare_engine::volumes::Missing;
 
@@ -88,24 +88,12 @@ const VIEW: View = View {
 /// `docker volume ls`.
 pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: List = crate::flags::parse(&session.path("volume ls"), args)?;
-    let filters =
-        Filters::from_texts(&line.filter)?.only(&["name", "driver", "label", "dangling", "scope"])?;
-    let dangling = filters.flag("dangling")?;
+    let filter = VolumeFilter::new(Filters::from_texts(&line.filter)?)?;
     let engine = session.engine()?;
+    let mut volumes = engine.volumes()?;
+    filter.apply(engine, &mut volumes)?;
     let mut rows = Vec::new();
-    for volume in engine.volumes()? {
-        let matches = filters.names("name", &volume.name)
-            && filters.any("driver", |driver| driver == "local")
-            && filters.any("scope", |scope| scope == "local")
-            && filters.labels(&volume.labels);
-        if !matches {
-            continue;
-        }
-        if let Some(wanted) = dangling
-            && engine.volume_users(&volume.name)?.is_empty() != wanted
-        {
-            continue;
-        }
+    for volume in volumes {
         let nothing = || "N/A".to_owned();
         rows.push(
             Row::new([

@@ -2,8 +2,13 @@
 //!
 //! A key that an object does not have is an error: what it was meant to keep would be shown, or deleted.
 
+mod containers;
+mod events;
+mod images;
 mod moment;
+mod networks;
 mod prune;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -11,11 +16,16 @@ use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 
+pub use containers::ContainerFilter;
+pub use events::{EventFilter, Happened};
+pub use images::{ImageFilter, is_name};
 pub use moment::{duration, moment};
+pub use networks::NetworkFilter;
 pub use prune::{
     ContainerPrune, ImagePrune, NetworkPrune, SystemPrune, SystemVolumes, UnusedImages, UnusedVolumes,
     VolumePrune,
 };
+pub use volumes::VolumeFilter;
 
 /// Filters as given: values of one key are alternatives, keys are all required (labels too: each one must match).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

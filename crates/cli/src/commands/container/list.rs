@@ -1,11 +1,9 @@
 //! `docker ps`.
 
-use tare_engine::config::{Mount, MountSource, NetworkMode};
-use tare_engine::filter::Filters;
-use tare_engine::{Container, Engine, State};
-use tare_monitor::status::HealthStatus;
+use tare_engine::config::{Mount, MountSource};
+use tare_engine::filter::{ContainerFilter, Filters};
+use tare_engine::{Container, State};
 
-use crate::error::Failure;
 use crate::output::ports::{self, Port};
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, note, print};
@@ -39,11 +37,6 @@ struct Line {
     size: bool,
 }
 
-const KEYS: [&str; 14] = [
-    "name", "id", "label", "status", "ancestor", "network", "volume", "health", "publish", "expose",
-    "exited", "before", "since", "is-task",
-];
-
 /// The table and fields of a container list.
 pub(crate) const VIEW: View = View {
     headers: &[
@@ -75,33 +68,17 @@ const WITH_SIZE: View = View {
 /// `docker ps`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("ps"), args)?;
-    let filters = Filters::from_texts(&line.filter)?.only(&KEYS)?;
-    check_states(&filters)?;
+    let filter = ContainerFilter::new(Filters::from_texts(&line.filter)?)?;
     let engine = session.engine()?;
     let (containers, unreadable) = engine.containers_and_unreadable()?;
     for error in unreadable {
         crate::error::warn(&error.to_string(), error.hint().as_deref());
     }
     let last = if line.latest { 1 } else { line.last };
-    let every = line.all || last >= 0 || filters.has("status") || filters.has("exited");
-    let mut shown: Vec<&Container> =
+    let every = line.all || last >= 0 || filter.shows_ended();
+    let mut matching: Vec<&Container> =
         containers.iter().filter(|container| every || container.state.is_active()).collect();
-    for key in ["before", "since"] {
-        for name in filters.values(key) {
-            let bound = engine.container(name)?.created;
-            shown.retain(
-                |container| {
-                    if key == "before" { container.created < bound } else { container.created > bound }
-                },
-            );
-        }
-    }
-    let mut matching = Vec::new();
-    for container in shown {
-        if matches(engine, container, &filters)? {
-            matching.push(container);
-        }
-    }
+    filter.apply(engine, &mut matching)?;
     if let Ok(count) = usize::try_from(last) {
         matching.truncate(count);
     }
@@ -114,78 +91,6 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let format = line.format.as_deref().filter(|_| !line.quiet);
     print(&view.render(&rows, Shape { format, quiet: line.quiet })?)?;
     Ok(0)
-}
-
-/// A misspelt state would match nothing and look like an answer.
-fn check_states(filters: &Filters) -> anyhow::Result<()> {
-    const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
-    for state in filters.values("status") {
-        if !STATES.contains(&state.as_str()) {
-            return Err(Failure::new(format!(
-                "invalid filter 'status={state}': invalid value for state ({state}): must be one of {}",
-                STATES.join(", ")
-            ))
-            .into());
-        }
-    }
-    Ok(())
-}
-
-fn matches(engine: &Engine, container: &Container, filters: &Filters) -> anyhow::Result<bool> {
-    let health = health(container).unwrap_or("none");
-    for code in filters.values("exited") {
-        if code.parse::<i32>().is_err() {
-            return Err(Failure::new(format!("invalid filter 'exited={code}'")).into());
-        }
-    }
-    let ancestors = filters.values("ancestor");
-    let descends = ancestors.is_empty()
-        || ancestors.iter().any(|name| {
-            let image = engine.images().ok().and_then(|images| images.find(name).ok().flatten());
-            image.is_some_and(|image| image.id.to_string() == container.image_id)
-                || container.image_ref == *name
-        });
-    Ok(descends
-        && filters.names("name", &container.name)
-        && filters.any("id", |id| container.id.starts_with(id))
-        && filters.labels(&container.config.labels)
-        && filters.any("status", |status| container.state.word() == status)
-        && filters.any("health", |wanted| wanted == health)
-        && filters.any(
-            "exited",
-            |code| matches!(&container.state, State::Exited(exit) if code.parse() == Ok(exit.code)),
-        )
-        && filters.any("network", |name| {
-            networks(container).iter().any(|network| network == name)
-                || container.endpoints.iter().any(|endpoint| endpoint.network_id.starts_with(name))
-        })
-        && filters.any("volume", |name| container.config.mounts.iter().any(|mount| is_mount(mount, name)))
-        && filters.any("publish", |port| published(container, port))
-        && filters.any("expose", |port| {
-            let wanted = if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") };
-            container.config.exposed_ports.contains(&wanted)
-        }))
-}
-
-fn is_mount(mount: &Mount, name: &str) -> bool {
-    mount.target == name
-        || match &mount.source {
-            MountSource::Volume { name: volume, .. } | MountSource::Anonymous { name: volume } => {
-                volume == name
-            }
-            MountSource::Bind { path, .. } => path.as_os_str() == name,
-            MountSource::Tmpfs { .. } => false,
-        }
-}
-
-fn published(container: &Container, port: &str) -> bool {
-    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-    container.ports.iter().any(|bound| {
-        bound.protocol == protocol
-            && number
-                .parse()
-                .is_ok_and(|number: u16| bound.host_port == number || bound.container_port == number)
-    })
 }
 
 /// The program and its arguments; those with blanks in quotes, as Docker shows them.
@@ -218,7 +123,7 @@ pub(crate) fn row(container: &Container, whole: bool, size: bool) -> Row {
         ("Size", if size { sizes(container) } else { "0B".to_owned() }),
         ("Mounts", mounts.join(",")),
         ("LocalVolumes", volumes.count().to_string()),
-        ("Networks", networks(container).join(",")),
+        ("Networks", container.network_names().join(",")),
     ])
     .with_labels(&container.config.labels)
 }
@@ -246,32 +151,13 @@ pub(crate) fn ellipsis(text: &str, length: usize) -> String {
     text.chars().take(length - 1).chain(std::iter::once('…')).collect()
 }
 
-fn networks(container: &Container) -> Vec<String> {
-    match &container.config.network {
-        NetworkMode::Default => vec!["bridge".to_owned()],
-        NetworkMode::Host => vec!["host".to_owned()],
-        NetworkMode::None => vec!["none".to_owned()],
-        NetworkMode::Container(_) => Vec::new(),
-        NetworkMode::Networks => container.config.endpoints.keys().cloned().collect(),
-    }
-}
-
-fn health(container: &Container) -> Option<&'static str> {
-    let State::Running(run) = &container.state else { return None };
-    run.health.as_ref().map(|health| match health.status {
-        HealthStatus::Starting => "starting",
-        HealthStatus::Healthy => "healthy",
-        HealthStatus::Unhealthy => "unhealthy",
-    })
-}
-
 /// The STATUS column.
 pub(crate) fn status(container: &Container) -> String {
     match &container.state {
         State::Created => "Created".to_owned(),
         State::Running(run) => {
             let up = format!("Up {}", human::duration(human::since(run.started_at)));
-            match health(container) {
+            match container.health_word() {
                 _ if run.paused => format!("{up} (Paused)"),
                 Some("starting") => format!("{up} (health: starting)"),
                 Some(health) => format!("{up} ({health})"),

@@ -1,8 +1,7 @@
 //! `docker images`.
 
-use tare_engine::filter::{Filters, wildcard};
+use tare_engine::filter::{Filters, ImageFilter, is_name};
 use tare_image::Image;
-use tare_oci::Reference;
 
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, print};
@@ -65,37 +64,16 @@ const WITH_DIGESTS: View = View {
 /// `docker images`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("images"), args)?;
-    let filters = Filters::from_texts(&line.filter)?.only(&[
-        "dangling",
-        "label",
-        "reference",
-        "before",
-        "since",
-        "until",
-    ])?;
+    let filter = ImageFilter::new(Filters::from_texts(&line.filter)?, &jiff::Zoned::now())?;
     let store = session.engine()?.images()?;
     let mut images = store.list()?;
-    for key in ["before", "since"] {
-        for name in filters.values(key) {
-            let bound = store.require(name)?.created;
-            images
-                .retain(|image| if key == "before" { image.created < bound } else { image.created > bound });
-        }
-    }
-    for text in filters.values("until") {
-        let bound = crate::commands::container::logs::time(text)?.as_second();
-        images.retain(|image| image.created < bound);
-    }
-    if let Some(dangling) = filters.flag("dangling")? {
-        images.retain(|image| image.is_dangling() == dangling);
-    }
-    images.retain(|image| filters.labels(&image.config.config.labels));
+    filter.apply(store, &mut images)?;
     let mut rows = Vec::new();
     for image in &images {
         rows.extend(
             names(image)
                 .into_iter()
-                .filter(|name| wanted(name, line.name.as_deref(), &filters))
+                .filter(|name| wanted(name, line.name.as_deref(), &filter))
                 .map(|name| row(image, &name, line.no_trunc)),
         );
     }
@@ -154,21 +132,9 @@ pub(crate) fn split_tag(name: &str) -> (String, String) {
     }
 }
 
-fn wanted(name: &Name, typed: Option<&str>, filters: &Filters) -> bool {
-    let whole = format!("{}:{}", name.repository, name.tag);
-    let matches = |pattern: &str| {
-        if pattern.contains(['*', '?']) {
-            return wildcard(pattern, &name.repository) || wildcard(pattern, &whole);
-        }
-        match pattern.parse::<Reference>() {
-            Ok(reference) if reference.tag().is_none() || !pattern.contains(':') => {
-                reference.familiar_repository() == name.repository
-            }
-            Ok(reference) => reference.familiar() == whole,
-            Err(_) => false,
-        }
-    };
-    typed.is_none_or(matches) && filters.any("reference", matches)
+fn wanted(name: &Name, typed: Option<&str>, filter: &ImageFilter) -> bool {
+    typed.is_none_or(|pattern| is_name(pattern, &name.repository, &name.tag))
+        && filter.takes_name(&name.repository, &name.tag)
 }
 
 /// One row for each name of an image.
@@ -209,7 +175,7 @@ mod tests {
         let name = Name { repository: "django-sample".into(), tag: "latest".into(), digest: NONE.into() };
         let filters = |flags: &[&str]| {
             let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-            Filters::from_texts(&flags).unwrap().only(&["reference"]).unwrap()
+            ImageFilter::new(Filters::from_texts(&flags).unwrap(), &jiff::Zoned::now()).unwrap()
         };
         assert!(wanted(&name, Some("django-sample"), &filters(&[])));
         assert!(!wanted(&name, Some("django"), &filters(&[])));

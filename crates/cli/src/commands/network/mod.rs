@@ -4,7 +4,7 @@ pub(crate) mod connect;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use tare_engine::filter::{Filters, NetworkPrune};
+use tare_engine::filter::{Filters, NetworkFilter, NetworkPrune};
 
 use anyhow::Context as _;
 use tare_engine::Error;
@@ -117,22 +117,12 @@ const VIEW: View = View {
 /// `docker network ls`.
 pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: List = crate::flags::parse(&session.path("network ls"), args)?;
-    let filters = Filters::from_texts(&line.filter)?
-        .only(&["name", "id", "driver", "label", "scope", "type", "dangling"])?;
+    let filter = NetworkFilter::new(Filters::from_texts(&line.filter)?)?;
     let engine = session.engine()?;
-    let dangling = filters.flag("dangling")?;
+    let mut networks = engine.networks()?;
+    filter.apply(engine, &mut networks)?;
     let mut rows = Vec::new();
-    for network in engine.networks()? {
-        let builtin = ["bridge", "host", "none"].contains(&network.name.as_str());
-        let matches = filters.names("name", &network.name)
-            && filters.any("id", |id| network.id.starts_with(id))
-            && filters.any("driver", |driver| driver == network.driver)
-            && filters.any("scope", |scope| scope == "local")
-            && filters.any("type", |kind| (kind == "builtin") == builtin)
-            && filters.labels(&network.labels);
-        if !matches || dangling.is_some_and(|wanted| is_dangling(engine, &network, builtin) != wanted) {
-            continue;
-        }
+    for network in networks {
         let bridge = network.bridge.as_ref();
         rows.push(
             Row::new([
@@ -150,14 +140,6 @@ pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     print(&VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: line.quiet })?)?;
     Ok(0)
-}
-
-fn is_dangling(
-    engine: &tare_engine::Engine,
-    network: &tare_engine::networks::Network,
-    builtin: bool,
-) -> bool {
-    !builtin && engine.network_members(network).is_ok_and(|members| members.is_empty())
 }
 
 /// `docker network create`.

@@ -5,7 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use tare_api::EventMessage;
 use tare_engine::event::Event;
-use tare_engine::filter::Filters;
+use tare_engine::filter::{EventFilter, Filters, Happened};
 
 use crate::output::print_line;
 use crate::output::template::{Format, value};
@@ -27,13 +27,10 @@ struct Line {
     until: Option<String>,
 }
 
-const KEYS: [&str; 10] =
-    ["container", "event", "image", "label", "network", "type", "volume", "daemon", "scope", "plugin"];
-
 /// `docker events`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("events"), args)?;
-    let filters = Filters::from_texts(&line.filter)?.only(&KEYS)?;
+    let filter = EventFilter::new(Filters::from_texts(&line.filter)?)?;
     let style = Style::of(line.format.as_deref())?;
     let nanos = |text: &String| {
         crate::commands::container::logs::time(text)
@@ -49,7 +46,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let (past, mut reader) = engine.events(since)?;
     let show = |event: &Event| -> anyhow::Result<()> {
         let message = EventMessage::new(event);
-        if until.is_some_and(|until| event.time_nano > until) || !matches(&message, &filters) {
+        if until.is_some_and(|until| event.time_nano > until) || !takes(&filter, &message) {
             return Ok(());
         }
         print_line(&style.line(&message)?)
@@ -118,36 +115,13 @@ fn fields(message: &EventMessage) -> serde_json::Value {
     })
 }
 
-/// Docker's rules: the beginning of an id or name for objects, whole words for all else.
-fn matches(message: &EventMessage, filters: &Filters) -> bool {
-    let attribute = |key: &str| message.actor.attributes.get(key).map_or("", String::as_str);
-    let object = |kind: &str| {
-        filters.any(kind, |wanted| {
-            message.kind == kind
-                && (message.actor.id.starts_with(wanted) || attribute("name").starts_with(wanted))
-        })
-    };
-    let image = if message.kind == "image" { attribute("name") } else { attribute("image") };
-    filters.any("type", |kind| kind == message.kind)
-        && filters.any("event", |action| {
-            message.action == action || message.action.starts_with(&format!("{action}:"))
-        })
-        && filters.any("scope", |scope| scope == message.scope)
-        && filters.labels(&message.actor.attributes)
-        && object("container")
-        && object("volume")
-        && object("network")
-        && filters.any("image", |wanted| {
-            [image, &message.actor.id].into_iter().any(|name| name == wanted || untagged(name) == wanted)
-        })
-}
-
-/// A name without its tag.
-fn untagged(name: &str) -> &str {
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
-    }
+fn takes(filter: &EventFilter, message: &EventMessage) -> bool {
+    filter.takes(Happened {
+        kind: &message.kind,
+        action: &message.action,
+        id: &message.actor.id,
+        attributes: &message.actor.attributes,
+    })
 }
 
 fn plain(message: &EventMessage) -> String {
@@ -173,7 +147,7 @@ mod tests {
 
     fn passes(message: &EventMessage, flags: &[&str]) -> bool {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        matches(message, &Filters::from_texts(&flags).unwrap().only(&KEYS).unwrap())
+        takes(&EventFilter::new(Filters::from_texts(&flags).unwrap()).unwrap(), message)
     }
 
     #[test]
