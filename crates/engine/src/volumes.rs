@@ -108,12 +108,26 @@ impl Engine {
         }
         self.make_data_folder(&name, &options)?;
         let volume = Volume { name: name.clone(), labels, options, created: Timestamp::now() };
-        let new = self.store.write(|tx| tx.put_volume(&name, &volume))?;
+        let new = self
+            .store
+            .write(|tx| tx.put_volume(&name, &volume))
+            .inspect_err(|_| self.drop_folder_without_record(&name))?;
         if !new {
             return self.volume(&name);
         }
         self.emit(Kind::Volume, Action::Create, &name, &[("driver", "local")]);
         Ok(volume)
+    }
+
+    /// After a record that could not be written: a folder with nothing in it that no record names.
+    fn drop_folder_without_record(&self, name: &str) {
+        if !matches!(self.store.get::<Volume>(name), Ok(None)) {
+            return;
+        }
+        let data = self.volume_path(name);
+        // Neither call takes away anything that holds something.
+        let _ = if data.is_symlink() { std::fs::remove_file(&data) } else { std::fs::remove_dir(&data) };
+        let _ = data.parent().map(std::fs::remove_dir);
     }
 
     fn make_data_folder(&self, name: &str, options: &BTreeMap<String, String>) -> Result<()> {

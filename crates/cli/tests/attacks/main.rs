@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod builds;
+mod deletions;
 mod descriptors;
 mod kernel;
 mod mounts;
