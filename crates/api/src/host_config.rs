@@ -272,8 +272,8 @@ impl HostConfig {
             ulimits: ulimits(config),
             blkio_weight: resources.blkio_weight,
             cgroupns_mode: if config.privileged { "host" } else { "private" }.to_owned(),
-            masked_paths: (!config.privileged).then(tare_engine::masked_paths),
-            readonly_paths: (!config.privileged).then(tare_engine::readonly_paths),
+            masked_paths: paths(config, tare_engine::masked_paths),
+            readonly_paths: paths(config, tare_engine::readonly_paths),
             unused: UnusedSettings::default(),
             mounts: Vec::new(),
         }
@@ -344,10 +344,22 @@ fn namespace(mode: &NamespaceMode, private: &str) -> String {
     }
 }
 
+/// Docker's `null` for a privileged container, and an empty list for one that asked for it.
+fn paths(config: &ContainerConfig, usual: fn() -> Vec<String>) -> Option<Vec<String>> {
+    match (config.privileged, config.unmasked) {
+        (true, _) => None,
+        (false, true) => Some(Vec::new()),
+        (false, false) => Some(usual()),
+    }
+}
+
 fn security(config: &ContainerConfig) -> Option<Vec<String>> {
     let mut out = Vec::new();
     if config.no_new_privileges {
         out.push("no-new-privileges".to_owned());
+    }
+    if config.writable_cgroups {
+        out.push("writable-cgroups=true".to_owned());
     }
     match &config.seccomp {
         Seccomp::Default => {}

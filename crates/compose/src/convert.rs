@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tare_compose_model::{Project, Service};
 use tare_engine::config::{ContainerConfig, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode};
+use tare_engine::security_option;
 
 pub use limits::healthcheck;
 pub use mounts::{MountsOf, StagedFiles};
@@ -255,12 +256,14 @@ fn security(
     config.cap_drop = service.cap_drop.iter().map(capability).collect();
     config.group_add.clone_from(&service.group_add);
     for option in &service.security_opt {
-        let (key, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
-        match key {
-            "no-new-privileges" => config.no_new_privileges = value != "false",
-            "seccomp" if value == "unconfined" => config.seccomp = Seccomp::Unconfined,
-            "seccomp" => config.seccomp = Seccomp::Profile(profile(project, service_name, value)?),
-            _ => {}
+        let file = security_option::apply(config, option).map_err(|expected| ConvertError::Value {
+            service: service_name.to_owned(),
+            field: "security_opt",
+            value: option.clone(),
+            expected,
+        })?;
+        if let Some(file) = file {
+            config.seccomp = Seccomp::Profile(profile(project, service_name, file)?);
         }
     }
     let shared = |field, value: &Option<String>| namespace(project, service_name, field, value.as_deref());

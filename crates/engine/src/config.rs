@@ -79,6 +79,12 @@ pub struct ContainerConfig {
     pub cap_drop: Vec<String>,
     /// `--security-opt no-new-privileges`.
     pub no_new_privileges: bool,
+    /// `--security-opt systempaths=unconfined`: nothing of `/proc` and `/sys` is hidden or read-only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmasked: bool,
+    /// `--security-opt writable-cgroups=true`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub writable_cgroups: bool,
     /// Seccomp choice.
     pub seccomp: Seccomp,
     /// `--read-only`.

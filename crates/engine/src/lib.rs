@@ -36,6 +36,7 @@ mod prepare;
 mod private;
 mod reconcile;
 mod remove;
+pub mod security_option;
 mod start;
 pub mod stats;
 mod stop;
@@ -132,6 +133,15 @@ impl Engine {
     #[must_use]
     pub fn paths(&self) -> &Paths {
         &self.options.paths
+    }
+
+    /// Whether nobody has said this yet since the machine started: for warnings about the machine, which every run would
+    /// repeat. Where the mark cannot be made it is said again.
+    #[must_use]
+    pub fn says_first(&self, what: &str) -> bool {
+        let mark = self.paths().run.join(format!("said-{what}"));
+        let made = std::fs::File::options().write(true).create_new(true).open(mark);
+        !made.is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists)
     }
 
     /// A folder for this boot's files, for the owner alone.

@@ -122,9 +122,12 @@ impl Engine {
         spec.seccomp = seccomp(config);
         if config.privileged {
             spec.privileged = true;
+        }
+        if config.privileged || config.unmasked {
             spec.masked_paths.clear();
             spec.readonly_paths.clear();
         }
+        spec.writable_cgroups = config.writable_cgroups;
         spec.devices = config.devices.iter().map(device).collect();
         spec.sysctls = sysctls(config, &spec.namespaces);
         if config.shm_size > 0 {

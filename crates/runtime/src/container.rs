@@ -1,6 +1,6 @@
 //! Making a container and starting it.
 
-use crate::cgroup::{Entry, Group, Manager};
+use crate::cgroup::{self, Entry, Group, Manager};
 use crate::channel::Channel;
 use crate::child::{self, Launch, Streams};
 use crate::privileges::{Privileges, capabilities};
@@ -104,6 +104,9 @@ pub(crate) fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
         (terminal, master) = (Some(pts), Some(opened));
     }
     let mut notes = Vec::new();
+    if !Manager::detect()?.is_available() {
+        notes.push(cgroup::UNAVAILABLE.to_owned());
+    }
     let is_root = rustix::process::geteuid().is_root();
     let mapped = user.filter(|_| is_root).map(|user| Mapped::new(spec, user, &mut notes)).transpose()?;
     let maps = if mapped.is_some() { Maps::new() } else { rootfs::prepare_maps(spec, &mut notes)? };

@@ -58,6 +58,9 @@ pub struct Spec {
     /// No masked paths, a writable `/sys`, every host device. Capabilities and seccomp are set apart from it.
     #[serde(default)]
     pub privileged: bool,
+    /// A writable `/sys/fs/cgroup`.
+    #[serde(default)]
+    pub writable_cgroups: bool,
 }
 
 impl Spec {
@@ -81,6 +84,7 @@ impl Spec {
             init: false,
             pdeathsig: true,
             privileged: false,
+            writable_cgroups: false,
         }
     }
 }

@@ -88,8 +88,11 @@ fn limits_namespaces_and_security() {
                     "ulimits": {"nofile": {"soft": 1, "hard": 2}, "nproc": 7},
                     "healthcheck": {"test": ["CMD", "true"], "interval": "2s", "retries": 4}},
               "b": {"image": "x", "healthcheck": {"disable": true}, "userns_mode": "auto"},
-              "c": {"image": "x", "userns_mode": "keep-id"}}}"#,
+              "c": {"image": "x", "userns_mode": "keep-id"},
+              "d": {"image": "x", "security_opt": ["apparmor:foo"]}}}"#,
     );
+    let error = convert_in(PathBuf::from("/nowhere"), &project, "d").unwrap_err().to_string();
+    assert!(error.contains("«apparmor:foo»") && error.contains("apparmor=unconfined"), "{error}");
     assert_eq!(convert(&project, "b").userns, UsernsMode::Auto);
     let error = convert_in(PathBuf::from("/nowhere"), &project, "c").unwrap_err().to_string();
     assert!(error.contains("userns_mode") && error.contains("host or auto"), "{error}");

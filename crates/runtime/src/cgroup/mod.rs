@@ -19,6 +19,10 @@ use rustix::fs::{Mode, OFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+/// What is said of a container that runs where nothing holds it in: see [`Manager::is_available`].
+pub const UNAVAILABLE: &str =
+    "no control groups are mounted here: containers run without limits, device filter, pause and stats";
+
 const USUAL: &str = "/sys/fs/cgroup";
 
 /// The control group layout of this machine, from `/proc/self/mountinfo`.
@@ -104,6 +108,25 @@ impl Manager {
         names
     }
 
+    /// Refuses limits that nothing here would keep: a container that asked for one must not run without.
+    fn check(&self, resources: &Resources) -> Result<()> {
+        let has = |controller: &str| match &*self.0 {
+            Layout::V1(hierarchies) => hierarchies.iter().any(|h| h.has(controller)),
+            // A file that is not there fails by its name.
+            Layout::V2(_) => true,
+            Layout::None => false,
+        };
+        match resources.wanted().into_iter().find(|(controller, _)| !has(controller)) {
+            None => Ok(()),
+            Some((controller, limit)) => Err(Error::Invalid {
+                field: "resources",
+                reason: format!(
+                    "{limit} cannot be limited: no control group tree with «{controller}» is mounted here"
+                ),
+            }),
+        }
+    }
+
     /// Whether limits can be set at all.
     pub fn is_available(&self) -> bool {
         !matches!(*self.0, Layout::None)
@@ -145,6 +168,7 @@ impl Group {
     /// # Errors
     /// [`Error::Cgroup`] with the file that could not be made or written.
     pub fn create(&self, resources: &Resources) -> Result<()> {
+        self.manager.check(resources)?;
         match &*self.manager.0 {
             Layout::V1(hierarchies) => v1::create(hierarchies, &self.path, resources),
             Layout::V2(root) => v2::create(root, &self.path, resources),
@@ -204,6 +228,7 @@ impl Group {
     /// # Errors
     /// [`Error::Cgroup`].
     pub fn update(&self, resources: &Resources) -> Result<()> {
+        self.manager.check(resources)?;
         match &*self.manager.0 {
             Layout::V1(hierarchies) => v1::update(hierarchies, &self.path, resources),
             Layout::V2(root) => v2::set(&root.join(&self.path), resources),
@@ -216,6 +241,10 @@ impl Group {
     /// # Errors
     /// [`Error::Cgroup`].
     pub fn freeze(&self) -> Result<()> {
+        if !self.manager.is_available() {
+            let reason = "no control group tree is mounted here, and nothing else can stop processes".into();
+            return Err(Error::Invalid { field: "freezer", reason });
+        }
         self.set_frozen(true)
     }
 
@@ -421,6 +450,17 @@ mod tests {
         let Layout::V1(found) = parse_layout(&hybrid) else { panic!("not v1") };
         assert!(found[0].has("cpu") && found[0].has("cpuacct") && !found[0].has("rw"));
         assert!(matches!(parse_layout(""), Layout::None));
+        let none = Manager(Arc::new(Layout::None));
+        let cpu = Manager(Arc::new(parse_layout(&hybrid)));
+        let memory = Resources { memory: Some(1 << 20), ..Resources::default() };
+        let shares = Resources { cpu_shares: Some(2), ..Resources::default() };
+        assert!(none.check(&Resources::default()).is_ok() && cpu.check(&shares).is_ok());
+        for (manager, limits, said) in
+            [(&none, &memory, "memory"), (&none, &shares, "CPU"), (&cpu, &memory, "memory")]
+        {
+            assert!(manager.check(limits).unwrap_err().to_string().contains(said));
+        }
+        assert!(none.group("/tare/x").freeze().is_err());
         let twice = format!("{hybrid}{}", hybrid.replace("/sys/", "/mnt/sys/"));
         assert!(matches!(parse_layout(&twice), Layout::V1(found) if found.len() == 1));
     }

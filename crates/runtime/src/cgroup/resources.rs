@@ -31,6 +31,30 @@ pub struct Resources {
     pub devices: Option<Vec<DeviceRule>>,
 }
 
+impl Resources {
+    /// Each limit that is asked for: the controller that keeps it, and what it is about.
+    pub(super) fn wanted(&self) -> Vec<(&'static str, &'static str)> {
+        let memory = self.memory.or(self.memory_swap).or(self.memory_reservation).is_some();
+        let cpu = self.cpu_shares.is_some() || self.cpu_quota.is_some() || self.cpu_period.is_some();
+        let set = self.cpuset_cpus.is_some() || self.cpuset_mems.is_some();
+        // Rules that only allow more ask for no limit.
+        let narrows =
+            |rule: &DeviceRule| !rule.allow || !['r', 'w', 'm'].iter().all(|c| rule.access.contains(*c));
+        let devices = self.devices.as_ref().is_some_and(|rules| rules.iter().any(narrows));
+        [
+            (memory, ("memory", "memory")),
+            (cpu, ("cpu", "CPU time")),
+            (set, ("cpuset", "the choice of CPUs")),
+            (self.pids_max.is_some(), ("pids", "the number of processes")),
+            (self.blkio_weight.is_some(), ("blkio", "block I/O")),
+            (devices, ("devices", "access to devices")),
+        ]
+        .into_iter()
+        .filter_map(|(asked, limit)| asked.then_some(limit))
+        .collect()
+    }
+}
+
 fn no_rules() -> Option<Vec<DeviceRule>> {
     Some(Vec::new())
 }

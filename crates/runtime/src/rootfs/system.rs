@@ -42,7 +42,7 @@ pub(super) fn mount_sys(tree: &Tree, spec: &Spec) -> Result<OwnedFd> {
 
 /// Mounts `/sys/fs/cgroup`; the caller is in the container's group and control group namespace.
 pub(super) fn mount_cgroup(sys: &OwnedFd, spec: &Spec, materials: &Materials) -> Result<()> {
-    let access = access(spec);
+    let access = if spec.writable_cgroups { MountFlags::empty() } else { access(spec) };
     let fail = || mount_error("cgroup", "/sys/fs/cgroup");
     if !matches!(spec.namespaces.cgroup, Namespace::New) || materials.is_rootless {
         return Ok(());

@@ -179,6 +179,9 @@ fn show_notes(engine: &Engine, id: &str, shown: usize) -> usize {
     // With --rm the container may be gone already, and its remarks with it.
     let Ok(container) = engine.container(id) else { return shown };
     for remark in container.notes.iter().skip(shown) {
+        if remark.message == tare_runtime::cgroup::UNAVAILABLE && !engine.says_first("no-cgroups") {
+            continue;
+        }
         crate::error::warn(&remark.message, remark.hint.as_deref());
     }
     container.notes.len()

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tare_engine::config::{ContainerConfig, Device, NamespaceMode, Seccomp, UsernsMode};
+use tare_engine::security_option;
 
 use super::{invalid, pair};
 use crate::error::{Failure, OWN_FAILURE};
@@ -58,7 +59,7 @@ impl SecurityFlags {
         config.cap_add = capabilities(&self.cap_add);
         config.cap_drop = capabilities(&self.cap_drop);
         for text in &self.security_opt {
-            security_option(config, text, warnings)?;
+            security_option(config, text)?;
         }
         for text in &self.device {
             config.devices.push(device(text).map_err(|why| invalid("--device", text, &why))?);
@@ -117,33 +118,17 @@ fn capabilities(names: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn security_option(
-    config: &mut ContainerConfig,
-    text: &str,
-    warnings: &mut Vec<String>,
-) -> anyhow::Result<()> {
-    let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
-    match (key, value) {
-        ("no-new-privileges", "" | "true") => config.no_new_privileges = true,
-        ("no-new-privileges", "false") => config.no_new_privileges = false,
-        ("seccomp", "unconfined") => config.seccomp = Seccomp::Unconfined,
-        ("seccomp", "builtin") => config.seccomp = Seccomp::Default,
-        ("seccomp", file) if !file.is_empty() => {
-            let profile = std::fs::read_to_string(file).map_err(|error| {
-                Failure::usage(OWN_FAILURE, format!("opening seccomp profile ({file}) failed: {error}"))
-            })?;
-            serde_json::from_str::<serde_json::Value>(&profile).map_err(|error| {
-                Failure::usage(
-                    OWN_FAILURE,
-                    format!("compacting json for seccomp profile ({file}) failed: {error}"),
-                )
-            })?;
-            config.seccomp = Seccomp::Profile(profile);
-        }
-        ("apparmor" | "label" | "disable", _) => {}
-        ("systempaths", _) => warnings.push("--security-opt systempaths has no effect here".to_owned()),
-        _ => return Err(invalid("--security-opt", text, "invalid --security-opt")),
-    }
+fn security_option(config: &mut ContainerConfig, text: &str) -> anyhow::Result<()> {
+    let refused =
+        |expected| invalid("--security-opt", text, &format!("invalid --security-opt; use {expected}"));
+    let Some(file) = security_option::apply(config, text).map_err(refused)? else { return Ok(()) };
+    let profile = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(OWN_FAILURE, format!("opening seccomp profile ({file}) failed: {error}"))
+    })?;
+    serde_json::from_str::<serde_json::Value>(&profile).map_err(|error| {
+        Failure::usage(OWN_FAILURE, format!("compacting json for seccomp profile ({file}) failed: {error}"))
+    })?;
+    config.seccomp = Seccomp::Profile(profile);
     Ok(())
 }
 
@@ -208,7 +193,27 @@ mod tests {
         assert!(
             refusal(&["--security-opt", "seccomp=/nonexistent", "img"]).contains("opening seccomp profile")
         );
-        assert!(refusal(&["--security-opt", "bogus=1", "img"]).contains("invalid --security-opt"));
+        for text in [
+            "bogus=1",
+            "no-new-privileges=maybe",
+            "systempaths=foo",
+            "writable-cgroups",
+            "apparmor=foo",
+            "label=type:foo_t",
+            "seccomp=",
+            "disable",
+        ] {
+            assert!(refusal(&["--security-opt", text, "img"]).contains("invalid --security-opt"), "{text}");
+        }
+        let read = config(&[
+            "--security-opt=no-new-privileges:false",
+            "--security-opt=systempaths=unconfined",
+            "--security-opt=writable-cgroups=true",
+            "--security-opt=apparmor=unconfined",
+            "--security-opt=label:disable",
+            "img",
+        ]);
+        assert!(!read.no_new_privileges && read.unmasked && read.writable_cgroups);
     }
 
     #[test]
