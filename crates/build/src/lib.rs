@@ -33,6 +33,7 @@ mod interruptible;
 mod io_at;
 mod layers;
 mod leftovers;
+mod mount_points;
 mod mounts;
 mod output;
 mod plan;

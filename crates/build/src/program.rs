@@ -12,6 +12,7 @@ use tare_runtime::{Running, Spec, Stdio};
 
 use crate::event::{Event, OutputStream, Progress, StepId};
 use crate::io_at::At as _;
+use crate::mount_points::MountPoints;
 use crate::{Cancel, Error};
 
 /// So much of the end of the output goes into the error.
@@ -32,8 +33,9 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Makes the container and starts it. The process may have one thread only.
-    pub(crate) fn start(spec: &Spec, (id, line): (StepId, u32)) -> Result<Self, Error> {
+    /// Makes the container, looks at what that made in its upper folder, and starts it. The process may have one thread
+    /// only.
+    pub(crate) fn start(spec: &Spec, (id, line): (StepId, u32)) -> Result<(Self, MountPoints), Error> {
         let null = Path::new("/dev/null");
         let stdin = OwnedFd::from(File::open(null).at("open", null)?);
         let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("make a pipe for", "RUN");
@@ -42,11 +44,15 @@ impl Program {
             // Beyond a user's share of pipe memory it stays as it is, which will do.
             let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
         }
-        let running = tare_runtime::create(spec, Stdio::Streams { stdin, stdout, stderr })
-            .and_then(tare_runtime::Created::start)
-            .map_err(|source| Error::Runtime { line, instruction: "RUN", source })?;
+        let failed = |source| Error::Runtime { line, instruction: "RUN", source };
+        let mut created =
+            tare_runtime::create(spec, Stdio::Streams { stdin, stdout, stderr }).map_err(failed)?;
+        created.wait_ready().map_err(failed)?;
+        let upper = &spec.root.upper;
+        let points = MountPoints::of(upper).at("look at", upper)?;
+        let running = created.start().map_err(failed)?;
         let streams = vec![(OutputStream::Stdout, out.into()), (OutputStream::Stderr, err.into())];
-        Ok(Self { id, running, streams, tail: Vec::new(), exited: false, waited: false })
+        Ok((Self { id, running, streams, tail: Vec::new(), exited: false, waited: false }, points))
     }
 
     /// Whether it is over, and all of its output has been read.

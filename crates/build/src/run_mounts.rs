@@ -3,19 +3,20 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use tare_dockerfile::{CacheSharing, Mount as RunMount, MountKind, Run};
 use tare_image::LayerStaging;
 use tare_oci::Digest;
 use tare_runtime::{Mount, TmpfsOptions};
 
 use crate::copy::{Style, Target, Writer};
-use crate::executor::{Builder, Stage, Step};
+use crate::executor::{Builder, Stage, Step, invalid};
 use crate::io_at::At as _;
 use crate::mounts::{self, bind, overlay};
 use crate::plan;
 use crate::request::SecretSource;
 use crate::select::{self, clean};
-use crate::sources::{Origin, SourceRoot};
+use crate::sources::{Access, Origin, SourceRoot};
 use crate::{Cancel, Error, config};
 
 /// Where the folders of cache mounts are, below the cache's root: each beside its lock.
@@ -217,6 +218,7 @@ impl Builder<'_> {
     ) -> Result<(), Error> {
         let source = source.unwrap_or_default();
         plan::refuse_variable("RUN", from.unwrap_or_default(), step.line)?;
+        let access = if read_only { Access::Read } else { Access::Write };
         let folder = match from {
             Some(name) if !self.is_folder(name) => {
                 let from = self.source_stage(stage.index, name, step.line)?;
@@ -230,20 +232,15 @@ impl Builder<'_> {
                 self.copy_out(&root, &source, step)?
             }
             _ => {
-                let root = self.host_root(from)?;
-                let root = root.as_ref().unwrap_or(&self.context);
-                if select::select(root, &source, &[])?.is_empty() && !clean(&source).as_os_str().is_empty() {
-                    return Err(select::explain_missing(root, &source, step.line));
-                }
-                if root.ignore.is_empty()
-                    && let Origin::Host(path) = &root.origin
-                {
-                    path.join(clean(&source))
-                } else {
-                    // What the ignore file keeps out must not appear in the mount either.
-                    let root = self.host_root(from)?;
-                    let root = root.as_ref().unwrap_or(&self.context);
-                    copy_tree(root, &source, self.generated.folder()?, (step, self.cancel))?
+                let own = self.host_root(from)?;
+                let root = own.as_ref().unwrap_or(&self.context);
+                match find_in_place(root, &source, access, step)? {
+                    Some((data, subpath)) if read_only => {
+                        extras.mounts.push(Mount::Volume { data, subpath, target, readonly: true });
+                        return Ok(());
+                    }
+                    Some((data, subpath)) => data.join(subpath),
+                    None => copy_tree(root, &source, self.generated.folder()?, (step, self.cancel))?,
                 }
             }
         };
@@ -269,6 +266,43 @@ impl Builder<'_> {
         let folders = (staging.diff().to_owned(), staging.work().to_owned());
         extras.scratch.push(staging);
         Ok(Some(folders))
+    }
+}
+
+/// A file or folder of the host that can be mounted as it is: the root, and its path in that without a link; `None` if a
+/// copy must be made: where the ignore file keeps something out, which must not appear in the mount either, and for a
+/// file that the step may write, whose changes are thrown away.
+fn find_in_place(
+    root: &SourceRoot,
+    source: &str,
+    access: Access,
+    step: Step,
+) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+    let Origin::Host(data) = &root.origin else { return Ok(None) };
+    if !root.ignore.is_empty() {
+        return Ok(None);
+    }
+    let place = Path::new("/").join(clean(source));
+    let handle = match root.root.locate(&place) {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
+            return Err(select::explain_missing(root, source, step.line));
+        }
+        found => found.at("open", &place)?,
+    };
+    let stat = rustix::fs::fstat(&handle).map_err(std::io::Error::from).at("look at", &place)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => {}
+        FileType::RegularFile if access == Access::Read => {}
+        FileType::RegularFile => return Ok(None),
+        _ => return Err(invalid(step.line, "RUN", format!("source={source}: neither a file nor a folder"))),
+    }
+    // The runtime opens it once more, in its own mount namespace and beneath the root.
+    let found = std::fs::read_link(select::handle_path(&handle)).at("look at", &place)?;
+    match found.strip_prefix(data) {
+        Ok(subpath) => Ok(Some((data.clone(), subpath.to_owned()))),
+        Err(_) => Err(select::explain_missing(root, source, step.line)),
     }
 }
 

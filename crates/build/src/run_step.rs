@@ -1,6 +1,6 @@
 //! `RUN`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tare_dockerfile::{Command, MountKind, Run, RunNetwork, RunSecurity};
 use tare_image::LayerStaging;
@@ -10,7 +10,8 @@ use tare_runtime::{Namespace, Process, RootFs, Seccomp, Spec};
 use crate::cache::{Cache, KeyHasher};
 use crate::executor::{Builder, Stage, Step, invalid};
 use crate::io_at::At as _;
-use crate::mounts::{self, bind};
+use crate::mount_points::MountPoints;
+use crate::mounts::bind;
 use crate::program::Program;
 use crate::request::{BuildNetwork, Entitlements, NamedContext};
 use crate::run_mounts::{self, Extras};
@@ -19,18 +20,13 @@ use crate::select;
 use crate::sources::SourceRoot;
 use crate::{Cancel, Error, config, scope};
 
-/// Folders that the runtime mounts on in every container.
-const RUNTIME_TARGETS: [&str; 6] =
-    ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/proc", "/sys", "/dev"];
-
 /// A step whose program runs. Its parts go in this order: the program, its control group, its layer.
 pub(crate) struct RunStep {
     pub(crate) program: Program,
     group: Group,
     staging: LayerStaging,
     lowers: Vec<PathBuf>,
-    /// Where something is mounted.
-    targets: Vec<PathBuf>,
+    points: MountPoints,
     key: Digest,
     /// What runs, for messages.
     command: String,
@@ -81,7 +77,7 @@ impl Builder<'_> {
     /// Takes the result of a program that has ended.
     pub(crate) fn finish_run(&mut self, stage: &mut Stage, run: RunStep, step: Step) -> Result<(), Error> {
         let _span = tracing::debug_span!("finish RUN", line = step.line).entered();
-        let RunStep { program, group, staging, lowers, targets, key, command, history, .. } = run;
+        let RunStep { program, group, staging, lowers, points, key, command, history, .. } = run;
         let ended = program.end().at("wait for", "RUN");
         drop(group);
         self.in_flight.retain(|other| *other != key);
@@ -89,7 +85,8 @@ impl Builder<'_> {
         if code != 0 {
             return Err(Error::RunFailed { line: step.line, command, code, tail });
         }
-        mounts::remove_mount_points(staging.diff(), &lowers, &targets);
+        let working_dir = Path::new(&stage.config.config.working_dir);
+        points.remove(staging.diff(), &lowers, working_dir).at("look at", staging.diff())?;
         self.add_layer(stage, key, staging);
         let created = stage.created.clone();
         config::history(&mut stage.config, history, created, false);
@@ -195,18 +192,14 @@ impl Builder<'_> {
         let group = Group(format!("build-{}-{}", std::process::id(), step.id));
         let mut spec = Spec::new(&group.0, root, process);
         self.set_up(&mut spec, step_run);
-        let mut targets: Vec<PathBuf> = RUNTIME_TARGETS.iter().map(PathBuf::from).collect();
-        targets.extend(extras.mounts.iter().map(|mount| mount.target().to_owned()));
-        // A mount in a folder that is itself only there for another mount: the inner one goes first.
-        targets.sort_by_key(|target| std::cmp::Reverse(target.components().count()));
         spec.mounts = std::mem::take(&mut extras.mounts);
-        let program = Program::start(&spec, (step.id, step.line))?;
+        let (program, points) = Program::start(&spec, (step.id, step.line))?;
         Ok(RunStep {
             program,
             group,
             staging,
             lowers,
-            targets,
+            points,
             key,
             command,
             history,

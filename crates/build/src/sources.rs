@@ -1,8 +1,11 @@
 //! The roots that `COPY` and `ADD` copy from: the context, a further context, a stage, an image.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use tare_image::{LayerStaging, Store};
 use tare_runtime::RootFs;
 use tare_sys::root::RootDir;
@@ -114,8 +117,9 @@ impl ContextFolder {
     pub(crate) fn source_root(&self, dockerfile: &str) -> Result<SourceRoot, Error> {
         let own = format!("{dockerfile}.dockerignore");
         let mut ignore = Ignore::default();
+        let folder = RootDir::open_host(&self.path).at("open the build context", &self.path)?;
         for name in [own.as_str(), ".dockerignore"] {
-            match std::fs::read(self.path.join(name)) {
+            match read_beneath(&folder, name) {
                 Ok(text) => {
                     ignore = Ignore::parse(name, &String::from_utf8_lossy(&text));
                     break;
@@ -127,6 +131,20 @@ impl ContextFolder {
         }
         SourceRoot::host(&self.path, ignore)
     }
+}
+
+/// Reads a file of a context, which may be a stranger's: its links lead nowhere else.
+fn read_beneath(folder: &RootDir, name: &str) -> std::io::Result<Vec<u8>> {
+    // NONBLOCK: a FIFO must not stop the build.
+    let opened = folder.open_beneath(name, OFlags::RDONLY | OFlags::NONBLOCK).map_err(|error| {
+        match Errno::from_io_error(&error) {
+            Some(Errno::XDEV) => std::io::Error::other("it leads out of the build context"),
+            _ => error,
+        }
+    })?;
+    let mut bytes = Vec::new();
+    std::fs::File::from(opened).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Drop for ContextFolder {

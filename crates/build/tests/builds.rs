@@ -156,6 +156,12 @@ fn main() {
         ("arguments", arguments),
         ("copy_flags", copy_flags),
         ("ignore_files", ignore_files),
+        ("links_of_a_context_stay_in_it", links_of_a_context_stay_in_it),
+        (
+            "what_a_step_writes_into_its_context_is_thrown_away",
+            what_a_step_writes_into_its_context_is_thrown_away,
+        ),
+        ("links_that_a_step_left_are_not_followed", links_that_a_step_left_are_not_followed),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     for (name, case) in cases {
@@ -726,4 +732,55 @@ fn ignore_files() {
     assert_eq!(world.build(text).output, "keep.log deep/* src/y\n");
     world.write("Dockerfile.dockerignore", "*\n!a.log\n");
     assert_eq!(world.build(text).output, "a.log deep/* src/*\n");
+}
+
+fn links_of_a_context_stay_in_it() {
+    let world = World::new();
+    let victim = world.dir.path().join("victim");
+    std::fs::write(&victim, "secret").unwrap();
+    symlink(&victim, world.dir.path().join("context/x")).unwrap();
+    world.write(&format!(".{}/decoy", world.dir.path().display()), "");
+    for access in ["ro", "rw"] {
+        let text =
+            format!("FROM base\nRUN --mount=source=x,target=/m,{access} cat /m; echo OWNED > /m; true\n");
+        let Err(error) = world.try_build(world.request(&text)) else { panic!("{access}: followed") };
+        assert!(matches!(error, Error::SourceNotFound { .. }), "{access}: {}", chain(&error));
+    }
+    // What the link names within the context is what is mounted.
+    world.write(&format!(".{}", victim.display()), "decoy");
+    let built = world.build("FROM base\nRUN --mount=source=x,target=/m,rw cat /m && echo OWNED > /m\n");
+    assert_eq!(built.output, "decoy");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "secret");
+    symlink(&victim, world.dir.path().join("context/.dockerignore")).unwrap();
+    let Err(error) = world.try_build(world.request("FROM base\n")) else { panic!("followed") };
+    assert!(chain(&error).contains("leads out of the build context"), "{}", chain(&error));
+}
+
+fn what_a_step_writes_into_its_context_is_thrown_away() {
+    let world = World::new();
+    let (file, deep) = (world.write("f", "mine"), world.write("d/f", "mine"));
+    let text = "FROM base\n\
+        RUN --mount=source=f,target=/m,rw echo 1 > /m && cat /m\n\
+        RUN --mount=source=d,target=/m,rw echo 2 > /m/f && touch /m/new && cat /m/f\n\
+        RUN --mount=target=/m,rw echo 3 > /m/d/f && rm /m/f && cat /m/d/f\n";
+    assert_eq!(world.build(text).output, "1\n2\n3\n");
+    for path in [&file, &deep] {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "mine");
+    }
+    assert!(!deep.with_file_name("new").exists());
+}
+
+fn links_that_a_step_left_are_not_followed() {
+    let world = World::new();
+    let victim = world.dir.path().join("victim");
+    std::fs::create_dir_all(victim.join("folder")).unwrap();
+    std::fs::write(victim.join("file"), "").unwrap();
+    world.write("Dockerfile", "");
+    let there = victim.display();
+    let built = world.build(&format!(
+        "FROM base\nRUN --mount=type=tmpfs,target=/x/folder --mount=target=/y/file,source=Dockerfile \
+         busybox mv /x /x2 && busybox ln -s {there} /x && busybox mv /y /y2 && busybox ln -s {there} /y\n"
+    ));
+    assert!(victim.join("folder").is_dir() && victim.join("file").is_file());
+    assert!(world.find(&built, "x").unwrap().is_symlink());
 }

@@ -21,6 +21,17 @@ pub(crate) struct Pending {
     channel: Channel,
     group: Group,
     is_armed: bool,
+    /// What the child said when its root was made.
+    notes: Option<Vec<String>>,
+}
+
+impl Pending {
+    pub(crate) fn wait_ready(&mut self) -> Result<()> {
+        if self.notes.is_none() {
+            self.notes = Some(self.channel.wait_ready()?);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Pending {
@@ -197,7 +208,8 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
         prctl::set_dumpable(was_dumpable).map_err(Error::system("PR_SET_DUMPABLE"))?;
     }
     let child = child.map_err(Error::system("clone3"))?;
-    let pending = Pending { pid: child.pid, channel: ours, group: group.clone(), is_armed: true };
+    let pending =
+        Pending { pid: child.pid, channel: ours, group: group.clone(), is_armed: true, notes: None };
     if let Some(user) = user {
         userns::write_maps(child.pid, &user.uids, &user.gids).map_err(Error::system("mapping users"))?;
         allowance.grant(child.pid);
@@ -208,7 +220,8 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
 
 impl Created {
     pub(crate) fn run(mut self) -> Result<Running> {
-        let notes = self.pending.channel.wait_ready()?;
+        self.pending.wait_ready()?;
+        let notes = self.pending.notes.take().unwrap_or_default();
         self.pending.channel.send_go()?;
         self.pending.channel.wait_executed()?;
         self.pending.is_armed = false;

@@ -84,6 +84,14 @@ pub fn create(spec: &Spec, stdio: Stdio) -> Result<Created> {
 }
 
 impl Created {
+    /// Waits until the child has made its root. It goes on waiting, so that the caller can look at what was made.
+    ///
+    /// # Errors
+    /// The child's own: mounts and users.
+    pub fn wait_ready(&mut self) -> Result<()> {
+        self.pending.wait_ready()
+    }
+
     /// Waits until the child has made its root, then lets it execute its program.
     ///
     /// # Errors
