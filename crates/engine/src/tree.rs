@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// `work/work` without permissions, which root ignores.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     for _ in 0..8 {
-        match std::fs::remove_dir_all(path) {
+        match tare_image::remove_tree(path) {
             Ok(()) => return Ok(()),
             // Something in it went, or came, meanwhile.
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
@@ -20,5 +20,5 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
             Err(e) => return Err(Error::io("remove", path)(e)),
         }
     }
-    std::fs::remove_dir_all(path).map_err(Error::io("remove", path))
+    tare_image::remove_tree(path).map_err(Error::io("remove", path))
 }

@@ -48,6 +48,7 @@ mod staging;
 mod store;
 mod tarball;
 mod transfer;
+mod tree;
 mod unpack;
 
 pub use error::{Error, RegistryError, Result};
@@ -59,3 +60,4 @@ pub use progress::{LayerStatus, PullProgress, Silent};
 pub use registry::fetch;
 pub use store::Store;
 pub use transfer::{PullOptions, PullOutcome, PushOutcome, RegistryConfig};
+pub use tree::remove_tree;

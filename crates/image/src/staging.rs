@@ -50,7 +50,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // What stays, because of an error, is unlocked with this and swept later.
-        let _ = std::fs::remove_dir_all(&self.path);
+        let _ = crate::remove_tree(&self.path);
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn sweep(staging: &Path) -> Result<usize> {
             continue;
         }
         if meta.is_dir() {
-            std::fs::remove_dir_all(&path).at("remove", &path)?;
+            crate::remove_tree(&path).at("remove", &path)?;
         } else {
             std::fs::remove_file(&path).at("remove", &path)?;
         }
