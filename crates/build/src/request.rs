@@ -12,6 +12,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use tare_image::PullOptions;
 use tare_oci::{Platform, Reference};
 use tare_runtime::Rlimit;
+use tare_runtime::cgroup::Resources;
 
 /// One build.
 pub struct Request {
@@ -45,6 +46,8 @@ pub struct Request {
     pub shm_size: Option<u64>,
     /// Limits of `RUN` steps.
     pub ulimits: Vec<Rlimit>,
+    /// What a step's control group may use.
+    pub limits: Resources,
     /// `--secret`
     pub secrets: Vec<Secret>,
     /// `--ssh`
@@ -248,6 +251,7 @@ impl Request {
             extra_hosts: Vec::new(),
             shm_size: None,
             ulimits: Vec::new(),
+            limits: Resources::default(),
             secrets: Vec::new(),
             ssh: Vec::new(),
             contexts: IndexMap::new(),

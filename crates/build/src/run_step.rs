@@ -191,6 +191,7 @@ impl Builder<'_> {
         process.rlimits.clone_from(&self.request.ulimits);
         let group = Group(format!("build-{}-{}", std::process::id(), step.id));
         let mut spec = Spec::new(&group.0, root, process);
+        spec.cgroup.resources.clone_from(&self.request.limits);
         self.set_up(&mut spec, step_run);
         spec.mounts = std::mem::take(&mut extras.mounts);
         let (program, points) = Program::start(&spec, (step.id, step.line))?;

@@ -156,6 +156,7 @@ fn main() {
         ("arguments", arguments),
         ("copy_flags", copy_flags),
         ("ignore_files", ignore_files),
+        ("memory_of_steps", memory_of_steps),
         ("links_of_a_context_stay_in_it", links_of_a_context_stay_in_it),
         (
             "what_a_step_writes_into_its_context_is_thrown_away",
@@ -783,4 +784,12 @@ fn links_that_a_step_left_are_not_followed() {
     ));
     assert!(victim.join("folder").is_dir() && victim.join("file").is_file());
     assert!(world.find(&built, "x").unwrap().is_symlink());
+}
+
+fn memory_of_steps() {
+    let world = World::new();
+    let mut request = world.request("FROM base\nRUN busybox dd if=/dev/zero of=/dev/null bs=200M count=1\n");
+    request.limits.memory = Some(32 << 20);
+    request.limits.memory_swap = Some(32 << 20);
+    assert!(matches!(world.try_build(request), Err(Error::RunFailed { code: 137, .. })));
 }

@@ -3,6 +3,7 @@
 pub(crate) mod builder;
 mod check;
 mod context;
+mod limits;
 mod output;
 pub(crate) mod progress;
 
@@ -89,9 +90,8 @@ struct Line {
     /// Set the target build stage to build
     #[arg(long)]
     target: Option<String>,
-    /// Ulimit options
-    #[arg(long)]
-    ulimit: Vec<String>,
+    #[command(flatten)]
+    limits: limits::Limits,
     /// Allow extra privileged entitlement (e.g., "security.insecure")
     #[arg(long)]
     allow: Vec<String>,
@@ -134,20 +134,6 @@ struct Ignored {
     isolation: Option<String>,
     #[arg(long, hide = true)]
     security_opt: Vec<String>,
-    #[arg(long, short = 'm', hide = true)]
-    memory: Option<String>,
-    #[arg(long, hide = true)]
-    memory_swap: Option<String>,
-    #[arg(long, short = 'c', hide = true)]
-    cpu_shares: Option<String>,
-    #[arg(long, hide = true)]
-    cpu_period: Option<String>,
-    #[arg(long, hide = true)]
-    cpu_quota: Option<String>,
-    #[arg(long, hide = true)]
-    cpuset_cpus: Option<String>,
-    #[arg(long, hide = true)]
-    cpuset_mems: Option<String>,
 }
 
 /// `docker build`.
@@ -274,6 +260,7 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         let size = human::parse_size(text).ok_or_else(|| Failure::new(format!("invalid size: '{text}'")))?;
         request.shm_size = Some(size);
     }
+    line.limits.fill(&mut request)?;
     request.secrets = line.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
     request.ssh = line.ssh.iter().map(|text| ssh_agent(text)).collect::<Result<_, _>>()?;
     for text in &line.build_context {

@@ -48,11 +48,11 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "uint16")]
     pub(crate) blkio_weight: Option<u16>,
     #[arg(long, hide = true)]
-    kernel_memory: Option<String>,
+    pub(crate) kernel_memory: Option<String>,
     #[arg(long, hide = true)]
-    cpu_rt_period: Option<String>,
+    pub(crate) cpu_rt_period: Option<String>,
     #[arg(long, hide = true)]
-    cpu_rt_runtime: Option<String>,
+    pub(crate) cpu_rt_runtime: Option<String>,
 }
 
 /// The limits' flags.
