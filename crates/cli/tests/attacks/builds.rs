@@ -51,6 +51,24 @@ fn cve_2024_23651_cache_source_is_a_link() {
     host.holds(&said);
 }
 
+/// Removing the mount points that a step needed follows links that the step left in their place.
+#[test]
+fn cve_2024_23652_cleaning_up_follows_links() {
+    let (lab, host, context) = build_lab();
+    let victim = lab.folder.join("victim");
+    fs::create_dir_all(victim.join("folder")).unwrap();
+    fs::write(victim.join("file"), "").unwrap();
+    let to = victim.display();
+    let steps = format!(
+        "RUN --mount=type=tmpfs,target=/x/folder --mount=type=bind,source=Dockerfile,target=/y/file \
+         mv /x /x2; ln -s {to} /x; mv /y /y2; ln -s ../../../../../../../..{to} /y\n\
+         RUN --mount=type=cache,target=/z/folder mv /z /z2; ln -s {to} /z\n"
+    );
+    let (_, said) = build(&lab, &context, &steps, &[]);
+    assert!(victim.join("folder").is_dir() && victim.join("file").is_file(), "{said}");
+    host.holds(&said);
+}
+
 /// More rights than the person gave: `--security=insecure` without `--allow`.
 #[test]
 fn cve_2024_23653_rights_that_nobody_allowed() {
@@ -67,4 +85,42 @@ fn cve_2024_23653_rights_that_nobody_allowed() {
     assert!(said.contains("security.insecure"), "{said}");
     let (_, said) = build(&lab, &context, &format!("RUN {look}\n"), &[]);
     assert!(!said.contains("CapEff:\t000001ffffffffff"), "{said}");
+}
+
+/// A bind mount of the context whose source is a link to a file or folder of the host.
+#[test]
+fn a_bind_mount_follows_no_link_out_of_the_context() {
+    let (lab, host, context) = build_lab();
+    let path = host.path();
+    // What the link means within the context is what a step may see.
+    fs::create_dir_all(context.join(path.trim_start_matches('/'))).unwrap();
+    fs::write(context.join(path.trim_start_matches('/')).join("secret"), "decoy").unwrap();
+    std::os::unix::fs::symlink(format!("{path}/secret"), context.join("file")).unwrap();
+    std::os::unix::fs::symlink(path, context.join("folder")).unwrap();
+    std::os::unix::fs::symlink(format!("../../../../../../../..{path}"), context.join("up")).unwrap();
+    for (source, target) in [("file", "/m"), ("folder", "/m/x"), ("up", "/m/x"), ("folder/secret", "/m")] {
+        let steps = format!(
+            "RUN --mount=type=bind,source={source},target={target},rw cat /m /m/x/secret; echo owned >/m; echo owned >/m/x/secret; \
+             echo owned >/m/x/written; true\n"
+        );
+        let (_, said) = build(&lab, &context, &steps, &[]);
+        host.holds(&said);
+    }
+}
+
+/// What a step writes into a bind mount of its context is thrown away.
+#[test]
+fn a_bind_mount_leaves_the_context_as_it_is() {
+    let (lab, _, context) = build_lab();
+    fs::create_dir(context.join("folder")).unwrap();
+    fs::write(context.join("folder/inner"), "mine").unwrap();
+    fs::write(context.join("file"), "mine").unwrap();
+    let steps = "RUN --mount=type=bind,source=file,target=/m,rw echo changed >/m && cat /m\n\
+                 RUN --mount=type=bind,target=/c,rw echo changed >/c/folder/inner && rm /c/file && echo new >/c/new\n";
+    let (done, said) = build(&lab, &context, steps, &[]);
+    assert!(done && said.contains("changed"), "the steps could not write: {said}");
+    for file in ["file", "folder/inner"] {
+        assert_eq!(fs::read_to_string(context.join(file)).unwrap(), "mine", "{file}");
+    }
+    assert!(!context.join("new").exists());
 }
