@@ -8,56 +8,34 @@
 //!
 //! In reading order: [`config`], [`container`], [`Engine::create`], [`Engine::start`], [`control`], [`Engine::remove`].
 
-pub mod archive;
-pub mod attach;
-mod boot;
-mod change;
-mod check;
-pub mod commit;
 pub mod config;
-mod connect;
 pub mod container;
-pub mod control;
-mod copy;
-mod create;
-pub mod diagnose;
-mod driver_options;
-mod error;
-pub mod event;
-pub mod exec;
 pub mod filter;
-mod ids;
-mod image_users;
-mod lock;
-pub mod logs;
-mod mounts;
-pub mod networks;
-mod prepare;
-mod private;
-mod reconcile;
-mod remove;
-pub mod security_option;
-mod start;
-pub mod stats;
-mod stop;
-mod store;
-mod tree;
-mod upper;
-pub mod user_ids;
-pub mod volumes;
-mod wait;
+mod image;
+pub mod network;
+mod state;
+mod system;
+pub mod volume;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-pub use boot::Moved;
-pub use container::{Container, State};
-pub use create::{Created, Warning};
-pub use error::{Error, Result};
-pub use ids::random_hex;
-pub use remove::{AnonymousVolumes, RemoveOptions, WhenRunning};
-pub use stop::{StopOptions, StopOutcome};
-pub use wait::{Awaited, LinkWait, Readiness, WaitCondition};
+pub use container::create::{Created, Warning};
+pub use container::remove::{AnonymousVolumes, RemoveOptions, WhenRunning};
+pub use container::run::stop::{StopOptions, StopOutcome};
+pub use container::run::wait::{Awaited, LinkWait, Readiness, WaitCondition};
+pub use state::error::{Error, Result};
+pub use state::ids::random_hex;
+pub use state::record::{Container, State};
+pub use system::boot::Moved;
+
+pub use config::security_option;
+pub use container::files::{archive, commit};
+pub use container::run::{attach, control, exec};
+pub use container::{diagnose, logs, stats};
+pub use network as networks;
+pub use state::{event, user_ids};
+pub use volume as volumes;
 
 /// The paths that a container without privileges does not see.
 #[must_use]
@@ -71,7 +49,7 @@ pub fn readonly_paths() -> Vec<String> {
     tare_runtime::default_readonly_paths()
 }
 
-use store::StateStore;
+use state::store::StateStore;
 use tare_runtime::spawner::Spawner;
 
 /// Where tare keeps its state.
@@ -150,7 +128,7 @@ impl Engine {
     /// Its making.
     pub fn make_run_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.paths().run.join(name);
-        private::make_private(&folder)?;
+        state::private::make_private(&folder)?;
         Ok(folder)
     }
 

@@ -12,10 +12,11 @@ use super::scan::code_only;
 
 /// Crate → its rooms (modules at the top of the crate) from the street down: a room may use those that come after it.
 /// A crate that is not here has no rooms yet, only the rule against circles.
-const ROOMS: [(&str, &[&str]); 0] = [];
+const ROOMS: [(&str, &[&str]); 1] =
+    [("engine", &["system", "filter", "container", "image", "network", "volume", "state", "config"])];
 
 /// Circles that are still to be cut, as `crate: module, module`.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 8] = [
     "build: executor, plan",
     "build: extract, select, sources",
     "build: run_step, schedule",
@@ -24,9 +25,6 @@ const KNOWN: [&str; 11] = [
     "compose-model: build, develop, service",
     "compose-model: mount, project",
     "compose-model: template, variables",
-    "engine: check, create",
-    "engine: commit, upper",
-    "engine: container, user_ids",
 ];
 
 /// Module path in its crate (`rootfs::dev`) → the modules that it uses.

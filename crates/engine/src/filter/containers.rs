@@ -4,7 +4,7 @@ use tare_monitor::status::HealthStatus;
 
 use super::Filters;
 use crate::config::{Mount, MountSource, NetworkMode};
-use crate::error::{Error, Result};
+use crate::state::error::{Error, Result};
 use crate::{Container, Engine, State};
 
 const KEYS: [&str; 13] = [

@@ -1,7 +1,7 @@
 //! Filters of events.
 
 use super::Filters;
-use crate::error::Result;
+use crate::state::error::Result;
 
 /// Events that are shown.
 #[derive(Debug, Default, Clone)]

@@ -5,7 +5,7 @@ use tare_image::{Image, Store};
 use tare_oci::Reference;
 
 use super::{Filters, moment, wildcard};
-use crate::error::{Error, Result};
+use crate::state::error::{Error, Result};
 
 /// Images that a list shows.
 #[derive(Debug, Default, Clone)]

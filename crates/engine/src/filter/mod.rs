@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::error::{Error, Result};
+use crate::state::error::{Error, Result};
 
 pub use containers::ContainerFilter;
 pub use events::{EventFilter, Happened};

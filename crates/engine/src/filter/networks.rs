@@ -2,8 +2,8 @@
 
 use super::Filters;
 use crate::Engine;
-use crate::error::Result;
-use crate::networks::Network;
+use crate::network::Network;
+use crate::state::error::Result;
 
 /// Networks that a list shows.
 #[derive(Debug, Default, Clone)]

@@ -7,9 +7,9 @@ use tare_image::Image;
 
 use super::{Filters, moment};
 use crate::Container;
-use crate::error::{Error, Result};
-use crate::networks::Network;
-use crate::volumes::Volume;
+use crate::network::Network;
+use crate::state::error::{Error, Result};
+use crate::volume::Volume;
 
 /// `label=`, `label!=` and `until=`, which most objects have.
 #[derive(Debug, Default, Clone)]
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn named_volumes_are_taken_only_if_all_are() {
-        let anonymous = volume(&[(crate::volumes::ANONYMOUS, "")]);
+        let anonymous = volume(&[(crate::volume::ANONYMOUS, "")]);
         let by_default = VolumePrune::new(Filters::default(), UnusedVolumes::Anonymous).unwrap();
         assert!(by_default.takes(&anonymous) && !by_default.takes(&volume(&[])));
         let filtered = VolumePrune::new(filters(&["label=x"]), UnusedVolumes::All).unwrap();

@@ -2,8 +2,8 @@
 
 use super::Filters;
 use crate::Engine;
-use crate::error::Result;
-use crate::volumes::Volume;
+use crate::state::error::Result;
+use crate::volume::Volume;
 
 /// Volumes that a list shows.
 #[derive(Debug, Default, Clone)]

@@ -1,0 +1,406 @@
+//! What a container is asked to be: [`ContainerConfig`], the typed form of `docker create`'s flags and of a Compose
+//! service. It is stored as is (version 1) and read back by every command; image defaults are merged into it by
+//! [`crate::create`], so a stored config needs no image to be understood.
+
+pub mod security_option;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use tare_oci::Healthcheck;
+
+/// Everything a container was asked to be. `Default` is «`docker run IMAGE`» without any flag.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerConfig {
+    /// The image as the user typed it.
+    pub image: String,
+    /// Container name; `None` asks for a made-up one.
+    pub name: Option<String>,
+    /// Command; `None` takes the image's.
+    pub cmd: Option<Vec<String>>,
+    /// Entrypoint; `None` takes the image's, `Some([])` clears it.
+    pub entrypoint: Option<Vec<String>>,
+    /// `KEY=value`; later ones win.
+    pub env: Vec<String>,
+    /// `user[:group]`, names or numbers; empty takes the image's.
+    pub user: String,
+    /// Working directory; empty takes the image's.
+    pub working_dir: String,
+    /// UTS host name; empty takes the short container id.
+    pub hostname: String,
+    /// NIS domain name.
+    pub domainname: String,
+    /// Allocate a terminal.
+    pub tty: bool,
+    /// Keep stdin open for attaching clients.
+    pub open_stdin: bool,
+    /// Close it when the first of them leaves.
+    pub stdin_once: bool,
+    /// Labels, image's and user's.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// `8000/tcp`: ports that the image or `--expose` names.
+    pub exposed_ports: Vec<String>,
+    /// Mounts in the order given.
+    pub mounts: Vec<Mount>,
+    /// Published ports.
+    pub ports: Vec<PortBinding>,
+    /// `-P`: publish every exposed port on an ephemeral host port.
+    pub publish_all: bool,
+    /// `--network`.
+    pub network: NetworkMode,
+    /// Endpoint settings by network name (aliases, fixed addresses).
+    pub endpoints: IndexMap<String, EndpointConfig>,
+    /// `--link`: (container, alias).
+    pub links: Vec<(String, String)>,
+    /// `--add-host`: (name, address or `host-gateway`).
+    pub extra_hosts: Vec<(String, String)>,
+    /// `--dns`.
+    pub dns: Vec<IpAddr>,
+    /// `--dns-search`.
+    pub dns_search: Vec<String>,
+    /// `--dns-option`.
+    pub dns_options: Vec<String>,
+    /// Restart policy.
+    pub restart: RestartPolicy,
+    /// `--rm`.
+    pub auto_remove: bool,
+    /// `--init`.
+    pub init: bool,
+    /// `--privileged`.
+    pub privileged: bool,
+    /// `--cap-add`, upper-case without `CAP_`, or `ALL`.
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`.
+    pub cap_drop: Vec<String>,
+    /// `--security-opt no-new-privileges`.
+    pub no_new_privileges: bool,
+    /// `--security-opt systempaths=unconfined`: nothing of `/proc` and `/sys` is hidden or read-only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmasked: bool,
+    /// `--security-opt writable-cgroups=true`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub writable_cgroups: bool,
+    /// Seccomp choice.
+    pub seccomp: Seccomp,
+    /// `--read-only`.
+    pub readonly_rootfs: bool,
+    /// Resource limits.
+    pub resources: Resources,
+    /// `--ulimit`: name, soft, hard (-1: unlimited).
+    pub ulimits: Vec<Ulimit>,
+    /// `/dev/shm` size in bytes; 0 takes 64 MiB.
+    pub shm_size: u64,
+    /// `--sysctl`.
+    pub sysctls: BTreeMap<String, String>,
+    /// `--device`.
+    pub devices: Vec<Device>,
+    /// `--device-cgroup-rule`.
+    pub device_cgroup_rules: Vec<String>,
+    /// Health check; `None` takes the image's, test `["NONE"]` switches it off.
+    pub healthcheck: Option<Healthcheck>,
+    /// Stop signal; empty takes the image's, then SIGTERM.
+    pub stop_signal: String,
+    /// Grace time in seconds before SIGKILL; `None` takes 10.
+    pub stop_timeout: Option<u32>,
+    /// Log driver and options.
+    pub log: LogConfig,
+    /// `--pid`.
+    pub pid_mode: NamespaceMode,
+    /// `--ipc`.
+    pub ipc_mode: NamespaceMode,
+    /// `--uts`.
+    pub uts_mode: NamespaceMode,
+    /// `--userns`.
+    #[serde(skip_serializing_if = "UsernsMode::is_default")]
+    pub userns: UsernsMode,
+    /// `--group-add`.
+    pub group_add: Vec<String>,
+    /// `--oom-score-adj`.
+    pub oom_score_adj: Option<i32>,
+    /// `--platform` as typed.
+    pub platform: String,
+}
+
+/// One mount of a container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Absolute path in the container.
+    pub target: String,
+    /// Mounted read-only.
+    pub readonly: bool,
+}
+
+/// The source of a [`Mount`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum MountSource {
+    /// A path of the host.
+    Bind {
+        /// Absolute host path.
+        path: PathBuf,
+        /// Make a missing source (as the parent's owner) rather than fail (`--mount type=bind` fails).
+        create: CreateSource,
+        /// Whose files the container's root makes there.
+        idmap: BindOwner,
+        /// `rprivate`, `rslave`, `rshared`…; empty is `rprivate`.
+        propagation: String,
+    },
+    /// A named volume.
+    Volume {
+        /// Volume name.
+        name: String,
+        /// Do not fill it from the image.
+        nocopy: bool,
+        /// Folder inside the volume.
+        subpath: String,
+    },
+    /// A volume without a name of its own, removed with the container.
+    Anonymous {
+        /// The generated name, empty until the container is created.
+        name: String,
+    },
+    /// Memory.
+    Tmpfs {
+        /// tmpfs options as typed: `size=64m,mode=1777`.
+        options: String,
+    },
+}
+
+/// What to do about a missing bind source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CreateSource {
+    /// Make it, owned by the owner of the nearest existing parent.
+    AsParentOwner,
+    /// Refuse.
+    Refuse,
+}
+
+/// Who owns on the host what the container's root makes in a bind mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BindOwner {
+    /// The owner of the source folder, by an idmapped mount, if that is a person whom the container does not know.
+    SourceOwner,
+    /// Root, as Docker has it.
+    Unmapped,
+}
+
+/// One `-p`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortBinding {
+    /// Host address; `None` is every address, both families.
+    pub host_ip: Option<IpAddr>,
+    /// Host port; 0 is an ephemeral one.
+    pub host_port: u16,
+    /// Last host port of a range that the engine may choose from; equals `host_port` without a range.
+    pub host_port_end: u16,
+    /// Container port.
+    pub container_port: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: Protocol,
+}
+
+/// Transport protocols of published ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// `--network`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkMode {
+    /// The default bridge.
+    #[default]
+    Default,
+    /// The host's network namespace.
+    Host,
+    /// Loopback only.
+    None,
+    /// Another container's namespace (name or id).
+    Container(String),
+    /// User networks: the keys of [`ContainerConfig::endpoints`].
+    Networks,
+}
+
+/// Settings of one endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointConfig {
+    /// Further DNS names on this network.
+    pub aliases: Vec<String>,
+    /// A fixed IPv4 address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// A fixed IPv6 address.
+    pub ipv6: Option<Ipv6Addr>,
+    /// A fixed MAC address, `02:42:…`.
+    pub mac: Option<String>,
+    /// Links of this network: (container, alias).
+    pub links: Vec<(String, String)>,
+}
+
+/// Restart policies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// Always, also after `tare start --all` at boot.
+    Always,
+    /// Always unless stopped by the user.
+    UnlessStopped,
+    /// On a non-zero exit, at most so often (0: no bound).
+    OnFailure {
+        /// Bound on restarts, 0 for none.
+        maximum: u32,
+    },
+}
+
+/// Seccomp choice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Seccomp {
+    /// Docker's default profile.
+    #[default]
+    Default,
+    /// No filter.
+    Unconfined,
+    /// A profile's JSON text.
+    Profile(String),
+}
+
+/// `--ulimit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ulimit {
+    /// `nofile`, `nproc`, …
+    pub name: String,
+    /// Soft limit, -1 for unlimited.
+    pub soft: i64,
+    /// Hard limit, -1 for unlimited.
+    pub hard: i64,
+}
+
+/// `--device`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Path on the host.
+    pub host: PathBuf,
+    /// Path in the container.
+    pub container: String,
+    /// `rwm`.
+    pub permissions: String,
+}
+
+/// Resource limits; zero is «no limit» everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Bytes.
+    pub memory: u64,
+    /// Bytes of memory + swap; -1 is unlimited.
+    pub memory_swap: i64,
+    /// Bytes.
+    pub memory_reservation: u64,
+    /// Relative weight.
+    pub cpu_shares: u64,
+    /// 1e-9 CPUs (`--cpus 1.5` is 1_500_000_000).
+    pub nano_cpus: u64,
+    /// Microseconds per period.
+    pub cpu_quota: i64,
+    /// Microseconds.
+    pub cpu_period: u64,
+    /// `0-3,5`.
+    pub cpuset_cpus: String,
+    /// `0`.
+    pub cpuset_mems: String,
+    /// Most processes; -1 is unlimited.
+    pub pids_limit: i64,
+    /// Block I/O weight.
+    pub blkio_weight: u16,
+    /// `--oom-kill-disable`.
+    pub oom_kill_disable: bool,
+}
+
+/// Log driver and its options.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// `json-file` (also when empty), `local` or `none`.
+    pub driver: String,
+    /// `max-size`, `max-file`.
+    pub options: BTreeMap<String, String>,
+}
+
+/// `--pid`, `--ipc`, `--uts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NamespaceMode {
+    /// A namespace of its own.
+    #[default]
+    Private,
+    /// The host's.
+    Host,
+    /// Another container's.
+    Container(String),
+}
+
+/// `--userns`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UsernsMode {
+    /// The host's, unless Docker's `daemon.json` has `userns-remap`.
+    #[default]
+    Default,
+    /// The host's: root in the container is root.
+    Host,
+    /// One of its own, with IDs that nothing else on the host has.
+    Auto,
+}
+
+impl UsernsMode {
+    /// Docker's and Podman's words.
+    ///
+    /// # Errors
+    /// What is expected instead.
+    pub fn parse(word: &str) -> std::result::Result<Self, &'static str> {
+        match word {
+            "" => Ok(Self::Default),
+            "host" => Ok(Self::Host),
+            "auto" => Ok(Self::Auto),
+            _ => Err("host or auto"),
+        }
+    }
+
+    /// The word again.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Default => "",
+            Self::Host => "host",
+            Self::Auto => "auto",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+}
+
+impl ContainerConfig {
+    /// The grace time between the stop signal and SIGKILL.
+    #[must_use]
+    pub fn stop_grace(&self) -> Duration {
+        Duration::from_secs(u64::from(self.stop_timeout.unwrap_or(10)))
+    }
+}
+
+pub(crate) fn same_path(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
+}

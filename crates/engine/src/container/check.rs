@@ -1,0 +1,190 @@
+//! What is wrong with a request before anything is made, in Docker's words.
+
+use std::collections::BTreeSet;
+
+use crate::config::same_path;
+use crate::config::{ContainerConfig, LogConfig, NetworkMode, Resources, RestartPolicy};
+use crate::state::error::{Error, Result};
+
+/// The log drivers that Docker has and tare has not.
+const OTHER_DRIVERS: [&str; 8] =
+    ["syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "etwlogs", "gcplogs"];
+/// The processors of this machine, `0-7`.
+const ONLINE: &str = "/sys/devices/system/cpu/online";
+const NANO: u64 = 1_000_000_000;
+
+/// What the user asked for, whatever the image says.
+pub(crate) fn request(config: &ContainerConfig) -> Result<()> {
+    if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
+        return Err(Error::invalid(format!(
+            "the working directory '{}' is invalid, it needs to be an absolute path",
+            config.working_dir
+        )));
+    }
+    if let NetworkMode::Container(_) = config.network
+        && (config.publish_all || !config.ports.is_empty())
+    {
+        return Err(Error::Invalid {
+            message: "conflicting options: port publishing and the container type network mode".into(),
+            hint: Some("publish them at the container whose network this one shares".into()),
+        });
+    }
+    for (list, names) in [("CapAdd", &config.cap_add), ("CapDrop", &config.cap_drop)] {
+        if let Err(name) = tare_sys::caps::CapSet::parse(names.iter().map(String::as_str)) {
+            let name = format!("CAP_{}", name.to_ascii_uppercase().trim_start_matches("CAP_"));
+            return Err(Error::invalid(format!("invalid {list}: unknown capability: {name:?}")));
+        }
+    }
+    limits(&config.resources)?;
+    log(&config.log)
+}
+
+/// Limits that this machine cannot give.
+pub(crate) fn limits(resources: &Resources) -> Result<()> {
+    let online = std::fs::read_to_string(ONLINE).unwrap_or_default();
+    let Some(available) = numbers(online.trim()) else { return Ok(()) };
+    let count = u64::try_from(available.len()).unwrap_or(u64::MAX);
+    if resources.nano_cpus != 0 && !(NANO / 100..=count * NANO).contains(&resources.nano_cpus) {
+        return Err(Error::invalid(format!(
+            "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
+        )));
+    }
+    match numbers(&resources.cpuset_cpus) {
+        Some(wanted) if !wanted.is_subset(&available) => Err(Error::invalid(format!(
+            "Requested CPUs are not available - requested {}, available: {}",
+            resources.cpuset_cpus,
+            online.trim()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// `0-3,5`.
+fn numbers(text: &str) -> Option<BTreeSet<u32>> {
+    let mut all = BTreeSet::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        all.extend(first.parse::<u32>().ok()?..=last.parse().ok()?);
+    }
+    Some(all)
+}
+
+fn log(log: &LogConfig) -> Result<()> {
+    let known: &[&str] = match log.driver.as_str() {
+        "" | "json-file" => &[
+            "max-size",
+            "max-file",
+            "compress",
+            "labels",
+            "labels-regex",
+            "env",
+            "env-regex",
+            "tag",
+            "mode",
+            "max-buffer-size",
+        ],
+        "local" => &["max-size", "max-file", "compress", "mode", "max-buffer-size"],
+        "none" => return Ok(()),
+        driver => return Err(no_driver(driver)),
+    };
+    let driver = if log.driver.is_empty() { "json-file" } else { &log.driver };
+    match log.options.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(Error::invalid(format!("unknown log opt '{key}' for {driver} log driver"))),
+        None => Ok(()),
+    }
+}
+
+fn no_driver(driver: &str) -> Error {
+    let hint = Some("use json-file, local or none".into());
+    let message = if OTHER_DRIVERS.contains(&driver) {
+        format!("log driver {driver:?} is one of Docker's that tare does not have")
+    } else {
+        format!("error looking up logging plugin {driver}: plugin {driver:?} not found")
+    };
+    Error::Invalid { message, hint }
+}
+
+/// What the request and the image's defaults come to.
+pub(crate) fn merged(config: &ContainerConfig) -> Result<()> {
+    let words = config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten());
+    if words.count() == 0 {
+        return Err(Error::Invalid {
+            message: format!("no command specified for image {}", config.image),
+            hint: Some("the image names none; give one after the image's name".into()),
+        });
+    }
+    if config.auto_remove && config.restart != RestartPolicy::No {
+        return Err(Error::invalid("conflicting options: cannot specify both --restart and --rm"));
+    }
+    if let Some(mount) = config.mounts.iter().find(|m| !m.target.starts_with('/')) {
+        return Err(Error::invalid(format!(
+            "invalid mount path: {:?} mount path must be absolute",
+            mount.target
+        )));
+    }
+    for (n, mount) in config.mounts.iter().enumerate() {
+        if config.mounts[..n].iter().any(|m| same_path(&m.target, &mount.target)) {
+            return Err(Error::invalid(format!("Duplicate mount point: {}", mount.target)));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut ContainerConfig)) -> String {
+        let mut config = ContainerConfig::default();
+        change(&mut config);
+        request(&config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_the_machine_does_not_have_is_refused_in_dockers_words() {
+        let online = std::fs::read_to_string(ONLINE).unwrap();
+        let count = numbers(online.trim()).unwrap().len();
+        let said = refusal(|config| config.resources.nano_cpus = 10_000 * NANO);
+        let wanted =
+            format!("range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available");
+        assert_eq!(said, wanted);
+        assert_eq!(refusal(|config| config.resources.nano_cpus = NANO / 1000), wanted);
+        let said = refusal(|config| config.resources.cpuset_cpus = "9999".into());
+        assert_eq!(
+            said,
+            format!("Requested CPUs are not available - requested 9999, available: {}", online.trim())
+        );
+        let mut config = ContainerConfig::default();
+        (config.resources.nano_cpus, config.resources.cpuset_cpus) = (NANO / 2, "0".into());
+        request(&config).unwrap();
+    }
+
+    #[test]
+    fn drivers_and_their_options_are_known() {
+        let with = |driver: &str, option: &str| {
+            refusal(|config| {
+                config.log.driver = driver.into();
+                config.log.options.insert(option.into(), "1".into());
+            })
+        };
+        assert_eq!(with("", "nope"), "unknown log opt 'nope' for json-file log driver");
+        assert_eq!(with("local", "tag"), "unknown log opt 'tag' for local log driver");
+        assert!(with("nosuch", "").contains(r#"plugin "nosuch" not found"#));
+        assert!(with("syslog", "").contains("does not have"));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let said = refusal(|config| config.working_dir = "app".into());
+        assert_eq!(said, "the working directory 'app' is invalid, it needs to be an absolute path");
+        assert!(
+            refusal(|config| config.cap_add = vec!["nope".into()])
+                .contains(r#"unknown capability: "CAP_NOPE""#)
+        );
+        let said = refusal(|config| {
+            config.network = NetworkMode::Container("db".into());
+            config.publish_all = true;
+        });
+        assert!(said.starts_with("conflicting options: port publishing"), "{said}");
+    }
+}

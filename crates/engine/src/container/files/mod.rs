@@ -1,0 +1,7 @@
+//! A container's files: archives in and out, what it changed, and changes made an image.
+
+pub mod archive;
+pub(crate) mod change;
+pub mod commit;
+pub(crate) mod copy;
+pub(crate) mod upper;

@@ -1,0 +1,96 @@
+//! Being a client of a container's streams.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use tare_monitor::attach::{Attach, Input, Output};
+use tare_monitor::protocol::{Request, line};
+use tare_monitor::status::{State as Phase, Status};
+
+use crate::Engine;
+use crate::container::run::control::{Control, connect_anywhere};
+use crate::state::error::{Error, Result};
+use crate::state::event::Action;
+use crate::state::record::Exit;
+
+/// What an attaching client wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttachOptions {
+    /// It writes input.
+    pub stdin: Input,
+    /// It reads output.
+    pub output: Output,
+}
+
+impl AttachOptions {
+    pub(crate) fn announce(self, mut stream: &UnixStream) -> std::io::Result<()> {
+        stream.write_all(&line(&Attach { stdin: self.stdin, output: self.output }))
+    }
+}
+
+/// A client's connection: its stream, and the monitor's control socket.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Output (framed by Docker's eight-byte headers unless the container has a terminal) and input (raw).
+    pub stream: UnixStream,
+    /// Whether the container has a terminal.
+    pub terminal: bool,
+    control: Control,
+    id: String,
+}
+
+impl Attachment {
+    pub(crate) fn new(stream: UnixStream, control: Control, id: String, terminal: bool) -> Self {
+        Self { stream, terminal, control, id }
+    }
+
+    /// The container's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits for the container's end.
+    ///
+    /// # Errors
+    /// [`Error::Monitor`]. A monitor that was killed gives exit code 137, like its container.
+    pub fn wait(&mut self) -> Result<Exit> {
+        let ended = |s: &Status| matches!(s.state, Phase::Exited(_));
+        let last = self.control.wait_for(None, ended)?;
+        match last.as_ref().map(crate::state::record::state) {
+            Some(crate::State::Exited(exit)) => Ok(exit),
+            _ => Err(Error::Monitor {
+                id: self.id.clone(),
+                what: "was killed, and the container with it".into(),
+            }),
+        }
+    }
+}
+
+impl Engine {
+    /// Attaches to a running container.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`], [`Error::Paused`].
+    pub fn attach(&self, name: &str, options: AttachOptions) -> Result<Attachment> {
+        let container = self.container(name)?;
+        if container.running()?.paused {
+            return Err(Error::Paused(container.name));
+        }
+        let control = self.subscribe(&container.id, &container.name)?;
+        let path = self.run_folder(&container.id).join("attach.sock");
+        let stream = connect_anywhere(&path).map_err(Error::io("connect to", &path))?;
+        options.announce(&stream).map_err(Error::io("write to", &path))?;
+        self.emit_container(Action::Attach, &self.record(&container.id)?, &[]);
+        Ok(Attachment::new(stream, control, container.id, container.config.tty))
+    }
+
+    /// Sets the size of a container's terminal.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`].
+    pub fn resize(&self, name: &str, rows: u16, cols: u16) -> Result<()> {
+        let record = self.record(name)?;
+        self.control(&record.id, &record.name)?.ask(&Request::Resize { rows, cols })
+    }
+}

@@ -1,0 +1,3 @@
+//! Images, as far as containers matter to them.
+
+mod users;
