@@ -38,6 +38,9 @@ pub struct WatchRule {
     /// Whether files are copied once at the start.
     #[serde(skip_serializing_if = "crate::record::is_default")]
     pub initial_sync: bool,
+    /// `x-*` keys.
+    #[serde(flatten)]
+    pub extensions: Extensions,
 }
 
 /// What `watch` does.

@@ -20,12 +20,25 @@ pub enum EnvFileFormat {
 /// The variables of a file in order; `None` for a bare name that `env` does not set.
 pub type EnvFileContent = IndexMap<String, Option<String>>;
 
+/// What lines of a file may refer to: the first that has a name gives its value, the lines before come last.
+pub(crate) type Known<'a> = [&'a BTreeMap<String, String>];
+
 /// Parses the text of a `.env` file. Variables in values come from `env` first, then from the lines before.
 pub fn parse_env_file(
     path: &Path,
     text: &str,
     format: EnvFileFormat,
     env: &BTreeMap<String, String>,
+) -> Result<EnvFileContent, Error> {
+    parse_with(path, text, format, &[env])
+}
+
+/// As [`parse_env_file`], with several tables of variables.
+pub(crate) fn parse_with(
+    path: &Path,
+    text: &str,
+    format: EnvFileFormat,
+    known: &Known<'_>,
 ) -> Result<EnvFileContent, Error> {
     let mut reader = Reader { path, text: text.strip_prefix('\u{feff}').unwrap_or(text), offset: 0 };
     let mut content = EnvFileContent::new();
@@ -34,13 +47,16 @@ pub fn parse_env_file(
         let (key, separator) = split_key(line).ok_or_else(|| reader.error(line_number, &unexpected(line)))?;
         let Some(value_at) = separator else {
             reader.skip_line();
-            content.insert(key.to_owned(), env.get(key).cloned());
+            let value = known.iter().find_map(|table| table.get(key).cloned());
+            // A name that nobody sets leaves what an earlier line said.
+            let slot = content.entry(key.to_owned()).or_default();
+            *slot = value.or_else(|| slot.take());
             continue;
         };
         reader.offset += value_at;
         let value = match format {
             EnvFileFormat::Raw => reader.take_line().trim_end_matches('\r').to_owned(),
-            EnvFileFormat::Compose => reader.value(line_number, env, &content)?,
+            EnvFileFormat::Compose => reader.value(line_number, known, &content)?,
         };
         content.insert(key.to_owned(), Some(value));
     }
@@ -62,12 +78,12 @@ fn split_key(text: &str) -> Option<(&str, Option<usize>)> {
         start = line.len() - rest.trim_start().len();
     }
     let body = &line[start..];
-    let end = body.find(|c: char| !(c.is_ascii_alphanumeric() || "_.-[]".contains(c))).unwrap_or(body.len());
+    let end = body.find(|c: char| !(c.is_alphanumeric() || "_.-[]".contains(c))).unwrap_or(body.len());
     let key = &body[..end];
-    if key.is_empty() {
+    let after = &body[end..];
+    if key.is_empty() && !after.starts_with(['=', ':']) {
         return None;
     }
-    let after = &body[end..];
     let trimmed = after.trim_start();
     match trimmed.chars().next() {
         Some('=' | ':') => Some((key, Some(start + end + (after.len() - trimmed.len()) + 1))),
@@ -83,13 +99,14 @@ struct Reader<'a> {
 }
 
 struct FileVariables<'a> {
-    env: &'a BTreeMap<String, String>,
+    known: &'a Known<'a>,
     content: &'a EnvFileContent,
 }
 
 impl Variables for FileVariables<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        self.env.get(name).cloned().or_else(|| self.content.get(name).cloned().flatten())
+        let known = self.known.iter().find_map(|table| table.get(name).cloned());
+        known.or_else(|| self.content.get(name).cloned().flatten())
     }
 
     fn unset(&mut self, _name: &str) {}
@@ -135,53 +152,53 @@ impl<'a> Reader<'a> {
         Error::EnvFile { path: self.path.to_owned(), line, message: message.to_owned() }
     }
 
-    fn value(
-        &mut self,
-        line: usize,
-        env: &BTreeMap<String, String>,
-        content: &EnvFileContent,
-    ) -> Result<String, Error> {
+    fn value(&mut self, line: usize, known: &Known<'_>, content: &EnvFileContent) -> Result<String, Error> {
         let rest = self.rest();
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         self.offset += blanks;
         let expand = |reader: &Self, text: &str| {
-            substitute(text, &mut FileVariables { env, content })
+            substitute(text, &mut FileVariables { known, content })
                 .map_err(|error| reader.error(line, &error.to_string()))
         };
         match self.rest().chars().next() {
-            Some('\'') => self.quoted('\'', line).map(str::to_owned),
+            Some('\'') => self.quoted('\'', line),
             Some('"') => {
                 let raw = self.quoted('"', line)?;
-                expand(self, &unescape(raw))
+                expand(self, &unescape(&raw))
             }
             _ => {
                 let raw = self.take_line();
-                let raw = raw.find(" #").or_else(|| raw.find("\t#")).map_or(raw, |end| &raw[..end]);
-                let raw = if raw.starts_with('#') { "" } else { raw.trim_end() };
-                expand(self, raw)
+                let raw = raw.find(" #").map_or(raw, |end| &raw[..end]);
+                expand(self, raw.trim_end())
             }
         }
     }
 
-    /// The text up to the closing quote; after it, only a comment may follow on the line.
-    fn quoted(&mut self, quote: char, line: usize) -> Result<&'a str, Error> {
+    /// The text up to the closing quote, in which an escaped quote is a quote. What follows is the next statement's.
+    fn quoted(&mut self, quote: char, line: usize) -> Result<String, Error> {
         let body = &self.rest()[1..];
+        let mut text = String::new();
         let mut escaped = false;
         for (index, c) in body.char_indices() {
-            if c == quote && !escaped {
-                self.offset += index + 2;
-                let tail = self.take_line().trim();
-                if tail.is_empty() || tail.starts_with('#') {
-                    return Ok(&body[..index]);
+            match c {
+                c if c == quote && !escaped => {
+                    self.offset += index + 2;
+                    return Ok(text);
                 }
-                return Err(self.error(line, &format!("unexpected `{tail}` after the closing quote")));
+                '\\' if !escaped => {
+                    escaped = true;
+                    continue;
+                }
+                c if escaped && c != quote => text.extend(['\\', c]),
+                c => text.push(c),
             }
-            escaped = c == '\\' && !escaped;
+            escaped = false;
         }
         Err(self.error(line, "the quoted value is not closed"))
     }
 }
 
+/// Replaces the escapes of a shell's `$'…'` that Compose knows.
 fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -191,9 +208,14 @@ fn unescape(raw: &str) -> String {
             continue;
         }
         match chars.next() {
+            Some('a') => out.push('\u{7}'),
+            Some('b') => out.push('\u{8}'),
+            Some('f') => out.push('\u{c}'),
             Some('n') => out.push('\n'),
             Some('r') => out.push('\r'),
             Some('t') => out.push('\t'),
+            Some('v') => out.push('\u{b}'),
+            Some('0') => octal(&mut chars, &mut out),
             // Stays escaped for the substitution that follows.
             Some('$') => out.push_str("$$"),
             Some(c @ ('"' | '\\')) => out.push(c),
@@ -202,6 +224,19 @@ fn unescape(raw: &str) -> String {
         }
     }
     out
+}
+
+/// `\0` and three octal digits are a character; fewer stay as they are.
+fn octal(chars: &mut std::str::Chars<'_>, out: &mut String) {
+    let digits: String = chars.clone().take(3).take_while(char::is_ascii_digit).collect();
+    let value = u32::from_str_radix(&digits, 8).ok().filter(|value| digits.len() == 3 && *value < 256);
+    for _ in digits.chars() {
+        chars.next();
+    }
+    match value.and_then(char::from_u32) {
+        Some(c) => out.push(c),
+        None => out.extend(std::iter::once('\\').chain(digits.chars())),
+    }
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn scalar(out: &mut String, value: &Value, indent: usize) {
         Value::Array(_) => out.push_str("[]"),
         Value::String(value) => text(out, value, indent, Role::Value),
         Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            Some(number) => drop(write!(out, "{number}")),
+            Some(number) => out.push_str(&crate::quantity::shortest(number)),
             None => drop(write!(out, "{number}")),
         },
         value => drop(write!(out, "{value}")),
@@ -94,18 +94,23 @@ fn text(out: &mut String, value: &str, indent: usize, role: Role) {
         literal(out, value, indent);
     } else if is_plain(value) {
         out.push_str(value);
-    } else if value.chars().any(|c| c.is_control()) || means_something_else(value) {
+    } else if value.chars().any(is_escaped) || means_something_else(value) {
         double_quoted(out, value);
     } else {
         let _ = write!(out, "'{}'", value.replace('\'', "''"));
     }
 }
 
+/// What only a double-quoted text can hold.
+fn is_escaped(c: char) -> bool {
+    c.is_control() || c == '\u{feff}' || u32::from(c) >= 0x1_0000
+}
+
 fn is_literal_block(value: &str) -> bool {
     value.contains('\n')
         && !value.starts_with([' ', '\n', '\t'])
         && !value.lines().any(|line| line.ends_with(' '))
-        && value.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
+        && value.chars().all(|c| c == '\n' || c == '\t' || !is_escaped(c))
 }
 
 fn literal(out: &mut String, value: &str, indent: usize) {
@@ -127,19 +132,22 @@ fn literal(out: &mut String, value: &str, indent: usize) {
 /// Whether a text without quotes would be read as null, a boolean, a number or a date.
 fn means_something_else(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    let word = [
+    let title = value.chars().skip(1).all(|c| !c.is_ascii_uppercase());
+    let is_word = title || value == value.to_ascii_uppercase();
+    let words = [
         "", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", "-.inf", "+.inf",
         ".nan",
-    ]
-    .contains(&lower.as_str());
+    ];
+    let word = (is_word || value == ".NaN") && words.contains(&lower.as_str());
     let magnitude = lower.trim_start_matches(['-', '+']);
-    let prefixed = ["0x", "0o", "0b"].iter().any(|prefix| magnitude.starts_with(prefix));
+    let prefixed =
+        ["0x", "0o", "0b"].iter().any(|prefix| magnitude.len() > 2 && magnitude.starts_with(prefix));
     let numeric = magnitude.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && (prefixed
             || value.replace('_', "").parse::<f64>().is_ok()
             || is_sexagesimal(magnitude)
             || is_date(value));
-    word || numeric || value == "<<" || value == "="
+    word || numeric
 }
 
 /// A number of YAML 1.1 in base 60, such as `22:22`; older readers still take it for one.
@@ -173,6 +181,8 @@ fn is_plain(value: &str) -> bool {
         && !value.contains(" #")
         && !value.chars().any(|c| c.is_control() || c == '\u{feff}')
         && !value.starts_with("---")
+        && !value.starts_with("...")
+        && value.chars().all(|c| u32::from(c) < 0x1_0000)
         && !means_something_else(value)
 }
 
@@ -185,7 +195,16 @@ fn double_quoted(out: &mut String, value: &str) {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            '\0' => out.push_str("\\0"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            '\u{1b}' => out.push_str("\\e"),
+            '\u{85}' => out.push_str("\\N"),
+            c if is_escaped(c) && u32::from(c) < 0x100 => drop(write!(out, "\\x{:02X}", u32::from(c))),
+            c if is_escaped(c) && u32::from(c) < 0x1_0000 => drop(write!(out, "\\u{:04X}", u32::from(c))),
+            c if is_escaped(c) => drop(write!(out, "\\U{:08X}", u32::from(c))),
             c => out.push(c),
         }
     }

@@ -34,6 +34,7 @@ mod shell;
 mod stages;
 mod template;
 mod uninterpolated;
+mod unique;
 mod validate;
 mod values;
 mod variables;

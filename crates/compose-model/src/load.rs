@@ -5,18 +5,19 @@ mod extends;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::canonical::{Context, absolute, canonical_file};
+use crate::canonical::{Context, absolute, canonical_file, drop_nulls_of_services, fill_own};
 use crate::discover::Files;
 use crate::dotenv::{EnvFileFormat, parse_env_file};
 use crate::error::{Error, Warning};
 use crate::interpolate::interpolate;
 use crate::merge::{apply_tags, import, merge};
-use crate::name::{check_project_name, name_of_folder};
-use crate::node::{Map, Node, Value, file_start};
+use crate::name::{check_project_name, name_of_folder, normalize_project_name};
+use crate::node::{Map, Node, ScalarKind, Value, file_start};
 use crate::project::Project;
 use crate::resolve::{Selection, Surroundings, resolve};
-use crate::schema::check_file;
+use crate::schema::{check_complete, check_file};
 use crate::stages::{Stage, Stages};
+use crate::unique::unique;
 use crate::variables::Variable;
 use crate::yaml::parse;
 
@@ -78,7 +79,8 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<(Project, Vec<Wa
     let mut project = resolve(&tree, &surroundings, &mut loader.warnings)?;
     project.working_dir.clone_from(&options.project_directory);
     project.compose_files = options.sources.iter().map(|source| source.path().to_owned()).collect();
-    if project.services.is_empty() && project.disabled_services.is_empty() {
+    let nothing_to_run = project.services.is_empty() && project.disabled_services.is_empty();
+    if nothing_to_run && options.stages.values == Stage::Run {
         let at = file_start(&first.path().to_string_lossy().into());
         return Err(Error::invalid(&at, "services", "the project has no services"));
     }
@@ -112,7 +114,12 @@ fn merged<'a>(options: &LoadOptions, files: &'a dyn Files) -> Result<(Loader<'a>
     let name = loader.project_name(options, &documents)?;
     loader.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
     let mut tree = loader.merge_documents(documents, &options.project_directory)?;
+    if tree.as_map().is_some_and(Map::is_empty) {
+        return Err(Error::invalid(&tree.at, "services", "the file is empty"));
+    }
     apply_tags(&mut tree);
+    check_complete(&tree)?;
+    drop_nulls_of_services(&mut tree);
     loader.note_version(&tree);
     Ok((loader, name, tree))
 }
@@ -160,9 +167,13 @@ impl Loader<'_> {
         for document in documents.iter().rev() {
             let Some(mut name) = document.get("name").cloned() else { continue };
             interpolate(&mut name, "name", &self.env, &mut self.warnings)?;
-            if let Some(text) = name.as_str() {
-                check_project_name(text)?;
-                return Ok(text.to_owned());
+            let text = name.as_str().unwrap_or_default();
+            let name = normalize_project_name(text);
+            if name.is_empty() && !text.is_empty() {
+                return Err(Error::ProjectName(text.to_owned()));
+            }
+            if !name.is_empty() {
+                return Ok(name);
             }
         }
         name_of_folder(&options.project_directory)
@@ -188,12 +199,18 @@ impl Loader<'_> {
             self.prepare(&mut document, base)?;
             self.extend_services(&mut document, merged.as_ref(), base)?;
             self.include(&mut document, base)?;
-            merged = Some(match merged {
+            let mut tree = match merged {
                 Some(earlier) => merge(earlier, document, &[])?,
                 None => document,
-            });
+            };
+            unique(&mut tree);
+            merged = Some(tree);
         }
-        merged.ok_or_else(|| Error::NoFile(base.to_owned()))
+        let mut tree = merged.ok_or_else(|| Error::NoFile(base.to_owned()))?;
+        let home = self.env.get("HOME").map(String::as_str);
+        let (root, stages) = (self.root.as_path(), self.stages);
+        fill_own(&mut tree, &mut Context { base, root, home, stages, warnings: &mut self.warnings });
+        Ok(tree)
     }
 
     fn include(&mut self, document: &mut Node, base: &Path) -> Result<(), Error> {
@@ -234,8 +251,10 @@ impl Loader<'_> {
         let documents = self.parse_all(&sources)?;
         let tree = self.merge_documents(documents, &folder);
         self.included.pop();
-        self.env = outer;
-        tree
+        let inner = std::mem::replace(&mut self.env, outer);
+        let mut tree = tree?;
+        bare_variables(&mut tree, &inner);
+        Ok(tree)
     }
 
     /// An included project sees its own `.env` under the caller's variables.
@@ -252,7 +271,7 @@ impl Loader<'_> {
         }
         let caller = self.env.clone();
         for path in paths {
-            let content = parse_env_file(&path, &self.read(&path)?, EnvFileFormat::Compose, &caller)?;
+            let content = parse_env_file(&path, &self.read(&path)?, EnvFileFormat::Compose, &self.env)?;
             for (key, value) in content {
                 if let Some(value) = value.filter(|_| !caller.contains_key(&key)) {
                     self.env.insert(key, value);
@@ -266,6 +285,19 @@ impl Loader<'_> {
         if let Some(version) = tree.get("version") {
             let message = "`version` is obsolete and has no effect; it can be removed".to_owned();
             self.warnings.push(Warning { at: Some(version.place().clone()), message });
+        }
+    }
+}
+
+/// The names without a value of an included project's services get what that project's own variables say.
+fn bare_variables(tree: &mut Node, env: &BTreeMap<String, String>) {
+    let services = tree.get_mut("services").and_then(Node::as_map_mut);
+    for service in services.into_iter().flat_map(Map::values_mut) {
+        let entries = service.get_mut("environment").and_then(Node::as_map_mut);
+        for (name, value) in entries.into_iter().flatten().filter(|(_, value)| value.is_null()) {
+            if let Some(text) = env.get(name) {
+                value.value = Value::Scalar(text.clone(), ScalarKind::Text);
+            }
         }
     }
 }

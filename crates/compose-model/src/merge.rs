@@ -12,62 +12,29 @@ enum Rule {
     Deep,
     /// The later value alone.
     Replace,
+    /// The later value alone, also when it is null.
+    Always,
     /// Lists appended; an item of the same identity is merged into the earlier one's place.
     ByIdentity(fn(&Node) -> String),
     /// Maps merged unless the driver differs.
     SameDriver,
+    /// The later address pools alone, each over the earlier one of its subnet.
+    Pools,
 }
 
 fn rule(path: &[&str]) -> Rule {
     match path {
-        ["services", _, "command" | "entrypoint"]
-        | ["services", _, "healthcheck", "test"]
-        | ["services", _, "ulimits", _]
-        | ["services", _, "build", "ulimits", _]
-        | ["services", _, "sysctls", _] => Rule::Replace,
+        ["services", _, "command" | "entrypoint"] | ["services", _, "healthcheck", "test"] => Rule::Always,
+        ["services", _, "ulimits", _] | ["services", _, "sysctls", _] => Rule::Replace,
         ["services", _, "logging"] => Rule::SameDriver,
-        ["services", _, "ports"] => Rule::ByIdentity(port_identity),
-        ["services", _, "volumes"] => Rule::ByIdentity(|node| field(node, "target")),
-        ["services", _, "devices"] => Rule::ByIdentity(|node| field(node, "target")),
-        ["services", _, "env_file"] => Rule::ByIdentity(|node| field(node, "path")),
-        ["services", _, "configs" | "secrets"] | ["services", _, "build", "secrets"] => {
-            Rule::ByIdentity(|node| {
-                let target = field(node, "target");
-                if target.is_empty() { field(node, "source") } else { target }
-            })
-        }
-        ["networks", _, "ipam", "config"] => Rule::ByIdentity(|node| field(node, "subnet")),
-        ["services", _, "develop", "watch"] => Rule::ByIdentity(|node| field(node, "path")),
-        ["services", _, list] if SET_LISTS.contains(list) => Rule::ByIdentity(scalar_identity),
-        ["services", _, "build", "cache_from" | "cache_to" | "tags" | "platforms"] => {
-            Rule::ByIdentity(scalar_identity)
-        }
         ["services", _, "extra_hosts", _] | ["services", _, "build", "extra_hosts", _] => {
             Rule::ByIdentity(scalar_identity)
         }
-        ["services", _, "networks", _, "aliases" | "link_local_ips"] => Rule::ByIdentity(scalar_identity),
+        ["services", _, "provider", "options", _] => Rule::Replace,
+        ["networks", _, "ipam", "config"] => Rule::Pools,
         _ => Rule::Deep,
     }
 }
-
-/// Lists of a service in which a value makes sense once only.
-const SET_LISTS: [&str; 15] = [
-    "cap_add",
-    "cap_drop",
-    "device_cgroup_rules",
-    "dns",
-    "dns_opt",
-    "dns_search",
-    "expose",
-    "external_links",
-    "group_add",
-    "label_file",
-    "links",
-    "profiles",
-    "security_opt",
-    "tmpfs",
-    "volumes_from",
-];
 
 fn field(node: &Node, key: &str) -> String {
     node.get(key).and_then(Node::as_str).unwrap_or_default().to_owned()
@@ -75,12 +42,6 @@ fn field(node: &Node, key: &str) -> String {
 
 fn scalar_identity(node: &Node) -> String {
     node.as_str().unwrap_or_default().to_owned()
-}
-
-fn port_identity(node: &Node) -> String {
-    let protocol = field(node, "protocol");
-    let protocol = if protocol.is_empty() { "tcp" } else { &protocol };
-    format!("{}:{}:{}/{protocol}", field(node, "host_ip"), field(node, "published"), field(node, "target"))
 }
 
 /// Merges `later` over `earlier`. Both are canonical; `path` says where they stand.
@@ -93,13 +54,18 @@ pub(crate) fn merge(earlier: Node, later: Node, path: &[&str]) -> Result<Node, E
     }
     let (tag, key_at) = (earlier.tag, later.key_at.clone().or_else(|| earlier.key_at.clone()));
     let value = match (rule(path), earlier.value, later.value) {
-        (Rule::Replace, _, later) => later,
+        (Rule::Replace | Rule::Always, _, later) => later,
         (Rule::SameDriver, Value::Map(earlier), Value::Map(later)) if drivers_differ(&earlier, &later) => {
             Value::Map(later)
         }
         (_, Value::Map(earlier), Value::Map(later)) => Value::Map(merge_maps(earlier, later, path)?),
         (Rule::ByIdentity(identity), Value::List(earlier), Value::List(later)) => {
             Value::List(merge_items(earlier, later, identity, path)?)
+        }
+        (Rule::Pools, Value::List(earlier), Value::List(later)) => {
+            let subnets: Vec<String> = later.iter().map(|pool| field(pool, "subnet")).collect();
+            let known = earlier.into_iter().filter(|pool| subnets.contains(&field(pool, "subnet")));
+            Value::List(merge_items(known.collect(), later, |node| field(node, "subnet"), path)?)
         }
         (_, Value::List(mut earlier), Value::List(later)) => {
             earlier.extend(later);
@@ -115,9 +81,11 @@ pub(crate) fn merge(earlier: Node, later: Node, path: &[&str]) -> Result<Node, E
     Ok(Node { value, at: later.at, key_at, tag })
 }
 
-/// Whether a null in a later file leaves what is there: an empty entry of a section or of a service's networks.
+/// Whether a null in a later file leaves what is there: all but a variable that gets its value elsewhere, and the keys
+/// for which nothing means something.
 fn is_kept_by_null(path: &[&str]) -> bool {
-    matches!(path, [_, _] | [_] | ["services", _, "networks" | "depends_on", _])
+    let is_variable = matches!(path, ["services", _, "environment", _] | ["services", _, "build", "args", _]);
+    !is_variable && !matches!(rule(path), Rule::Always)
 }
 
 fn drivers_differ(earlier: &Map, later: &Map) -> bool {

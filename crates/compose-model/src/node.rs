@@ -141,8 +141,8 @@ impl Node {
 /// Booleans as Compose casts them after interpolation: YAML 1.1's words count where a boolean is expected.
 pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
-        "true" | "y" | "yes" | "on" | "1" => Some(true),
-        "false" | "n" | "no" | "off" | "0" => Some(false),
+        "true" | "y" | "yes" | "on" => Some(true),
+        "false" | "n" | "no" | "off" => Some(false),
         _ => None,
     }
 }

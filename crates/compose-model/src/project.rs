@@ -115,6 +115,9 @@ record! {
         pub config: Vec<IpamPool>,
         /// Options of the driver.
         pub options: IndexMap<String, String>,
+        /// `x-*` keys.
+        #[serde(flatten)]
+        pub extensions: Extensions,
     }
 }
 

@@ -122,13 +122,14 @@ impl FromStr for ByteSize {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || QuantityError::Size(text.to_owned());
-        let trimmed = text.trim();
-        if trimmed == "-1" {
+        if text == "-1" {
             return Ok(Self(-1));
         }
-        let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
-        let (number, unit) = trimmed.split_at(end);
-        let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        // The unit begins after the last digit; one blank may stand between.
+        let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.').ok_or_else(bad)? + 1;
+        let (number, unit) = text.split_at(end);
+        let unit = unit.strip_prefix(' ').unwrap_or(unit);
+        let scale: u64 = match unit.to_ascii_lowercase().as_str() {
             "" | "b" => 1,
             "k" | "kb" | "kib" => 1 << 10,
             "m" | "mb" | "mib" => 1 << 20,
@@ -137,7 +138,7 @@ impl FromStr for ByteSize {
             "p" | "pb" | "pib" => 1 << 50,
             _ => return Err(bad()),
         };
-        let bytes = scaled(number, scale).ok_or_else(bad)?;
+        let bytes = scaled(number.strip_prefix('+').unwrap_or(number), scale).ok_or_else(bad)?;
         Ok(Self(i64::try_from(bytes).map_err(|_| bad())?))
     }
 }
@@ -161,6 +162,26 @@ impl FromStr for Decimal {
     }
 }
 
+/// A number as Go prints it: the shortest text that reads back, with an exponent below 10^-4 and from 10^21 on.
+pub(crate) fn shortest(number: f64) -> String {
+    let text = format!("{number:e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..21).contains(&exponent) {
+        return number.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+impl Decimal {
+    /// The number in single precision.
+    #[expect(clippy::cast_possible_truncation, reason = "less precision is what is asked for")]
+    fn single(self) -> f32 {
+        self.0 as f32
+    }
+}
+
 macro_rules! serde_as_text {
     ($($type:ident),*) => {$(
         impl Serialize for $type {
@@ -179,7 +200,13 @@ serde_as_text!(Span, ByteSize);
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0)
+        // Single precision, as Compose keeps it: 0.1 stays 0.1.
+        let single: f64 = self.single().to_string().parse().unwrap_or(self.0);
+        // A whole number is written without a point.
+        match single.to_string().parse::<i64>() {
+            Ok(whole) => serializer.serialize_i64(whole),
+            Err(_) => serializer.serialize_f64(single),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What `config` prints: the resolved project in canonical form, and lists of its parts.
 
+mod extensions;
+mod omit;
 mod order;
 
 use std::collections::BTreeSet;
@@ -40,12 +42,32 @@ impl Project {
         ] {
             if let Some(entries) = root.get_mut(section).and_then(Value::as_object_mut) {
                 entries.retain(|key, _| used.contains(key.as_str()));
+                entries.values_mut().for_each(omit::empties);
+            }
+        }
+        let models: BTreeSet<&str> = self
+            .services
+            .values()
+            .filter_map(|service| service.extensions.get("models")?.as_object())
+            .flat_map(|models| models.keys().map(String::as_str))
+            .collect();
+        if let Some(entries) = root.get_mut("models").and_then(Value::as_object_mut) {
+            entries.retain(|key, _| models.contains(key.as_str()));
+        }
+        let networks = root.get_mut("networks").and_then(Value::as_object_mut);
+        for network in networks.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+            let Some(Value::Object(ipam)) = network.get_mut("ipam") else { continue };
+            // Compose knows the key and loses it.
+            ipam.shift_remove("options");
+            if ipam.is_empty() {
+                network.shift_remove("ipam");
             }
         }
         if let Some(map) = root.as_object_mut() {
             map.retain(|key, value| {
                 key == "services" || value.as_object().is_none_or(|entries| !entries.is_empty())
             });
+            map.entry("services").or_insert_with(|| json!({}));
         }
     }
 
@@ -72,6 +94,7 @@ impl Project {
         entries(&mut value, "networks", |network| {
             network.entry("ipam").or_insert_with(|| json!({}));
         });
+        extensions::as_json(&mut value);
         if let Value::Object(map) = &mut value {
             order::project(map);
             map.sort_keys();
@@ -101,9 +124,9 @@ impl Project {
 }
 
 fn canonical_service(service: &mut Value) {
+    omit::empties(service);
     let Some(map) = service.as_object_mut() else { return };
-    // What a variable left empty is as if it were not there.
-    map.retain(|key, value| key.starts_with("x-") || value.as_str() != Some(""));
+    omit::spelled_out(map);
     let edges = map.get_mut("depends_on").and_then(Value::as_object_mut);
     for edge in edges.into_iter().flat_map(Map::values_mut) {
         // Readiness is tare's meaning of the short form; the file format calls it service_started.
@@ -135,9 +158,11 @@ fn flatten_hosts(hosts: Option<&mut Value>) {
     let Some(map) = hosts.as_object() else { return };
     let lines = map.iter().flat_map(|(host, addresses)| {
         let addresses = addresses.as_array().into_iter().flatten().filter_map(Value::as_str);
-        addresses.map(move |address| Value::String(format!("{host}={address}")))
+        addresses.map(move |address| format!("{host}={address}"))
     });
-    *hosts = Value::Array(lines.collect());
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort();
+    *hosts = lines.into();
 }
 
 /// A dollar sign is written twice, so that the output can be loaded again.

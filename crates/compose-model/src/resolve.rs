@@ -7,14 +7,14 @@ use indexmap::IndexMap;
 
 use crate::decode::decode;
 use crate::discover::Files;
-use crate::dotenv::{EnvFileFormat, parse_env_file};
+use crate::dotenv::{EnvFileFormat, parse_with};
 use crate::error::{Error, Warning};
 use crate::node::{Map, Node};
 use crate::project::{Extensions, FileObject, Network, Project, Volume};
 use crate::service::{Condition, Dependency, Service};
 use crate::stages::{Stage, Stages};
 use crate::validate::{Place, validate};
-use crate::values::check_values;
+use crate::values::{check_as_compose, check_values};
 
 /// Which services take part.
 pub(crate) struct Selection<'a> {
@@ -52,7 +52,15 @@ pub(crate) fn resolve(
 ) -> Result<Project, Error> {
     let Surroundings { name, stages, .. } = *around;
     let normal = stages.normalization == Stage::Run;
-    check_values(tree)?;
+    check_as_compose(tree)?;
+    if let Err(error) = check_values(tree) {
+        match (stages.values, error) {
+            (Stage::Skip, Error::Invalid { at, path, message }) => {
+                warnings.push(Warning { at: Some(at), message: format!("{path}: {message}") });
+            }
+            (_, error) => return Err(error),
+        }
+    }
     let mut project = Project { name: name.to_owned(), ..Project::default() };
     for (key, node) in section(tree, "services") {
         let path = format!("services.{key}");
@@ -72,16 +80,16 @@ pub(crate) fn resolve(
             project.disabled_services.insert(key.clone(), service);
         }
     }
-    project.networks = resources(tree, "networks", |key, network: &mut Network| {
+    project.networks = resources(tree, "networks", stages, |key, network: &mut Network| {
         let external = network.external;
         fill_name(&mut network.name, name, key, external, stages);
     })?;
-    project.volumes = resources(tree, "volumes", |key, volume: &mut Volume| {
+    project.volumes = resources(tree, "volumes", stages, |key, volume: &mut Volume| {
         let external = volume.external;
         fill_name(&mut volume.name, name, key, external, stages);
     })?;
     for (kind, target) in [("configs", &mut project.configs), ("secrets", &mut project.secrets)] {
-        *target = resources(tree, kind, |key, object: &mut FileObject| {
+        *target = resources(tree, kind, stages, |key, object: &mut FileObject| {
             let external = object.external;
             fill_name(&mut object.name, name, key, external, stages);
         })?;
@@ -92,7 +100,9 @@ pub(crate) fn resolve(
         let network = Network { name: format!("{name}_default"), ..Network::default() };
         project.networks.insert("default".to_owned(), network);
     }
-    drop_optional_edges(&mut project, warnings);
+    if stages.values == Stage::Run {
+        drop_optional_edges(&mut project, warnings);
+    }
     if stages.consistency == Stage::Run {
         validate(&project, &Place(tree))?;
     }
@@ -110,12 +120,17 @@ fn section<'a>(tree: &'a Node, key: &str) -> impl Iterator<Item = (&'a String, &
 fn resources<T: serde::de::DeserializeOwned>(
     tree: &Node,
     kind: &str,
+    stages: Stages,
     fill: impl Fn(&str, &mut T),
 ) -> Result<IndexMap<String, T>, Error> {
     section(tree, kind)
         .map(|(key, node)| {
             let mut value: T = decode(node, &format!("{kind}.{key}"))?;
-            fill(key, &mut value);
+            // A name that is there and empty is printed so; who makes the thing needs one.
+            let is_blank = node.get("name").and_then(Node::as_str) == Some("");
+            if !(is_blank && stages.values == Stage::Skip) {
+                fill(key, &mut value);
+            }
             Ok((key.clone(), value))
         })
         .collect()
@@ -158,7 +173,8 @@ fn imply_dependencies(service: &mut Service) {
     for link in &service.links {
         imply(link.split(':').next().unwrap_or(link), Condition::ServiceReady, true);
     }
-    for mode in [&service.network_mode, &service.ipc, &service.pid].into_iter().flatten() {
+    let shared = [&service.network_mode, &service.ipc, &service.pid, &service.uts, &service.cgroup];
+    for mode in shared.into_iter().flatten() {
         if let Some(name) = mode.strip_prefix("service:") {
             imply(name, Condition::ServiceStarted, true);
         }
@@ -179,6 +195,14 @@ fn read_environment(
     around: &Surroundings<'_>,
 ) -> Result<(), Error> {
     let (env, files) = (around.env, around.files);
+    let mut own = std::mem::take(&mut service.environment);
+    for (key, value) in own.iter_mut().filter(|(_, value)| value.is_none()) {
+        *value = env.get(key).cloned();
+    }
+    let of_service: BTreeMap<String, String> =
+        own.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
+    // A file sees what the files before it said.
+    let mut said: BTreeMap<String, String> = of_service.clone();
     let mut environment = IndexMap::new();
     for (index, file) in std::mem::take(&mut service.env_file).into_iter().enumerate() {
         let place = around.folder.join(&file.path);
@@ -200,24 +224,31 @@ fn read_environment(
         }
         let text = files.read(&place).map_err(|source| Error::Read { path: place.clone(), source })?;
         // A bare name that nobody sets is no variable at all.
-        let content = parse_env_file(&place, &text, format, env)?;
-        environment.extend(content.into_iter().filter(|(_, value)| value.is_some()));
+        let content = parse_with(&place, &text, format, &[env, &said])?;
+        for (key, value) in content {
+            let Some(value) = value else { continue };
+            if !of_service.contains_key(&key) {
+                said.insert(key.clone(), value.clone());
+            }
+            environment.insert(key, Some(value));
+        }
     }
-    for (key, value) in std::mem::take(&mut service.environment) {
-        environment.insert(key.clone(), value.or_else(|| env.get(&key).cloned()));
-    }
+    environment.extend(own);
     service.environment = environment;
     Ok(())
 }
 
 /// Labels of the label files, under those of the `labels` section.
 fn read_labels(service: &mut Service, around: &Surroundings<'_>) -> Result<(), Error> {
-    let mut labels = IndexMap::new();
+    let mut labels: IndexMap<String, String> = IndexMap::new();
+    let mut said = BTreeMap::new();
     for path in std::mem::take(&mut service.label_file) {
         let path = around.folder.join(path);
         let text = around.files.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let content = parse_env_file(&path, &text, EnvFileFormat::Compose, around.env)?;
-        labels.extend(content.into_iter().map(|(key, value)| (key, value.unwrap_or_default())));
+        // Labels see each other only, and a name alone is no label.
+        let content = parse_with(&path, &text, EnvFileFormat::Compose, &[&said])?;
+        labels.extend(content.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        said.extend(labels.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
     labels.extend(std::mem::take(&mut service.labels));
     service.labels = labels;
@@ -230,11 +261,14 @@ fn fill_service(service: &mut Service, around: &Surroundings<'_>) {
         service.networks.insert("default".to_owned(), None);
     }
     if let Some(build) = &mut service.build {
+        if around.stages.values == Stage::Run {
+            build.dockerfile.take_if(|name| name.is_empty());
+            if build.context.as_deref() == Some("") {
+                build.context = Some(around.folder.display().to_string());
+            }
+        }
         if build.dockerfile.is_none() && build.dockerfile_inline.is_none() {
             build.dockerfile = Some("Dockerfile".to_owned());
-        }
-        if build.context.is_none() && build.dockerfile_inline.is_some() {
-            build.context = Some(around.folder.display().to_string());
         }
         for (key, value) in &mut build.args {
             if value.is_none() {
@@ -257,19 +291,20 @@ fn fill_service(service: &mut Service, around: &Surroundings<'_>) {
     }
 }
 
-/// An edge that is not required goes when its target is not there.
+/// An edge that is not required goes when its target does not take part. `config` prints it all the same.
 fn drop_optional_edges(project: &mut Project, warnings: &mut Vec<Warning>) {
     let names: Vec<String> = project.services.keys().cloned().collect();
+    let disabled: Vec<String> = project.disabled_services.keys().cloned().collect();
     for (name, service) in &mut project.services {
         service.depends_on.retain(|target, edge| {
-            let keep = edge.required || names.contains(target);
-            if !keep {
+            let goes = !edge.required && !names.contains(target) && disabled.contains(target);
+            if goes {
                 let message = format!(
                     "service {name} goes without its optional dependency {target}, which is not active"
                 );
                 warnings.push(Warning { at: None, message });
             }
-            keep
+            !goes
         });
     }
 }

@@ -3,7 +3,10 @@
 //! The tables in [`tables`] follow the Compose specification's JSON schema. A key outside of them is an error with a
 //! suggestion; a key that the specification knows and tare does not use is a warning.
 
+mod complete;
 mod tables;
+
+pub(crate) use complete::check_complete;
 
 use crate::error::{Error, Location, Warning};
 use crate::node::{Map, Node, ScalarKind, Value, child_path, parse_bool};
@@ -14,7 +17,7 @@ pub(crate) enum Shape {
     /// Anything at all.
     Any,
     /// Valid, and of no effect here: reported once.
-    Ignored,
+    Ignored(&'static Shape),
     /// A string.
     Text,
     /// A string with a number and a unit of time.
@@ -25,8 +28,12 @@ pub(crate) enum Shape {
     Scalar,
     /// A number, also when interpolation left it as text.
     Integer,
+    /// A whole number, written as one.
+    Number,
     /// A boolean, also when interpolation left it as text.
     Bool,
+    /// A boolean, written as one.
+    Switch,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A list of one shape.
@@ -82,13 +89,13 @@ impl Check<'_> {
                 .filter(|(key, _)| !key.starts_with("x-"))
                 .try_for_each(|(key, value)| self.value(value, &child_path(path, key), shape)),
             (Shape::Object(keys), Value::Map(map)) => self.object(map, path, keys),
-            (Shape::Ignored, _) => {
+            (Shape::Ignored(shape), _) => {
                 let place = Some(node.place().clone());
                 self.warnings.push(Warning {
                     at: place,
                     message: format!("{path} is ignored: it has no effect here"),
                 });
-                Ok(())
+                self.value(node, path, shape)
             }
             (shape, _) if shape.accepts(node) => Ok(()),
             _ => Err(mismatch(node, path, shape)),
@@ -116,14 +123,16 @@ impl Shape {
     /// Whether the value itself, without what is inside, has this shape's kind.
     fn accepts(&self, node: &Node) -> bool {
         match (self, &node.value) {
-            (Self::Any | Self::Ignored, _) => true,
-            (Self::Use(shape), _) => shape.accepts(node),
+            (Self::Any, _) => true,
+            (Self::Use(shape) | Self::Ignored(shape), _) => shape.accepts(node),
             (Self::Optional(shape), value) => matches!(value, Value::Null) || shape.accepts(node),
             (Self::Either(shapes), _) => shapes.iter().any(|shape| shape.accepts(node)),
             (Self::Text | Self::Duration, Value::Scalar(_, kind)) => *kind == ScalarKind::Text,
             (Self::TextOrNumber, Value::Scalar(_, kind)) => *kind != ScalarKind::Bool,
             (Self::Scalar, Value::Scalar(..)) => true,
             (Self::Integer, Value::Scalar(text, _)) => text.parse::<i64>().is_ok(),
+            (Self::Number, Value::Scalar(_, kind)) => *kind == ScalarKind::Int,
+            (Self::Switch, Value::Scalar(_, kind)) => *kind == ScalarKind::Bool,
             (Self::Bool, Value::Scalar(text, kind)) => {
                 matches!(kind, ScalarKind::Bool | ScalarKind::Text) && parse_bool(text).is_some()
             }
@@ -135,17 +144,17 @@ impl Shape {
 
     fn describe(&self) -> String {
         match self {
-            Self::Any | Self::Ignored => "anything".to_owned(),
+            Self::Any => "anything".to_owned(),
             Self::Text => "a string".to_owned(),
             Self::Duration => "a duration such as 1m30s".to_owned(),
             Self::TextOrNumber => "a string or a number".to_owned(),
             Self::Scalar => "a single value".to_owned(),
-            Self::Integer => "a whole number".to_owned(),
-            Self::Bool => "true or false".to_owned(),
+            Self::Integer | Self::Number => "a whole number".to_owned(),
+            Self::Bool | Self::Switch => "true or false".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::List(_) => "a list".to_owned(),
             Self::Dict(_) | Self::Object(_) => "a mapping".to_owned(),
-            Self::Use(shape) | Self::Optional(shape) => shape.describe(),
+            Self::Use(shape) | Self::Optional(shape) | Self::Ignored(shape) => shape.describe(),
             Self::Either(shapes) => {
                 let names: Vec<String> = shapes.iter().map(Self::describe).collect();
                 names.join(" or ")

@@ -306,6 +306,9 @@ record! {
         pub gid: Option<String>,
         /// The file's mode, as octal digits.
         pub mode: Option<String>,
+        /// `x-*` keys.
+        #[serde(flatten)]
+        pub extensions: Extensions,
     }
 }
 
@@ -366,5 +369,8 @@ record! {
         pub working_dir: Option<String>,
         /// Further variables.
         pub environment: IndexMap<String, Option<String>>,
+        /// `x-*` keys.
+        #[serde(flatten)]
+        pub extensions: Extensions,
     }
 }

@@ -23,4 +23,6 @@ pub struct Stages {
     pub env_files: Stage,
     /// References between the parts are checked.
     pub consistency: Stage,
+    /// What only an engine would refuse, such as `restart: sometimes`, is an error; left out, it is a warning.
+    pub values: Stage,
 }

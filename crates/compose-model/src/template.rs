@@ -124,15 +124,16 @@ fn braced(
     let mut chars = rest.chars();
     let operator = chars.next();
     let word = chars.as_str();
+    if !matches!(operator, Some('-' | '?' | '+')) {
+        return Err(TemplateError::Malformed(whole.to_owned()));
+    }
+    // Compose evaluates the word in any case: what it demands must be set also when it is not used.
+    let word = within(word, variables, depth + 1)?;
     match (operator, value) {
-        (Some('-'), Some(value)) | (Some('?'), Some(value)) => Ok(value),
-        (Some('-'), None) | (Some('+'), Some(_)) => within(word, variables, depth + 1),
-        (Some('+'), None) => Ok(String::new()),
-        (Some('?'), None) => {
-            let message = within(word, variables, depth + 1)?;
-            Err(TemplateError::Required { name: name.to_owned(), message })
-        }
-        _ => Err(TemplateError::Malformed(whole.to_owned())),
+        (Some('-' | '?'), Some(value)) => Ok(value),
+        (Some('?'), None) => Err(TemplateError::Required { name: name.to_owned(), message: word }),
+        (Some('+'), None) => Ok(variables.get(name).unwrap_or_default()),
+        _ => Ok(word),
     }
 }
 

@@ -15,6 +15,12 @@ pub(crate) fn value(tree: &Node, name: &str, stages: Stages) -> Result<Value, Er
     root.shift_remove("version");
     for service in entries(&mut root, "services") {
         dependencies(service);
+        let secrets = service.get_mut("secrets").and_then(Value::as_array_mut);
+        for secret in secrets.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let source = secret.get("source").and_then(Value::as_str).unwrap_or_default();
+            let target = json!(format!("/run/secrets/{source}"));
+            secret.entry("target").or_insert(target);
+        }
     }
     if stages.normalization == Stage::Run {
         normalise(&mut root, name);
@@ -40,7 +46,39 @@ fn dependencies(service: &mut Map<String, Value>) {
             ("required".to_owned(), json!(true)),
         ]);
         full.extend(given);
+        if full["condition"] == "service_ready" {
+            full.insert("condition".to_owned(), json!("service_started"));
+        }
         *edge = Value::Object(full);
+    }
+}
+
+/// Dependencies that other keys imply.
+fn implied(service: &mut Map<String, Value>) {
+    let texts = |value: Option<&Value>| -> Vec<String> {
+        let items = value.and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let first = |text: String| text.split(':').next().unwrap_or_default().to_owned();
+    let mut edges: Vec<(String, bool)> =
+        texts(service.get("links")).into_iter().map(|link| (first(link), true)).collect();
+    for key in ["network_mode", "ipc", "pid", "uts", "cgroup"] {
+        let target = service.get(key).and_then(Value::as_str).and_then(|mode| mode.strip_prefix("service:"));
+        edges.extend(target.map(|name| (name.to_owned(), true)));
+    }
+    let sources = texts(service.get("volumes_from"));
+    edges.extend(
+        sources.into_iter().filter(|text| !text.starts_with("container:")).map(|text| (first(text), false)),
+    );
+    if edges.is_empty() {
+        return;
+    }
+    let all = service.entry("depends_on").or_insert(json!({}));
+    for (name, restart) in edges {
+        let edge = json!({ "condition": "service_started", "restart": restart, "required": true });
+        if let Some(all) = all.as_object_mut() {
+            all.entry(name).or_insert(edge);
+        }
     }
 }
 
@@ -50,6 +88,10 @@ fn normalise(root: &mut Map<String, Value>, project: &str) {
         if !["network_mode", "networks", "provider"].iter().any(|key| service.contains_key(*key)) {
             service.insert("networks".to_owned(), json!({ "default": null }));
         }
+        if service.get("pull_policy").is_some_and(|policy| policy == "if_not_present") {
+            service.insert("pull_policy".to_owned(), json!("missing"));
+        }
+        implied(service);
         let networks = service.get("networks").and_then(Value::as_object);
         uses_default |= networks.is_some_and(|networks| networks.contains_key("default"));
         if let Some(Value::Object(build)) = service.get_mut("build")
@@ -74,5 +116,7 @@ fn normalise(root: &mut Map<String, Value>, project: &str) {
             entry.entry("name").or_insert(Value::String(name));
         }
     }
-    root.retain(|_, value| value.as_object().is_none_or(|entries| !entries.is_empty()));
+    root.retain(|key, value| {
+        key != "networks" || value.as_object().is_none_or(|entries| !entries.is_empty())
+    });
 }

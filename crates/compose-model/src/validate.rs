@@ -72,20 +72,19 @@ fn check_service(name: &str, service: &Service, place: &Place<'_>) -> Result<(),
     {
         return Err(place.error(&["services", name], "has neither an image nor a build context".to_owned()));
     }
-    if let Some(build) = &service.build {
-        if build.dockerfile.is_some() && build.dockerfile_inline.is_some() {
-            let message = "dockerfile and dockerfile_inline cannot be used together".to_owned();
-            return Err(place.error(&["services", name, "build", "dockerfile_inline"], message));
-        }
-        if build.context.is_none() && build.dockerfile_inline.is_none() {
-            return Err(place.error(&["services", name, "build"], "needs a context".to_owned()));
-        }
+    if let Some(build) = &service.build
+        && build.dockerfile.is_some()
+        && build.dockerfile_inline.is_some()
+    {
+        let message = "dockerfile and dockerfile_inline cannot be used together".to_owned();
+        return Err(place.error(&["services", name, "build", "dockerfile_inline"], message));
     }
     if service.network_mode.is_some() && !service.networks.is_empty() {
         let message = "network_mode and networks cannot be used together".to_owned();
         return Err(place.error(&["services", name, "network_mode"], message));
     }
     check_limits(name, service, place)?;
+    check_targets(name, service, place)?;
     if let Some(policy) = service.pull_policy.as_deref().filter(|policy| !is_pull_policy(policy)) {
         let message = format!(
             "unknown policy `{policy}`; there are always, never, missing, build, refresh, daily, weekly and every_<duration>"
@@ -112,25 +111,34 @@ fn is_pull_policy(policy: &str) -> bool {
     known || policy.strip_prefix("every_").is_some_and(|time| time.parse::<crate::quantity::Span>().is_ok())
 }
 
+/// Nothing is mounted twice at one place; of `volumes` alone, the later mount has taken the place of the earlier.
+fn check_targets(name: &str, service: &Service, place: &Place<'_>) -> Result<(), Error> {
+    let mut targets: Vec<&str> = Vec::new();
+    let tmpfs = service.tmpfs.iter().map(|text| ("tmpfs", text.split(':').next().unwrap_or(text)));
+    for (key, target) in tmpfs.chain(service.volumes.iter().map(|mount| ("volumes", mount.target.as_str()))) {
+        if targets.contains(&target) {
+            let message = format!("`{target}` is the target of another mount already");
+            return Err(place.error(&["services", name, key], message));
+        }
+        targets.push(target);
+    }
+    Ok(())
+}
+
 /// Limits can be written in two places; they must not contradict each other.
 fn check_limits(name: &str, service: &Service, place: &Place<'_>) -> Result<(), Error> {
     let Some(resources) = service.deploy.as_ref().map(|deploy| &deploy.resources) else { return Ok(()) };
     let limits = resources.limits.as_ref();
-    let memory = limits.and_then(|limits| limits.memory);
-    let reserved = resources.reservations.as_ref().and_then(|reservations| reservations.memory);
+    let reservations = resources.reservations.as_ref();
     let differs = [
-        ("mem_limit", "limits.memory", service.mem_limit.zip(memory).is_some_and(|(a, b)| a != b)),
+        ("mem_limit", "limits.memory", contradicts(service.mem_limit, limits.map(|it| it.memory))),
         (
             "mem_reservation",
             "reservations.memory",
-            service.mem_reservation.zip(reserved).is_some_and(|(a, b)| a != b),
+            contradicts(service.mem_reservation, reservations.map(|it| it.memory)),
         ),
-        ("cpus", "limits.cpus", service.cpus.zip(limits.and_then(|l| l.cpus)).is_some_and(|(a, b)| a != b)),
-        (
-            "pids_limit",
-            "limits.pids",
-            service.pids_limit.zip(limits.and_then(|l| l.pids)).is_some_and(|(a, b)| a != b),
-        ),
+        ("cpus", "limits.cpus", contradicts(service.cpus, limits.map(|it| it.cpus))),
+        ("pids_limit", "limits.pids", contradicts(service.pids_limit, limits.map(|it| it.pids))),
     ];
     match differs.iter().find(|(.., differs)| *differs) {
         Some((short, long, _)) => {
@@ -141,12 +149,29 @@ fn check_limits(name: &str, service: &Service, place: &Place<'_>) -> Result<(), 
     }
 }
 
+/// Whether a short key and the section that has it too say different things. A section without it says «no limit».
+fn contradicts<T: Default + PartialEq>(short: Option<T>, long: Option<Option<T>>) -> bool {
+    match (short, long) {
+        (Some(short), Some(long)) => short != T::default() && long.unwrap_or_default() != short,
+        _ => false,
+    }
+}
+
 fn check_references(
     project: &Project,
     name: &str,
     service: &Service,
     place: &Place<'_>,
 ) -> Result<(), Error> {
+    check_build(project, name, service, place)?;
+    let models = service.extensions.get("models").and_then(serde_json::Value::as_object);
+    let known = project.extensions.get("models").and_then(serde_json::Value::as_object);
+    for model in models.into_iter().flat_map(serde_json::Map::keys) {
+        if known.is_none_or(|known| !known.contains_key(model)) {
+            let message = format!("model `{model}` is not defined under `models:`");
+            return Err(place.error(&["services", name, "models", model], message));
+        }
+    }
     for network in service.networks.keys() {
         if !project.networks.contains_key(network) {
             let known: Vec<&str> = project.networks.keys().map(String::as_str).collect();
@@ -182,14 +207,37 @@ fn check_references(
     Ok(())
 }
 
+/// Contexts that are other services, and the platform among those that are built for.
+fn check_build(project: &Project, name: &str, service: &Service, place: &Place<'_>) -> Result<(), Error> {
+    let Some(build) = &service.build else { return Ok(()) };
+    for (context, text) in &build.additional_contexts {
+        let Some(target) = text.strip_prefix("service:") else { continue };
+        let message = match project.services.get(target) {
+            Some(other) if other.build.is_some() => continue,
+            Some(_) => format!("service `{target}` has no `build`, so it is no context"),
+            None => format!("there is no service `{target}`"),
+        };
+        return Err(place.error(&["services", name, "build", "additional_contexts", context], message));
+    }
+    let platform = service.platform.as_deref().filter(|platform| !platform.is_empty());
+    match platform {
+        Some(platform) if !build.platforms.is_empty() && !build.platforms.iter().any(|it| it == platform) => {
+            let message = format!("must have {platform} too, the platform of the service");
+            Err(place.error(&["services", name, "build", "platforms"], message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_dependencies(
     project: &Project,
     name: &str,
     service: &Service,
     place: &Place<'_>,
 ) -> Result<(), Error> {
-    for target in service.depends_on.keys() {
-        if project.services.contains_key(target) {
+    for (target, edge) in &service.depends_on {
+        let is_optional = !edge.required && project.disabled_services.contains_key(target);
+        if is_optional || project.services.contains_key(target) {
             continue;
         }
         let message = match project.disabled_services.get(target) {
@@ -224,24 +272,15 @@ fn naming_key(service: &Service, target: &str) -> &'static str {
 }
 
 fn check_file_object(section: &str, name: &str, object: &FileObject, place: &Place<'_>) -> Result<(), Error> {
-    let given = [
-        object.file.is_some(),
-        object.environment.is_some(),
-        object.content.is_some(),
-        object.driver.is_some(),
-    ];
-    let given = given.into_iter().filter(|given| *given).count();
-    match (object.external, given) {
-        (true, 0) | (false, 1) => Ok(()),
-        (true, _) => {
-            Err(place.error(&[section, name], "is external and cannot have content of its own".to_owned()))
-        }
-        (false, 0) => {
-            Err(place.error(&[section, name], "needs one of file, environment or content".to_owned()))
-        }
-        (false, _) => {
-            Err(place.error(&[section, name], "takes only one of file, environment and content".to_owned()))
-        }
+    if object.external {
+        return Ok(());
+    }
+    let given = [object.file.is_some(), object.environment.is_some(), object.content.is_some()];
+    match given.into_iter().filter(|given| *given).count() {
+        1 => Ok(()),
+        0 if section == "configs" && object.driver.is_some() => Ok(()),
+        0 => Err(place.error(&[section, name], "needs one of file, environment or content".to_owned())),
+        _ => Err(place.error(&[section, name], "takes only one of file, environment and content".to_owned())),
     }
 }
 

@@ -12,6 +12,19 @@ use crate::schema::nearest;
 /// What is wrong with a value: the end of the sentence «`services.web.restart: …`».
 type Verdict = Result<(), String>;
 
+/// Checks what Compose refuses itself, also where nothing is to be run.
+pub(crate) fn check_as_compose(tree: &Node) -> Result<(), Error> {
+    for (name, service) in entries(tree, "services") {
+        let path = format!("services.{name}");
+        for (keys, rule) in rules::AS_COMPOSE {
+            nested(service, &path, keys, *rule)?;
+        }
+        check_test(service, &path)?;
+        check_watch(service, &path)?;
+    }
+    Ok(())
+}
+
 /// Checks the values of the whole merged tree.
 pub(crate) fn check_values(tree: &Node) -> Result<(), Error> {
     for (name, service) in entries(tree, "services") {
@@ -22,8 +35,8 @@ pub(crate) fn check_values(tree: &Node) -> Result<(), Error> {
         for (keys, rule) in rules::NESTED {
             nested(service, &path, keys, *rule)?;
         }
-        check_names(service, &path)?;
-        check_watch(service, &path)?;
+        check_limit_names(service, &path)?;
+        check_exec(service, &path)?;
     }
     for (name, network) in entries(tree, "networks") {
         for (keys, rule) in rules::NETWORK {
@@ -72,8 +85,8 @@ fn nested(node: &Node, path: &str, keys: &[&str], rule: fn(&str) -> Verdict) -> 
     }
 }
 
-/// Keys that are names of a closed set.
-fn check_names(service: &Node, path: &str) -> Result<(), Error> {
+/// Limits are names of a closed set.
+fn check_limit_names(service: &Node, path: &str) -> Result<(), Error> {
     for (name, limit) in entries(service, "ulimits") {
         if !ULIMITS.contains(&name.as_str()) {
             let near = did_you_mean(name, &ULIMITS);
@@ -81,6 +94,11 @@ fn check_names(service: &Node, path: &str) -> Result<(), Error> {
             return Err(Error::invalid(limit.place(), format!("{path}.ulimits.{name}"), message));
         }
     }
+    Ok(())
+}
+
+/// What a health check begins with.
+fn check_test(service: &Node, path: &str) -> Result<(), Error> {
     let Some(test) = service.get("healthcheck").and_then(|check| check.get("test")) else { return Ok(()) };
     let Some(items) = test.as_list() else { return Ok(()) };
     match items.first().and_then(Node::as_str) {
@@ -103,7 +121,7 @@ fn check_watch(service: &Node, path: &str) -> Result<(), Error> {
             Err(Error::invalid(rule.place(), format!("{path}.develop.watch[{index}]"), message))
         };
         for (key, why) in [("path", ""), ("action", ": rebuild, sync, restart, sync+restart or sync+exec")] {
-            if rule.get(key).is_none() {
+            if rule.get(key).and_then(Node::as_str).is_none_or(str::is_empty) {
                 return missing(key, why);
             }
         }
@@ -111,8 +129,18 @@ fn check_watch(service: &Node, path: &str) -> Result<(), Error> {
         if action.starts_with("sync") && rule.get("target").is_none() {
             return missing("target", &format!(", the place in the container, for {action}"));
         }
-        if action == "sync+exec" && rule.get("exec").and_then(|exec| exec.get("command")).is_none() {
-            return missing("exec.command", " for sync+exec");
+    }
+    Ok(())
+}
+
+/// What `sync+exec` needs of a rule.
+fn check_exec(service: &Node, path: &str) -> Result<(), Error> {
+    let rules = service.get("develop").and_then(|develop| develop.get("watch")).and_then(Node::as_list);
+    for (index, rule) in rules.unwrap_or_default().iter().enumerate() {
+        let is_exec = rule.get("action").and_then(Node::as_str) == Some("sync+exec");
+        if is_exec && rule.get("exec").and_then(|exec| exec.get("command")).is_none() {
+            let path = format!("{path}.develop.watch[{index}]");
+            return Err(Error::invalid(rule.place(), path, "needs `exec.command` for sync+exec"));
         }
     }
     Ok(())
@@ -132,7 +160,8 @@ mod tests {
     fn verdict(service: &str) -> String {
         let text = format!("services:\n  a:\n    {service}\n");
         let node = crate::yaml::parse(Path::new("c.yaml"), &text).unwrap().remove(0);
-        check_values(&node).map_or_else(|error| error.to_string(), |()| "ok".to_owned())
+        let checked = check_as_compose(&node).and_then(|()| check_values(&node));
+        checked.map_or_else(|error| error.to_string(), |()| "ok".to_owned())
     }
 
     #[test]

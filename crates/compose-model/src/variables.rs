@@ -18,12 +18,12 @@ pub struct Variable {
     pub required: bool,
 }
 
-/// Adds the variables in the values below `node`; of several uses the first one counts.
+/// Adds the variables in the values below `node`; of several uses the last one counts.
 pub(crate) fn collect(node: &Node, found: &mut BTreeMap<String, Variable>) {
     match &node.value {
         Value::Scalar(text, _) => {
             for variable in expressions(text) {
-                found.entry(variable.name.clone()).or_insert(variable);
+                found.insert(variable.name.clone(), variable);
             }
         }
         Value::List(items) => items.iter().for_each(|item| collect(item, found)),

@@ -6,16 +6,22 @@ use super::Context;
 use crate::node::{Node, ScalarKind, Value};
 use crate::stages::Stage;
 
-/// Joins and cleans a path by its text alone: `.` and `..` go, links are not followed.
+/// Joins a path and cleans it by its text alone: `.` and `..` go, links are not followed. What is absolute stays as it
+/// was written.
 pub(crate) fn absolute(base: &Path, home: Option<&str>, text: &str) -> PathBuf {
-    let joined = match (text.strip_prefix('~'), home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
-            Path::new(home).join(rest.trim_start_matches('/'))
-        }
-        _ => base.join(text),
-    };
+    if let (Some(rest), Some(home)) = (text.strip_prefix('~'), home) {
+        return clean(&Path::new(home).join(rest.trim_start_matches('/')));
+    }
+    if text.starts_with('/') || is_windows_absolute(text) {
+        return PathBuf::from(text);
+    }
+    clean(&base.join(text))
+}
+
+/// The path without `.`, `..` and double or closing slashes.
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
-    for component in joined.components() {
+    for component in path.components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir => {
@@ -27,17 +33,21 @@ pub(crate) fn absolute(base: &Path, home: Option<&str>, text: &str) -> PathBuf {
     clean
 }
 
+/// `C:\x`, `\\.\pipe\x`: for clients elsewhere.
+fn is_windows_absolute(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
+    (drive && matches!(bytes[2], b'\\' | b'/')) || text.starts_with("\\\\")
+}
+
 /// Whether a build context is a URL or another image rather than a folder.
 fn is_remote(text: &str) -> bool {
-    text.contains("://")
-        || ["git@", "github.com/", "service:", "target:", "oci-layout:"]
-            .iter()
-            .any(|prefix| text.starts_with(prefix))
+    text.contains("://") || ["git@", "github.com/", "service:"].iter().any(|prefix| text.starts_with(prefix))
 }
 
 pub(super) fn make_absolute(node: &mut Node, context: &Context<'_>) {
     let stays = context.stages.paths == Stage::Skip;
-    if (stays && context.base == context.root) || context.is_open(node) {
+    if stays && context.base == context.root {
         return;
     }
     if let Value::Scalar(text, _) = &node.value {
@@ -50,7 +60,7 @@ pub(super) fn make_absolute(node: &mut Node, context: &Context<'_>) {
 }
 
 pub(super) fn make_absolute_or_remote(node: &mut Node, context: &Context<'_>) {
-    if !node.as_str().is_some_and(is_remote) {
+    if !node.as_str().is_some_and(|text| text.is_empty() || is_remote(text)) {
         make_absolute(node, context);
     }
 }
@@ -67,7 +77,8 @@ mod tests {
         assert_eq!(get("./docker/../data"), "/p/app/data");
         assert_eq!(get("../x"), "/p/x");
         assert_eq!(get("~/x"), "/home/me/x");
-        assert_eq!(get("/abs/./y"), "/abs/y");
+        assert_eq!(get("/abs/./y/"), "/abs/./y/");
+        assert_eq!(get("~x"), "/home/me/x");
         assert!(is_remote("https://example.com/a.git") && is_remote("docker-image://alpine"));
     }
 }

@@ -7,9 +7,16 @@ use crate::node::{Map, Node, Value};
 /// Spells every short port out; a range becomes several ports.
 pub(super) fn canonical(node: &mut Node, path: &str, context: &Context<'_>) -> Result<(), Error> {
     let Value::List(items) = &mut node.value else { return Ok(()) };
+    // A port that still holds a variable may be a range: all stay as they are.
+    if items
+        .iter()
+        .any(|item| context.is_open(item) && item.as_str().is_some_and(|text| parse(text).is_err()))
+    {
+        return Ok(());
+    }
     let mut ports = Vec::new();
     for (index, item) in std::mem::take(items).into_iter().enumerate() {
-        match item.as_str().filter(|_| !context.is_open(&item)) {
+        match item.as_str() {
             Some(text) => {
                 let parsed = parse(text).map_err(|message| {
                     Error::invalid(&item.at, format!("{path}[{index}]"), format!("`{text}` {message}"))
@@ -58,19 +65,24 @@ impl ShortPort {
 }
 
 fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
-    let (body, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    if !["tcp", "udp", "sctp"].contains(&protocol) {
+    let (body, rest) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = rest.split('/').next().unwrap_or(rest).to_ascii_lowercase();
+    if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
         return Err(format!("has the unknown protocol `{protocol}`; tcp, udp and sctp exist"));
     }
     let (rest, target) = body.rsplit_once(':').map_or((None, body), |(rest, target)| (Some(rest), target));
     let (host_ip, published) = match rest {
         None => (None, ""),
         Some(rest) => match rest.rsplit_once(':') {
+            Some(("", published)) => (None, published),
             Some((ip, published)) => (Some(address(ip)?), published),
             None => (None, rest),
         },
     };
     let (first, last) = range(target)?;
+    if first == 0 {
+        return Err("publishes port 0 of the container".to_owned());
+    }
     let targets: Vec<u16> = (first..=last).collect();
     let published: Vec<Option<String>> = if published.is_empty() {
         vec![None; targets.len()]
@@ -88,15 +100,22 @@ fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
         host_ip: host_ip.clone(),
         published,
         target,
-        protocol: protocol.to_owned(),
+        protocol: protocol.clone(),
     });
-    Ok(ports.collect())
+    let mut ports: Vec<ShortPort> = ports.collect();
+    // The order of Compose, which is that of the texts: 10 comes before 8.
+    ports.sort_by_key(|port| format!("{}/{}", port.target, port.protocol));
+    Ok(ports)
 }
 
 fn address(text: &str) -> Result<String, String> {
-    let plain = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let plain = bare.unwrap_or(text);
     if plain.parse::<std::net::IpAddr>().is_err() {
         return Err(format!("has the invalid address `{text}`"));
+    }
+    if bare.is_none() && plain.contains(':') {
+        return Err(format!("has an IPv6 address without brackets; write [{plain}]"));
     }
     Ok(plain.to_owned())
 }
@@ -105,8 +124,8 @@ fn range(text: &str) -> Result<(u16, u16), String> {
     let port = |text: &str| {
         text.parse::<u16>()
             .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| format!("has the invalid port `{text}`; ports are 1 to 65535"))
+            .filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))
+            .ok_or_else(|| format!("has the invalid port `{text}`; ports are 0 to 65535"))
     };
     let (low, high) = match text.split_once('-') {
         Some((low, high)) => (port(low)?, port(high)?),
@@ -140,7 +159,8 @@ mod tests {
         assert_eq!(shown("3000-3001"), ["* * 3000 tcp", "* * 3001 tcp"]);
         assert_eq!(shown("9090-9091:80-81"), ["* 9090 80 tcp", "* 9091 81 tcp"]);
         assert_eq!(shown("9090-9099:80"), ["* 9090-9099 80 tcp"]);
-        for bad in ["", "x", "0", "70000", "1-3:1-2", "80/xyz", "999.1.1.1:80:80", "5-1"] {
+        assert_eq!(shown("8-10/UDP"), ["* * 10 udp", "* * 8 udp", "* * 9 udp"]);
+        for bad in ["", "x", "::1:80:80", "70000", "1-3:1-2", "80/xyz", "999.1.1.1:80:80", "5-1"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

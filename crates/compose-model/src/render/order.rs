@@ -113,6 +113,28 @@ const DEPLOY: &[&str] = &[
     "endpoint_mode",
 ];
 
+/// The keys of sections of `deploy`.
+const DEPLOY_SECTIONS: &[(&str, &[&str])] = &[
+    ("placement", &["constraints", "preferences", "max_replicas_per_node"]),
+    ("rollback_config", UPDATES),
+    ("update_config", UPDATES),
+];
+
+const UPDATES: &[&str] = &["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"];
+
+/// The keys of `blkio_config`.
+const BLKIO: &[&str] = &[
+    "weight",
+    "weight_device",
+    "device_read_bps",
+    "device_read_iops",
+    "device_write_bps",
+    "device_write_iops",
+];
+
+/// The keys of `credential_spec`.
+const CREDENTIALS: &[&str] = &["config", "file", "registry"];
+
 /// Mappings whose keys are free names come in the names' order; the keys of structs in Compose's.
 const FREE_KEYS: [&str; 16] = [
     "additional_contexts",
@@ -146,8 +168,16 @@ pub(super) fn project(root: &mut Map<String, Value>) {
     let services = root.get_mut("services").and_then(Value::as_object_mut);
     for service in services.into_iter().flat_map(Map::values_mut) {
         by_table(service, SERVICE);
-        if let Some(deploy) = service.get_mut("deploy") {
-            by_table(deploy, DEPLOY);
+        for (key, table) in [("blkio_config", BLKIO), ("credential_spec", CREDENTIALS), ("deploy", DEPLOY)] {
+            if let Some(section) = service.get_mut(key) {
+                by_table(section, table);
+            }
+        }
+        let sections = service.get_mut("deploy").and_then(Value::as_object_mut);
+        for (key, section) in sections.into_iter().flatten() {
+            if let Some((_, table)) = DEPLOY_SECTIONS.iter().find(|(name, _)| name == key) {
+                by_table(section, table);
+            }
         }
     }
 }

@@ -1,21 +1,21 @@
 //! The keys of a Compose file, section by section.
 
 use super::Shape::{
-    self, Any, Bool, Dict, Duration, Either, Ignored, Integer, List, Object, Optional, Scalar, Text,
-    TextOrNumber, Use, Word,
+    self, Any, Bool, Dict, Duration, Either, Ignored, Integer, List, Number, Object, Optional, Scalar,
+    Switch, Text, TextOrNumber, Use, Word,
 };
 
 /// A whole file.
 pub(super) static FILE: Shape = Optional(&Object(&[
-    ("version", Scalar),
+    ("version", Text),
     ("name", Text),
     ("include", List(&INCLUDE)),
     ("services", Dict(&SERVICE)),
     ("networks", Dict(&NETWORK)),
     ("volumes", Dict(&VOLUME)),
-    ("configs", Dict(&FILE_OBJECT)),
-    ("secrets", Dict(&FILE_OBJECT)),
-    ("models", Any),
+    ("configs", Dict(&CONFIG)),
+    ("secrets", Dict(&SECRET)),
+    ("models", Dict(&MODEL)),
 ]));
 
 static STRINGS: Shape = List(&Text);
@@ -71,20 +71,14 @@ static BUILD: Shape = Either(&[
 
 static FILE_REFERENCES: Shape = List(&Either(&[
     Text,
-    Object(&[
-        ("source", Text),
-        ("target", Text),
-        ("uid", TextOrNumber),
-        ("gid", TextOrNumber),
-        ("mode", TextOrNumber),
-    ]),
+    Object(&[("source", Text), ("target", Text), ("uid", Text), ("gid", Text), ("mode", TextOrNumber)]),
 ]));
 
 static DEPENDS_ON: Shape = Either(&[
     List(&Text),
     Dict(&Optional(&Object(&[
         ("condition", Word(&["service_started", "service_healthy", "service_completed_successfully"])),
-        ("required", Bool),
+        ("required", Switch),
         ("restart", Bool),
     ]))),
 ]);
@@ -116,7 +110,7 @@ static DEVELOP: Shape = Object(&[(
         ("ignore", Use(&STRING_OR_LIST)),
         ("include", Use(&STRING_OR_LIST)),
         ("exec", Use(&HOOK)),
-        ("initial_sync", Bool),
+        ("initial_sync", Switch),
     ])),
 )]);
 
@@ -130,21 +124,21 @@ static DEVICE_REQUESTS: Shape = List(&Object(&[
 
 static DEPLOY: Shape = Object(&[
     ("mode", Text),
-    ("endpoint_mode", Ignored),
+    ("endpoint_mode", Ignored(&Text)),
     ("replicas", Integer),
     ("labels", Use(&LIST_OR_DICT)),
-    ("rollback_config", Ignored),
-    ("update_config", Ignored),
+    ("rollback_config", Ignored(&Use(&UPDATES))),
+    ("update_config", Ignored(&Use(&UPDATES))),
     (
         "resources",
         Object(&[
-            ("limits", Object(&[("cpus", TextOrNumber), ("memory", TextOrNumber), ("pids", Integer)])),
+            ("limits", Object(&[("cpus", TextOrNumber), ("memory", Text), ("pids", Integer)])),
             (
                 "reservations",
                 Object(&[
                     ("cpus", TextOrNumber),
-                    ("memory", TextOrNumber),
-                    ("generic_resources", Ignored),
+                    ("memory", Text),
+                    ("generic_resources", Ignored(&Use(&GENERIC))),
                     ("devices", Use(&DEVICE_REQUESTS)),
                 ]),
             ),
@@ -154,7 +148,7 @@ static DEPLOY: Shape = Object(&[
         "restart_policy",
         Object(&[("condition", Text), ("delay", Duration), ("max_attempts", Integer), ("window", Duration)]),
     ),
-    ("placement", Ignored),
+    ("placement", Ignored(&Use(&PLACEMENT))),
 ]);
 
 static PORTS: Shape = List(&Either(&[
@@ -190,7 +184,7 @@ static MOUNTS: Shape = List(&Either(&[
             ]),
         ),
         ("volume", Object(&[("labels", Use(&LIST_OR_DICT)), ("nocopy", Bool), ("subpath", Text)])),
-        ("tmpfs", Object(&[("size", TextOrNumber), ("mode", TextOrNumber)])),
+        ("tmpfs", Object(&[("size", Either(&[Integer, Text])), ("mode", Number)])),
         ("image", Object(&[("subpath", Text)])),
     ]),
 ]));
@@ -205,15 +199,15 @@ static SERVICE_NETWORKS: Shape = Either(&[
         ("link_local_ips", Use(&STRINGS)),
         ("mac_address", Text),
         ("driver_opts", Use(&OPTIONS)),
-        ("priority", Integer),
-        ("gw_priority", Integer),
+        ("priority", Number),
+        ("gw_priority", Number),
     ]))),
 ]);
 
 static SERVICE: Shape = Optional(&Object(&[
     ("annotations", Use(&LIST_OR_DICT)),
     ("attach", Bool),
-    ("blkio_config", Ignored),
+    ("blkio_config", Ignored(&Use(&BLKIO))),
     ("build", Use(&BUILD)),
     ("cap_add", Use(&STRINGS)),
     ("cap_drop", Use(&STRINGS)),
@@ -222,19 +216,19 @@ static SERVICE: Shape = Optional(&Object(&[
     ("command", Use(&COMMAND)),
     ("configs", Use(&FILE_REFERENCES)),
     ("container_name", Text),
-    ("cpu_count", Ignored),
-    ("cpu_percent", Ignored),
+    ("cpu_count", Ignored(&Integer)),
+    ("cpu_percent", Ignored(&Either(&[Integer, Text]))),
     ("cpu_period", TextOrNumber),
     ("cpu_quota", TextOrNumber),
-    ("cpu_rt_period", Ignored),
-    ("cpu_rt_runtime", Ignored),
+    ("cpu_rt_period", Ignored(&TextOrNumber)),
+    ("cpu_rt_runtime", Ignored(&TextOrNumber)),
     ("cpu_shares", TextOrNumber),
     ("cpus", TextOrNumber),
     ("cpuset", Text),
-    ("credential_spec", Ignored),
+    ("credential_spec", Ignored(&Object(&[("config", Text), ("file", Text), ("registry", Text)]))),
     ("depends_on", Use(&DEPENDS_ON)),
-    ("deploy", Use(&DEPLOY)),
-    ("develop", Use(&DEVELOP)),
+    ("deploy", Optional(&DEPLOY)),
+    ("develop", Optional(&DEVELOP)),
     ("device_cgroup_rules", Use(&STRINGS)),
     ("devices", List(&Either(&[Text, Object(&[("source", Text), ("target", Text), ("permissions", Text)])]))),
     ("dns", Use(&STRING_OR_LIST)),
@@ -244,7 +238,7 @@ static SERVICE: Shape = Optional(&Object(&[
     ("entrypoint", Use(&COMMAND)),
     ("env_file", Use(&ENV_FILE)),
     ("environment", Use(&LIST_OR_DICT)),
-    ("expose", List(&TextOrNumber)),
+    ("expose", List(&Either(&[Text, Number]))),
     ("extends", Either(&[Text, Object(&[("service", Text), ("file", Text)])])),
     ("external_links", Use(&STRINGS)),
     ("extra_hosts", Use(&HOSTS)),
@@ -255,22 +249,22 @@ static SERVICE: Shape = Optional(&Object(&[
     ("image", Text),
     ("init", Bool),
     ("ipc", Text),
-    ("isolation", Ignored),
+    ("isolation", Ignored(&Text)),
     ("label_file", Use(&STRING_OR_LIST)),
     ("labels", Use(&LIST_OR_DICT)),
     ("links", Use(&STRINGS)),
     ("logging", Object(&[("driver", Text), ("options", Use(&OPTIONS))])),
     ("mac_address", Text),
     ("mem_limit", TextOrNumber),
-    ("mem_reservation", TextOrNumber),
-    ("mem_swappiness", Integer),
+    ("mem_reservation", Either(&[Integer, Text])),
+    ("mem_swappiness", Either(&[Integer, Text])),
     ("memswap_limit", TextOrNumber),
-    ("models", Any),
+    ("models", Use(&SERVICE_MODELS)),
     ("network_mode", Text),
     ("networks", Use(&SERVICE_NETWORKS)),
     ("oom_kill_disable", Bool),
     ("oom_score_adj", Integer),
-    ("pid", Text),
+    ("pid", Optional(&Text)),
     ("pids_limit", Integer),
     ("platform", Text),
     ("ports", Use(&PORTS)),
@@ -278,9 +272,9 @@ static SERVICE: Shape = Optional(&Object(&[
     ("pre_stop", List(&HOOK)),
     ("privileged", Bool),
     ("profiles", Use(&STRINGS)),
-    ("provider", Any),
+    ("provider", Use(&PROVIDER)),
     ("pull_policy", Text),
-    ("pull_refresh_after", Ignored),
+    ("pull_refresh_after", Ignored(&Text)),
     ("read_only", Bool),
     ("restart", Text),
     ("runtime", Text),
@@ -296,7 +290,7 @@ static SERVICE: Shape = Optional(&Object(&[
     ("tmpfs", Use(&STRING_OR_LIST)),
     ("tty", Bool),
     ("ulimits", Use(&ULIMITS)),
-    ("use_api_socket", Ignored),
+    ("use_api_socket", Ignored(&Switch)),
     ("user", Text),
     ("userns_mode", Text),
     ("uts", Text),
@@ -341,14 +335,60 @@ static VOLUME: Shape = Optional(&Object(&[
     ("labels", Use(&LIST_OR_DICT)),
 ]));
 
-static FILE_OBJECT: Shape = Optional(&Object(&[
+static SECRET: Shape = Object(&[
+    ("name", Text),
+    ("file", Text),
+    ("environment", Text),
+    ("external", Use(&EXTERNAL)),
+    ("labels", Use(&LIST_OR_DICT)),
+    ("driver", Text),
+    ("driver_opts", Use(&OPTIONS)),
+    ("template_driver", Text),
+]);
+
+static CONFIG: Shape = Object(&[
     ("name", Text),
     ("file", Text),
     ("environment", Text),
     ("content", Text),
     ("external", Use(&EXTERNAL)),
     ("labels", Use(&LIST_OR_DICT)),
-    ("driver", Text),
-    ("driver_opts", Use(&OPTIONS)),
     ("template_driver", Text),
-]));
+]);
+
+static MODEL: Shape =
+    Object(&[("name", Text), ("model", Text), ("context_size", Number), ("runtime_flags", Use(&STRINGS))]);
+
+static SERVICE_MODELS: Shape =
+    Either(&[List(&Text), Dict(&Optional(&Object(&[("endpoint_var", Text), ("model_var", Text)])))]);
+
+static PROVIDER: Shape = Object(&[("type", Text), ("options", Dict(&Either(&[Scalar, List(&Scalar)])))]);
+
+static RATES: Shape = List(&Object(&[("path", Text), ("rate", Either(&[Integer, Text]))]));
+
+static BLKIO: Shape = Object(&[
+    ("device_read_bps", Use(&RATES)),
+    ("device_read_iops", Use(&RATES)),
+    ("device_write_bps", Use(&RATES)),
+    ("device_write_iops", Use(&RATES)),
+    ("weight", Number),
+    ("weight_device", List(&Object(&[("path", Text), ("weight", Number)]))),
+]);
+
+static UPDATES: Shape = Object(&[
+    ("parallelism", Integer),
+    ("delay", Text),
+    ("failure_action", Text),
+    ("monitor", Text),
+    ("max_failure_ratio", TextOrNumber),
+    ("order", Word(&["start-first", "stop-first"])),
+]);
+
+static PLACEMENT: Shape = Object(&[
+    ("constraints", Use(&STRINGS)),
+    ("preferences", List(&Object(&[("spread", Text)]))),
+    ("max_replicas_per_node", Integer),
+]);
+
+static GENERIC: Shape =
+    List(&Object(&[("discrete_resource_spec", Object(&[("kind", Text), ("value", TextOrNumber)]))]));

@@ -22,7 +22,6 @@ pub(super) const SERVICE: &[Rule] = &[
     ("mac_address", mac_address),
     ("mem_swappiness", swappiness),
     ("network_mode", network_mode),
-    ("oom_score_adj", oom_score),
     ("pid", pid),
     ("platform", platform),
     ("restart", restart),
@@ -31,19 +30,27 @@ pub(super) const SERVICE: &[Rule] = &[
     ("uts", uts),
 ];
 
+/// Keys of a service about which Compose is as strict.
+pub(super) const AS_COMPOSE: &[NestedRule] = &[
+    (&["configs", "*", "mode"], file_mode),
+    (&["container_name"], has_container_name),
+    (&["cpu_percent"], percent),
+    (&["env_file", "*", "format"], env_format),
+    (&["oom_score_adj"], oom_score),
+    (&["ports", "*", "host_ip"], address),
+    (&["secrets", "*", "mode"], file_mode),
+    (&["volumes", "*", "tmpfs", "size"], tmpfs_size),
+];
+
 /// Keys further down in a service.
 pub(super) const NESTED: &[NestedRule] = &[
     (&["ports", "*", "protocol"], protocol),
-    (&["ports", "*", "host_ip"], address),
     (&["ports", "*", "mode"], port_mode),
     (&["ports", "*", "published"], ports),
     (&["networks", "*", "ipv4_address"], address4),
     (&["networks", "*", "ipv6_address"], address6),
     (&["networks", "*", "mac_address"], mac_address),
     (&["devices", "*", "permissions"], device_permissions),
-    (&["secrets", "*", "mode"], file_mode),
-    (&["configs", "*", "mode"], file_mode),
-    (&["env_file", "*", "format"], env_format),
     (&["deploy", "mode"], deploy_mode),
     (&["deploy", "restart_policy", "condition"], restart_condition),
 ];
@@ -264,6 +271,15 @@ fn container_name(text: &str) -> Verdict {
     }
 }
 
+/// Compose looks for two letters of a name only, anywhere.
+fn has_container_name(text: &str) -> Verdict {
+    let letters: Vec<char> = text.chars().collect();
+    let found = letters.windows(2).any(|pair| {
+        pair[0].is_ascii_alphanumeric() && (pair[1].is_ascii_alphanumeric() || "_.-".contains(pair[1]))
+    });
+    if found { Ok(()) } else { container_name(text) }
+}
+
 /// The two usual slips: blanks, and capital letters in the path.
 fn image(text: &str) -> Verdict {
     if text.chars().any(char::is_whitespace) {
@@ -309,6 +325,20 @@ fn number(text: &str, low: i64, high: i64) -> Verdict {
 
 fn swappiness(text: &str) -> Verdict {
     number(text, -1, 100)
+}
+
+fn percent(text: &str) -> Verdict {
+    match text.parse::<f64>().is_ok_and(|number| (0.0..=100.0).contains(&number)) {
+        true => Ok(()),
+        false => Err(format!("`{text}` is not a number from 0 to 100")),
+    }
+}
+
+fn tmpfs_size(text: &str) -> Verdict {
+    match text.starts_with('-') {
+        true => Err(format!("`{text}` is less than nothing")),
+        false => Ok(()),
+    }
 }
 
 fn oom_score(text: &str) -> Verdict {

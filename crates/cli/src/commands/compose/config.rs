@@ -88,6 +88,8 @@ impl ConfigArgs {
             paths: stage(self.no_path_resolution),
             env_files: stage(self.no_env_resolution),
             consistency: stage(self.no_consistency),
+            // It prints what the files say; whoever runs it refuses what cannot be run.
+            values: Stage::Skip,
         }
     }
 }
@@ -111,6 +113,7 @@ pub(super) fn main(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<u
 /// What is printed of the surroundings, without a project.
 fn environment(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<Option<String>> {
     if args.environment {
+        context.load_stages(&args.only, &[], args.stages())?;
         let all = context.environment()?;
         return Ok(Some(all.iter().map(|(key, value)| format!("{key}={value}\n")).collect()));
     }
@@ -128,6 +131,15 @@ fn environment(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<Optio
         let rows: Vec<[String; 4]> = found.into_iter().map(row).collect();
         let heading = ["NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"];
         return Ok(Some(columns::table(heading, &rows)));
+    }
+    if args.no_interpolate && args.services {
+        let mut options = context.load_options(&[], &[])?;
+        options.stages = args.stages();
+        let (value, _) = load_uninterpolated(&options, &Disk)?;
+        let services = value.get("services").and_then(Value::as_object);
+        return Ok(Some(
+            services.into_iter().flat_map(|map| map.keys()).map(|name| format!("{name}\n")).collect(),
+        ));
     }
     if args.no_interpolate && !args.is_list() {
         let mut options = context.load_options(&args.only, &[])?;

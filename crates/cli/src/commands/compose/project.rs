@@ -177,7 +177,8 @@ impl<'a> Context<'a> {
     /// `-p`, else `COMPOSE_PROJECT_NAME`; else the model takes the file's or the folder's.
     fn project_name(&self, env: &BTreeMap<String, String>) -> anyhow::Result<Option<String>> {
         let variable = env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
-        let Some(name) = self.options.project_name.as_ref().or(variable) else { return Ok(None) };
+        let given = self.options.project_name.as_ref().filter(|name| !name.is_empty());
+        let Some(name) = given.or(variable) else { return Ok(None) };
         check_project_name(name).map_err(|error| {
             let normal = normalize_project_name(name);
             let failure = Failure::new(error.to_string());
@@ -188,7 +189,7 @@ impl<'a> Context<'a> {
 
     fn place(&self) -> anyhow::Result<Place> {
         let cwd = std::env::current_dir().context("cannot tell the current folder")?;
-        let given = self.options.project_directory.as_ref().map(|folder| cwd.join(folder));
+        let given = self.options.project_directory.as_ref().map(|folder| normal(&cwd.join(folder)));
         let start = given.clone().unwrap_or_else(|| cwd.clone());
         let mut env = self.process.clone();
         let env_files = self.env_files(&cwd);
