@@ -1,6 +1,8 @@
 //! What `compose config` prints, against what Docker Compose 2.40.3 printed for the same small projects: the case files of
 //! `tests/side-by-side/compose-config.d`, recorded by `tests/side-by-side/compose-config --record`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
