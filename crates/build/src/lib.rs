@@ -55,7 +55,7 @@ pub use extract::decompress;
 pub use output::{Output, write_files};
 pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
-    BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, PullPolicy, Request,
     Secret, SecretSource, SshAgent,
 };
 

@@ -54,8 +54,8 @@ pub struct Request {
     pub ssh: Vec<SshAgent>,
     /// `--build-context name=…`
     pub contexts: IndexMap<String, NamedContext>,
-    /// `RUN --security=insecure` is allowed.
-    pub entitlements: Entitlements,
+    /// What is allowed.
+    pub entitlements: Vec<Entitlement>,
     /// Registries and credentials for base images; `platform` in it is set by the build.
     pub pull_options: PullOptions,
     /// Durable state: build.db and cache mounts.
@@ -127,14 +127,13 @@ pub enum BuildNetwork {
     Namespace(OwnedFd),
 }
 
-/// Whether `RUN --security=insecure` may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Entitlements {
-    /// No.
-    #[default]
-    None,
-    /// Yes.
-    Insecure,
+/// What `--allow` grants to `RUN` steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Entitlement {
+    /// `RUN --network=host`
+    NetworkHost,
+    /// `RUN --security=insecure`
+    SecurityInsecure,
 }
 
 /// The host's certificates and proxies, for `RUN` steps alone: neither the image nor the cache key knows of them.
@@ -255,7 +254,7 @@ impl Request {
             secrets: Vec::new(),
             ssh: Vec::new(),
             contexts: IndexMap::new(),
-            entitlements: Entitlements::None,
+            entitlements: Vec::new(),
             pull_options: PullOptions::default(),
             cache_root,
             run_root,

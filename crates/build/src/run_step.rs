@@ -13,7 +13,7 @@ use crate::io_at::At as _;
 use crate::mount_points::MountPoints;
 use crate::mounts::bind;
 use crate::program::Program;
-use crate::request::{BuildNetwork, Entitlements, NamedContext};
+use crate::request::{BuildNetwork, Entitlement, NamedContext};
 use crate::run_mounts::{self, Extras};
 use crate::schedule::Begun;
 use crate::select;
@@ -52,8 +52,12 @@ impl Builder<'_> {
     /// Begins with a `RUN` step, or finds its result.
     pub(crate) fn run_step(&mut self, stage: &mut Stage, step_run: &Run, step: Step) -> Result<Begun, Error> {
         let _span = tracing::debug_span!("RUN", line = step.line).entered();
-        if step_run.security == RunSecurity::Insecure && self.request.entitlements == Entitlements::None {
+        let allowed = |what| self.request.entitlements.contains(&what);
+        if step_run.security == RunSecurity::Insecure && !allowed(Entitlement::SecurityInsecure) {
             return Err(invalid(step.line, "RUN", "--security=insecure needs --allow security.insecure"));
+        }
+        if step_run.network == RunNetwork::Host && !allowed(Entitlement::NetworkHost) {
+            return Err(invalid(step.line, "RUN", "--network=host needs --allow network.host"));
         }
         let argv = self.argv(stage, step_run)?;
         let history = run_history(stage, &argv);

@@ -628,7 +628,12 @@ fn networks_and_security() {
     let of_host = std::fs::read_link("/proc/self/ns/net").unwrap();
     let of_host = of_host.to_str().unwrap();
     let text = "FROM base\nRUN --network=none busybox readlink /proc/self/ns/net\nRUN --network=host busybox readlink /proc/self/ns/net\n";
-    let output = world.build(text).output;
+    assert!(
+        world.try_build(world.request(text)).err().unwrap().to_string().ends_with("--allow network.host")
+    );
+    let mut request = world.request(text);
+    request.entitlements = vec![tare_build::Entitlement::NetworkHost];
+    let output = world.try_build(request).unwrap().output;
     let seen: Vec<&str> = output.lines().collect();
     assert!(seen[0] != of_host && seen[1] == of_host, "{output}");
     let insecure = "FROM base\nRUN --security=insecure busybox grep CapEff /proc/self/status\n";
@@ -636,7 +641,7 @@ fn networks_and_security() {
     assert_eq!(refused.to_string(), "line 2: RUN: --security=insecure needs --allow security.insecure");
     let capabilities = |text: &str| {
         let mut request = world.request(text);
-        request.entitlements = tare_build::Entitlements::Insecure;
+        request.entitlements = vec![tare_build::Entitlement::SecurityInsecure];
         let output = world.try_build(request).unwrap().output;
         u64::from_str_radix(output.rsplit(['\t', ' ']).next().unwrap().trim(), 16).unwrap()
     };

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use rustix::fd::AsFd as _;
 use tare_build::{
-    BuildNetwork, CachePolicy, Cancel, Context, Entitlements, HostTrust, NamedContext, PullPolicy, Request,
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, PullPolicy, Request,
     Secret, SecretSource, SshAgent,
 };
 use tare_engine::Engine;
@@ -269,8 +269,16 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
             .ok_or_else(|| Failure::new(format!("invalid build context {text}: use name=path")))?;
         request.contexts.insert(name.to_owned(), named_context(source)?);
     }
-    if line.allow.iter().any(|what| what == "security.insecure") {
-        request.entitlements = Entitlements::Insecure;
+    for what in &line.allow {
+        request.entitlements.push(match what.as_str() {
+            "network.host" => Entitlement::NetworkHost,
+            "security.insecure" => Entitlement::SecurityInsecure,
+            other => return Err(Failure::new(format!("invalid entitlement: {other}")).into()),
+        });
+    }
+    if line.network == "host" {
+        // The flag says it already.
+        request.entitlements.push(Entitlement::NetworkHost);
     }
     Ok(request)
 }
