@@ -49,6 +49,15 @@ pub enum Error {
         #[source]
         source: ExpandError,
     },
+    /// The network of `RUN` steps could not be made.
+    #[error("line {line}: RUN: cannot make a network for the step")]
+    Network {
+        /// Line.
+        line: u32,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// An instruction's arguments make no sense.
     #[error("line {line}: {instruction}: {reason}")]
     Invalid {
@@ -292,6 +301,7 @@ impl Error {
             Self::Parse { source, .. } => Some(source.line),
             Self::Trigger { line, .. }
             | Self::Expand { line, .. }
+            | Self::Network { line, .. }
             | Self::Invalid { line, .. }
             | Self::SourceNotFound { line, .. }
             | Self::RunFailed { line, .. }
@@ -361,6 +371,9 @@ impl Error {
                 Some("give it with --ssh default; SSH_AUTH_SOCK names the agent of this shell".to_owned())
             }
             Self::AgentMissing { id, .. } => Some(format!("give it with --ssh {id}=SOCKET")),
+            Self::Network { .. } => {
+                Some("--network=host gives steps the host's network, --network=none none".to_owned())
+            }
             Self::UnknownUser { .. } => Some("add it in a RUN before, or give its number".to_owned()),
             _ => None,
         }

@@ -14,7 +14,7 @@ use crate::io_at::At as _;
 use crate::layers::{Hashed, LayerId, Layers, hash};
 use crate::mounts::Generated;
 use crate::plan;
-use crate::request::{CachePolicy, Request};
+use crate::request::{CachePolicy, Networks, Request, Space};
 use crate::scope::Globals;
 use crate::sources::{ContextFolder, SourceRoot};
 use crate::{Cancel, Error, Outcome};
@@ -25,6 +25,9 @@ pub(crate) struct Builder<'a> {
     pub(crate) request: &'a Request,
     pub(crate) events: &'a dyn Progress,
     pub(crate) cancel: &'a Cancel,
+    pub(crate) networks: &'a dyn Networks,
+    /// The steps' own network, once one has needed it.
+    pub(crate) space: Option<Space>,
     pub(crate) file: Dockerfile,
     pub(crate) globals: Globals,
     pub(crate) cache: Cache,
@@ -73,6 +76,7 @@ pub(crate) fn build(
     store: &Store,
     request: &mut Request,
     events: &dyn Progress,
+    networks: &dyn Networks,
     cancel: &Cancel,
 ) -> Result<Outcome, Error> {
     let name = request.dockerfile_name.clone();
@@ -114,6 +118,8 @@ pub(crate) fn build(
         request,
         events,
         cancel,
+        networks,
+        space: None,
         cache: Cache::open(&request.cache_root)?,
         layers: Layers::default(),
         context: folder.source_root(&name)?,

@@ -55,8 +55,8 @@ pub use extract::decompress;
 pub use output::{Output, write_files};
 pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
-    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, PullPolicy, Request,
-    Secret, SecretSource, SshAgent,
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, Networks, NoNetworks,
+    PullPolicy, Request, Secret, SecretSource, Space, SshAgent,
 };
 
 use tare_oci::Digest;
@@ -80,10 +80,11 @@ pub fn build(
     store: &tare_image::Store,
     request: &mut Request,
     events: &dyn Progress,
+    networks: &dyn Networks,
     cancel: &Cancel,
 ) -> Result<Outcome, Error> {
     let _span = tracing::debug_span!("build").entered();
-    let built = executor::build(store, request, events, cancel);
+    let built = executor::build(store, request, events, networks, cancel);
     // Whatever it was that failed then.
     if built.is_err() && cancel.is_cancelled() { Err(Error::Cancelled) } else { built }
 }

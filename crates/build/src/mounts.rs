@@ -71,17 +71,16 @@ pub(crate) fn overlay(lowers: Vec<PathBuf>, target: PathBuf, changes: Option<(Pa
 }
 
 /// `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname`.
-pub(crate) fn etc_files(generated: &mut Generated, request: &Request) -> Result<Vec<Mount>, Error> {
+pub(crate) fn etc_files(
+    generated: &mut Generated,
+    request: &Request,
+    resolv: Vec<u8>,
+) -> Result<Vec<Mount>, Error> {
     let mut hosts =
         String::from("127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for (name, address) in &request.extra_hosts {
         hosts.push_str(&format!("{address}\t{name}\n"));
     }
-    let resolv = match std::fs::read("/etc/resolv.conf") {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error).at("read", "/etc/resolv.conf"),
-    };
     let mut mount = |text: &[u8], target: &str| {
         generated.file(text, 0o644, (0, 0)).map(|source| bind(source, target, false))
     };
@@ -90,6 +89,15 @@ pub(crate) fn etc_files(generated: &mut Generated, request: &Request) -> Result<
         mount(&resolv, "/etc/resolv.conf")?,
         mount(b"buildkitsandbox\n", "/etc/hostname")?,
     ])
+}
+
+/// The host's.
+pub(crate) fn resolv_conf() -> Result<Vec<u8>, Error> {
+    match std::fs::read("/etc/resolv.conf") {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).at("read", "/etc/resolv.conf"),
+    }
 }
 
 /// Names and values.

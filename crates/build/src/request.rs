@@ -116,15 +116,43 @@ pub enum PullPolicy {
 }
 
 /// The network of `RUN` steps.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BuildNetwork {
-    /// The host's.
+    /// One of the build's own, with the way out: [`Networks`] makes it when the first step needs it.
     #[default]
+    Own,
+    /// The host's.
     Host,
     /// Loopback only.
     None,
-    /// A network namespace that the caller prepared.
-    Namespace(OwnedFd),
+}
+
+/// Makes the network of a build's steps.
+pub trait Networks {
+    /// A network namespace with the way out. It is asked for at most once in a build.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being made.
+    fn space(&self) -> Result<Space, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// A network namespace.
+#[derive(Debug)]
+pub struct Space {
+    /// The namespace.
+    pub namespace: OwnedFd,
+    /// The text of `/etc/resolv.conf` in it.
+    pub resolv_conf: String,
+}
+
+/// For builds that need none: where steps have the host's network, or loopback only.
+#[derive(Debug, Clone, Copy)]
+pub struct NoNetworks;
+
+impl Networks for NoNetworks {
+    fn space(&self) -> Result<Space, Box<dyn std::error::Error + Send + Sync>> {
+        Err("no network was prepared for this build".into())
+    }
 }
 
 /// What `--allow` grants to `RUN` steps.
@@ -245,7 +273,7 @@ impl Request {
             cache: CachePolicy::Use,
             pull: PullPolicy::Missing,
             platform: None,
-            network: BuildNetwork::Host,
+            network: BuildNetwork::Own,
             host_trust: HostTrust::default(),
             extra_hosts: Vec::new(),
             shm_size: None,

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
-use tare_dockerfile::{CacheSharing, Mount as RunMount, MountKind, Run};
+use tare_dockerfile::{CacheSharing, Mount as RunMount, MountKind, Run, RunNetwork};
 use tare_image::LayerStaging;
 use tare_oci::Digest;
 use tare_runtime::{Mount, TmpfsOptions};
@@ -50,7 +50,8 @@ impl Builder<'_> {
         caches: &[Cache],
         step: Step,
     ) -> Result<Extras, Error> {
-        let mounts = mounts::etc_files(&mut self.generated, self.request)?;
+        let resolv_conf = self.resolv_conf(step_run)?;
+        let mounts = mounts::etc_files(&mut self.generated, self.request, resolv_conf)?;
         let mut folders = caches.iter().map(|cache| cache.folder.clone());
         let mut extras = Extras { mounts, ..Extras::default() };
         let (trust, env) = mounts::host_trust(&mut self.generated, &self.request.host_trust)?;
@@ -65,6 +66,14 @@ impl Builder<'_> {
             }
         }
         Ok(extras)
+    }
+
+    /// The text of `/etc/resolv.conf`: the host's where the step has the host's network.
+    fn resolv_conf(&self, step_run: &Run) -> Result<Vec<u8>, Error> {
+        match (step_run.network, &self.space) {
+            (RunNetwork::Default, Some(space)) => Ok(space.resolv_conf.clone().into_bytes()),
+            _ => mounts::resolv_conf(),
+        }
     }
 
     /// A mount's text with its variables.

@@ -8,6 +8,7 @@ use tare_oci::Digest;
 use tare_runtime::{Namespace, Process, RootFs, Seccomp, Spec};
 
 use crate::cache::{Cache, KeyHasher};
+use crate::event::Event;
 use crate::executor::{Builder, Stage, Step, invalid};
 use crate::io_at::At as _;
 use crate::mount_points::MountPoints;
@@ -185,6 +186,7 @@ impl Builder<'_> {
             volatile: true,
             readonly: false,
         };
+        self.prepare_network(step_run, step)?;
         let mut extras = self.extras(stage, step_run, &caches, step)?;
         let command = shortened(argv.last().map_or("", String::as_str));
         let mut process = Process::new(self.program(step_run, argv, &mut extras)?);
@@ -211,6 +213,32 @@ impl Builder<'_> {
             _extras: extras,
             _caches: caches,
         })
+    }
+
+    /// Makes the steps' own network when the first of them needs it.
+    fn prepare_network(&mut self, step_run: &Run, step: Step) -> Result<(), Error> {
+        let wanted = (step_run.network, self.request.network);
+        if wanted != (RunNetwork::Default, BuildNetwork::Own) || self.space.is_some() {
+            return Ok(());
+        }
+        let made = self.networks.space();
+        self.space = Some(made.map_err(|source| Error::Network { line: step.line, source })?);
+        self.warn_local_proxies(step);
+        Ok(())
+    }
+
+    /// A proxy on the host's loopback is not where the step looks for it.
+    fn warn_local_proxies(&self, step: Step) {
+        let given = self.globals.proxies().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let all: Vec<(String, String)> =
+            given.chain(self.request.host_trust.proxy_env.iter().cloned()).collect();
+        let is_proxy = |name: &str| !name.eq_ignore_ascii_case("no_proxy");
+        if let Some((name, value)) = all.iter().find(|(name, value)| is_proxy(name) && is_local(value)) {
+            let text =
+                format!("{name}={value} is on this machine's loopback, where RUN steps do not reach it");
+            let hint = "let the proxy listen on another address and name that, or build with --network=host";
+            self.events.event(Event::Warning { line: step.line, text: &text, hint: Some(hint) });
+        }
     }
 
     /// The program's words; a heredoc that names its interpreter becomes a file.
@@ -248,9 +276,12 @@ impl Builder<'_> {
         spec.namespaces.net = match (step_run.network, &self.request.network) {
             (RunNetwork::None, _) | (RunNetwork::Default, BuildNetwork::None) => Namespace::New,
             (RunNetwork::Host, _) | (RunNetwork::Default, BuildNetwork::Host) => Namespace::Host,
-            (RunNetwork::Default, BuildNetwork::Namespace(fd)) => {
+            (RunNetwork::Default, BuildNetwork::Own) => {
                 use std::os::fd::AsRawFd as _;
-                Namespace::Path(format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd()).into())
+                let space = self.space.as_ref().map(|space| space.namespace.as_raw_fd());
+                space.map_or(Namespace::New, |fd| {
+                    Namespace::Path(format!("/proc/{}/fd/{fd}", std::process::id()).into())
+                })
             }
         };
         if let Some(size) = self.request.shm_size {
@@ -282,6 +313,14 @@ fn key_of_tree(
     Ok(())
 }
 
+/// Whether a proxy's URL names the loopback of whoever uses it.
+fn is_local(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split('/').next().unwrap_or_default();
+    ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
+}
+
 /// A command for a message: its first line, and no more of that than fits one.
 fn shortened(command: &str) -> String {
     let first = command.trim_start().lines().next().unwrap_or_default();
@@ -297,4 +336,23 @@ fn run_history(stage: &Stage, argv: &[String]) -> String {
     let args: Vec<String> = stage.args.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let prefix = if args.is_empty() { String::new() } else { format!("|{} {} ", args.len(), args.join(" ")) };
     format!("RUN {prefix}{} # buildkit", argv.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_on_loopback_are_told() {
+        for local in ["http://127.0.0.1:3128", "localhost:80", "http://u:p@[::1]:3128/"] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in [
+            "http://192.0.2.7:3128",
+            "http://proxy.example/?127.0.0.1",
+            "socks5://u:127.0.0.1@198.51.100.1:1",
+        ] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use tare_build::{
-    BuildNetwork, CachePolicy, Cancel, Context, Error, Event, HostTrust, Outcome, Progress, Request, Secret,
-    SecretSource,
+    BuildNetwork, CachePolicy, Cancel, Context, Error, Event, HostTrust, NoNetworks, Outcome, Progress,
+    Request, Secret, SecretSource,
 };
 use tare_image::{Image, Store};
 use tare_oci::ImageConfig;
@@ -95,7 +95,7 @@ impl World {
 
     fn try_build(&self, mut request: Request) -> Result<Built, Error> {
         let seen = Seen::default();
-        let outcome = tare_build::build(&self.store, &mut request, &seen, &Cancel::default())?;
+        let outcome = tare_build::build(&self.store, &mut request, &seen, &NoNetworks, &Cancel::default())?;
         Ok(Built {
             outcome,
             output: seen.output.into_inner().unwrap(),

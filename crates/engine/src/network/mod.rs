@@ -4,6 +4,7 @@
 //! `host` and `none` are shown with the rest and cannot be removed. Bridges are made by monitors at a container's start,
 //! so a network costs nothing before that, and a reboot heals by itself.
 
+mod building;
 mod connect;
 pub(crate) mod driver_options;
 
@@ -22,6 +23,8 @@ use crate::state::ids;
 use crate::state::record::{EndpointState, Record as ContainerRecord};
 use crate::state::store::{Record, Stored, Transaction};
 use crate::{Engine, Paths};
+
+pub use building::BuildSpace;
 
 /// The default network's name.
 pub const DEFAULT: &str = "bridge";
@@ -320,7 +323,9 @@ impl Engine {
             self.store.write(|tx| {
                 let leases = networks
                     .iter()
-                    .map(|(network, settings)| lease(tx, record, network, settings, stopped))
+                    .map(|(network, settings)| {
+                        lease(tx, (&record.id, &record.name), network, settings, stopped)
+                    })
                     .collect::<Result<_>>()?;
                 keep(tx, leases)
             })
@@ -345,23 +350,24 @@ impl Engine {
     }
 }
 
+/// Gives an address to a holder, known to people by a name.
 fn lease(
     tx: &Transaction<'_>,
-    record: &ContainerRecord,
+    (holder, name): (&str, &str),
     network: &Network,
     settings: &EndpointConfig,
     stopped: &HashSet<String>,
 ) -> Result<EndpointState> {
     let bridge = network.bridge.as_ref().ok_or_else(|| {
-        Error::invalid(format!("container {} cannot have an endpoint on {}", record.name, network.name))
+        Error::invalid(format!("container {} cannot have an endpoint on {}", name, network.name))
     })?;
     let leases = tx.leases(&network.id)?;
     let taken_by_others = |address: Ipv4Addr| {
         let text = address.to_string();
         network.auxiliary.values().any(|a| *a == address)
-            || leases.iter().any(|(a, id)| *a == text && *id != record.id && !stopped.contains(id))
+            || leases.iter().any(|(a, id)| *a == text && *id != holder && !stopped.contains(id))
     };
-    let before = leases.iter().find(|(_, id)| *id == record.id).and_then(|(a, _)| a.parse().ok());
+    let before = leases.iter().find(|(_, id)| *id == holder).and_then(|(a, _)| a.parse().ok());
     let address = match settings.ipv4.or(before) {
         Some(wanted) if !taken_by_others(wanted) => wanted,
         Some(wanted) if settings.ipv4.is_some() => {
@@ -375,8 +381,8 @@ fn lease(
             network.name, bridge.subnet
         )));
     }
-    tx.release(&record.id, Some(&network.id))?;
-    tx.lease(&network.id, &address.to_string(), &record.id)?;
+    tx.release(holder, Some(&network.id))?;
+    tx.lease(&network.id, &address.to_string(), holder)?;
     Ok(endpoint_state(network, bridge, settings, address))
 }
 

@@ -308,6 +308,16 @@ impl Transaction<'_> {
             .map_err(|e| self.fail(e))
     }
 
+    /// Who holds leases, of those whose name begins so.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) fn lease_holders(&self, prefix: &str) -> Result<Vec<String>> {
+        let sql = "SELECT DISTINCT container, '' FROM leases WHERE substr(container, 1, length(?1)) = ?1";
+        let found = pairs(&self.tx, sql, prefix).map_err(|e| self.fail(e))?;
+        Ok(found.into_iter().map(|(holder, _)| holder).collect())
+    }
+
     /// Takes an address for a container (over whoever had it: the caller has checked).
     ///
     /// # Errors

@@ -4,6 +4,7 @@ pub(crate) mod builder;
 mod check;
 mod context;
 mod limits;
+mod network;
 mod output;
 pub(crate) mod progress;
 
@@ -172,7 +173,13 @@ pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow:
     let _ = engine.images()?.sweep();
     let printer = Printer::new(mode);
     let interruption = Interruption::watch()?;
-    let outcome = tare_build::build(engine.images()?, request, &printer, &interruption.cancel);
+    let outcome = tare_build::build(
+        engine.images()?,
+        request,
+        &printer,
+        &network::OfEngine::new(engine),
+        &interruption.cancel,
+    );
     printer.finish(request, &outcome);
     match outcome {
         Ok(outcome) => Ok(outcome.image_id.to_string()),
@@ -242,7 +249,8 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
     request.network = match line.network.as_str() {
         "none" => BuildNetwork::None,
-        "" | "default" | "host" => BuildNetwork::Host,
+        "" | "default" => BuildNetwork::Own,
+        "host" => BuildNetwork::Host,
         other => {
             return Err(Failure::new(format!("network mode {other:?} is not supported by the builder"))
                 .with_hint("use default, host or none")
