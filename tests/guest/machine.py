@@ -21,7 +21,7 @@ import time
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOME = os.path.join(REPO, "target", "guest")
 KERNEL = "linux-image-cloud-amd64"
-PACKAGES = "systemd-sysv,dbus,libpam-systemd,udev,kmod,python3"
+PACKAGES = "systemd-sysv,dbus,libpam-systemd,udev,kmod,python3,apparmor"
 # What the initrd has to know to reach the root; all else systemd and tare load themselves.
 DISK_MODULES = ("virtio_pci", "virtio_blk")
 
@@ -48,7 +48,7 @@ FSTAB = "/dev/vda / ext4 defaults,noatime 0 0\n/dev/vdb /payload ext4 ro 0 0\n"
 # Nothing of these is under test, and each costs a second.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
           "getty@tty1.service", "serial-getty@ttyS0.service", "systemd-timesyncd.service", "e2scrub_reap.service",
-          "systemd-hwdb-update.service", "systemd-journal-flush.service", "modprobe@drm.service")
+          "systemd-hwdb-update.service", "apparmor.service", "systemd-journal-flush.service", "modprobe@drm.service")
 
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev

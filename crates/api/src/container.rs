@@ -48,7 +48,7 @@ pub struct ContainerInspect {
     pub mount_label: String,
     /// SELinux label of the process; always empty.
     pub process_label: String,
-    /// AppArmor profile; always empty.
+    /// AppArmor profile of the last start; empty where there is no AppArmor.
     pub app_armor_profile: String,
     /// Exec sessions; tare keeps no list.
     #[serde(rename = "ExecIDs")]
@@ -281,7 +281,7 @@ impl ContainerInspect {
             platform: "linux".to_owned(),
             mount_label: String::new(),
             process_label: String::new(),
-            app_armor_profile: String::new(),
+            app_armor_profile: container.apparmor.clone().unwrap_or_default(),
             exec_ids: None,
             host_config: HostConfig::new(&container.config),
             graph_driver: GraphDriver::of_container(container),

@@ -358,6 +358,9 @@ fn security(config: &ContainerConfig) -> Option<Vec<String>> {
     if config.no_new_privileges {
         out.push("no-new-privileges".to_owned());
     }
+    if let Some(profile) = &config.apparmor {
+        out.push(format!("apparmor={profile}"));
+    }
     if config.writable_cgroups {
         out.push("writable-cgroups=true".to_owned());
     }

@@ -44,6 +44,8 @@ pub struct Request {
     pub extra_hosts: Vec<(String, String)>,
     /// Bytes of `/dev/shm` in `RUN` steps; Docker's 64 MiB if absent.
     pub shm_size: Option<u64>,
+    /// The AppArmor profile of `RUN` steps, but insecure ones.
+    pub apparmor: Option<String>,
     /// Limits of `RUN` steps.
     pub ulimits: Vec<Rlimit>,
     /// What a step's control group may use.
@@ -277,6 +279,7 @@ impl Request {
             host_trust: HostTrust::default(),
             extra_hosts: Vec::new(),
             shm_size: None,
+            apparmor: None,
             ulimits: Vec::new(),
             limits: Resources::default(),
             secrets: Vec::new(),

@@ -287,7 +287,9 @@ impl Builder<'_> {
         if let Some(size) = self.request.shm_size {
             spec.shm_size = size;
         }
+        spec.process.apparmor.clone_from(&self.request.apparmor);
         if step_run.security == RunSecurity::Insecure {
+            spec.process.apparmor = spec.process.apparmor.take().map(|_| "unconfined".to_owned());
             spec.privileged = true;
             spec.process.capabilities = tare_sys::caps::CapSet::all().names();
             spec.seccomp = Seccomp::Unconfined;

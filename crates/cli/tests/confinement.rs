@@ -47,3 +47,50 @@ fn system_paths_and_groups_are_opened_on_request() {
     let group = mounts.lines().find(|line| line.contains(" /sys/fs/cgroup ")).unwrap();
     assert!(group.split(' ').nth(5).unwrap().starts_with("rw"), "{group}");
 }
+
+#[test]
+fn start_and_compose_pass_on_what_the_monitor_says() {
+    let lab = Lab::new();
+    let warned = |output: &Output| {
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).matches("no control groups are mounted").count()
+    };
+    let forget = || std::fs::remove_file(lab.folder.join("run/said-no-cgroups")).unwrap();
+    let file = lab.folder.join("compose.yaml");
+    std::fs::write(
+        &file,
+        "services: {a: {image: busybox, command: sleep 1000, init: true}, b: {image: busybox, command: sleep 1000, init: true}}",
+    )
+    .unwrap();
+    let compose = |words: &str| format!("compose -f {} {words}", file.display());
+    assert!(without_cgroups(&lab, "create --name later busybox sleep 1000").status.success());
+    assert_eq!(warned(&without_cgroups(&lab, "start later")), 1);
+    forget();
+    // What runs already says nothing.
+    assert_eq!(warned(&without_cgroups(&lab, "start later")), 0);
+    assert_eq!(warned(&without_cgroups(&lab, &compose("up -d"))), 1);
+    assert!(without_cgroups(&lab, &compose("stop -t 0")).status.success());
+    assert!(without_cgroups(&lab, "kill later").status.success());
+    for again in [compose("start"), "restart later".to_owned(), compose("run -d --rm a")] {
+        forget();
+        assert_eq!(warned(&without_cgroups(&lab, &again)), 1, "{again}");
+    }
+    assert!(without_cgroups(&lab, &compose("down -t 0")).status.success());
+    assert!(without_cgroups(&lab, "rm -f later").status.success());
+}
+
+#[test]
+fn a_profile_that_cannot_be_had_is_an_error_and_labels_are_refused_with_the_reason() {
+    let lab = Lab::new();
+    let refused = |option: &str, code: i32| {
+        let output =
+            lab.command(&["run", "--rm", "--security-opt", option, "busybox", "true"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // With AppArmor or without, there is no such profile.
+    let error = refused("apparmor=tare-test-nobodys", 125);
+    assert!(error.contains("tare-test-nobodys") && error.contains("hint:"), "{error}");
+    assert!(refused("label=type:foo_t", 125).contains("SELinux is"));
+    refused("apparmor=unconfined", 0);
+}

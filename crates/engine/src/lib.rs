@@ -32,7 +32,7 @@ pub use system::boot::Moved;
 pub use config::security_option;
 pub use container::files::{archive, commit};
 pub use container::run::{attach, control, exec};
-pub use container::{diagnose, logs, stats};
+pub use container::{apparmor, diagnose, logs, stats};
 pub use network as networks;
 pub use state::{event, user_ids};
 pub use volume as volumes;
@@ -50,6 +50,7 @@ pub fn readonly_paths() -> Vec<String> {
 }
 
 use state::store::StateStore;
+use tare_monitor::status::Note;
 use tare_runtime::spawner::Spawner;
 
 /// Where tare keeps its state.
@@ -117,9 +118,25 @@ impl Engine {
     /// repeat. Where the mark cannot be made it is said again.
     #[must_use]
     pub fn says_first(&self, what: &str) -> bool {
-        let mark = self.paths().run.join(format!("said-{what}"));
-        let made = std::fs::File::options().write(true).create_new(true).open(mark);
+        let made = std::fs::File::options().write(true).create_new(true).open(self.said(what));
         !made.is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists)
+    }
+
+    /// A container's remarks after the first `shown` ones, without those about the machine that were said before.
+    #[must_use]
+    pub fn unsaid(&self, container: &Container, shown: usize) -> Vec<Note> {
+        let is_new =
+            |note: &&Note| note.message != tare_runtime::cgroup::UNAVAILABLE || self.says_first("no-cgroups");
+        container.notes.iter().skip(shown).filter(is_new).cloned().collect()
+    }
+
+    /// Whether it has been said since the machine started.
+    pub(crate) fn has_said(&self, what: &str) -> bool {
+        self.said(what).exists()
+    }
+
+    fn said(&self, what: &str) -> PathBuf {
+        self.paths().run.join(format!("said-{what}"))
     }
 
     /// A folder for this boot's files, for the owner alone.

@@ -40,6 +40,9 @@ pub struct Status {
     pub ports: Vec<BoundPort>,
     /// Remarks for the user, in the order they came up.
     pub notes: Vec<Note>,
+    /// The AppArmor profile of its processes, where there is AppArmor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apparmor: Option<String>,
 }
 
 /// The life cycle, from the monitor's side.
@@ -216,6 +219,7 @@ impl Status {
             ready: false,
             ports: Vec::new(),
             notes: Vec::new(),
+            apparmor: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::program::Program;
 use crate::rootfs::{self, Mapped, Maps, Materials, Tree};
 use crate::spec::{Namespace, Spec};
 use crate::users::Identity;
-use crate::{Created, Error, Result, Running, Stdio, init, seccomp};
+use crate::{Created, Error, Result, Running, Stdio, apparmor, init, seccomp};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, WaitOptions};
 use tare_sys::clone::{CloneFlags, clone3};
@@ -241,6 +241,7 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
         prctl::set_parent_death_signal(signal::Signal::KILL).map_err(Error::system("PR_SET_PDEATHSIG"))?;
     }
     launch.privileges.allowance.set_oom_score()?;
+    apparmor::confine_next(spec.process.apparmor.as_deref())?;
     enter_spaces(spec, &joined)?;
     rustix::process::umask(rustix::fs::Mode::empty());
     let tree = Tree::build(spec, &materials, &mut notes, || {
@@ -265,7 +266,8 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
 fn run_under_init(launch: &Launch<'_>, identity: &Identity, channel: &Channel) -> Result<i32> {
     // This copy of tare stays in the container's sight: nobody there may trace it or follow its /proc entries.
     prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?;
-    init::supervise(|| child::report(channel, &launch.run(identity)))
+    let profile = launch.process.apparmor.as_deref();
+    init::supervise(profile, || child::report(channel, &launch.run(identity)))
 }
 
 /// The caller of clone3 or setns keeps its IDs, which may be nobody's in the namespace.

@@ -1,6 +1,6 @@
 //! tare's own PID 1: forwards signals to the one child it starts, reaps what is left to it, and ends as that child.
 
-use crate::{Error, Result};
+use crate::{Error, Result, apparmor};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
@@ -13,7 +13,7 @@ const NAME: &std::ffi::CStr = c"tare-init";
 
 /// Runs `child` in a process of its own, stays as PID 1 until it ends, and exits with its status. Returns only errors
 /// from before the child is there.
-pub(crate) fn supervise(child: impl FnOnce() -> i32) -> Result<i32> {
+pub(crate) fn supervise(profile: Option<&str>, child: impl FnOnce() -> i32) -> Result<i32> {
     let fail = |action| Error::system(action);
     // This copy of the monitor, and the next one until it becomes the program, are in the container's sight: neither
     // the name nor the command line may tell of the host. Best effort, as a name is nothing to fail for.
@@ -29,9 +29,11 @@ pub(crate) fn supervise(child: impl FnOnce() -> i32) -> Result<i32> {
         let _ = rustix::stdio::dup2_stdout(&nothing);
         let _ = rustix::stdio::dup2_stderr(&nothing);
     }
-    let status = match exec::close_all_but(&signals) {
-        Ok(()) => watch(&signals, main.pid).unwrap_or(255),
-        Err(_) => 255,
+    // Only now: the child's way to its program is not the profile's business.
+    let settled = apparmor::confine_self(profile).is_ok() && exec::close_all_but(&signals).is_ok();
+    let status = match settled {
+        true => watch(&signals, main.pid).unwrap_or(255),
+        false => 255,
     };
     exit_now(status)
 }

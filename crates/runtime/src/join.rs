@@ -7,7 +7,7 @@ use crate::container::{become_namespace_root, reap};
 use crate::privileges::{Privileges, capabilities};
 use crate::program::Program;
 use crate::rootfs::Unmapped;
-use crate::{Error, ExecSpec, Result, Running, Stdio, seccomp};
+use crate::{Error, ExecSpec, Result, Running, Stdio, apparmor, seccomp};
 use rustix::fd::{AsFd, OwnedFd};
 use tare_sys::clone::{CloneFlags, clone3};
 use tare_sys::root::RootDir;
@@ -118,6 +118,7 @@ fn enter_and_run(joining: &Joining<'_>) -> Error {
         entry.join()?;
         let is_other_user_space = spaces.contains(CloneFlags::NEWUSER);
         launch.privileges.allowance.set_oom_score()?;
+        apparmor::confine_next(launch.process.apparmor.as_deref())?;
         if is_other_user_space {
             // There is no privilege to, in there.
             launch.privileges.allowance.set_limits()?;

@@ -9,6 +9,7 @@
 //!
 //! In reading order: [`Spec`], [`create`], [`Created`], [`Running`], [`exec`], [`cgroup`].
 
+mod apparmor;
 pub mod cgroup;
 mod channel;
 mod child;

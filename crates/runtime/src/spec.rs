@@ -331,6 +331,9 @@ pub struct Process {
     /// Groups besides those of the user database: names or numbers.
     #[serde(default)]
     pub additional_gids: Vec<String>,
+    /// The AppArmor profile of the program, or `unconfined`; `None` leaves it to the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apparmor: Option<String>,
 }
 
 impl Process {
@@ -347,6 +350,7 @@ impl Process {
             rlimits: Vec::new(),
             oom_score_adj: None,
             additional_gids: Vec::new(),
+            apparmor: None,
         }
     }
 }

@@ -89,10 +89,10 @@ fn limits_namespaces_and_security() {
                     "healthcheck": {"test": ["CMD", "true"], "interval": "2s", "retries": 4}},
               "b": {"image": "x", "healthcheck": {"disable": true}, "userns_mode": "auto"},
               "c": {"image": "x", "userns_mode": "keep-id"},
-              "d": {"image": "x", "security_opt": ["apparmor:foo"]}}}"#,
+              "d": {"image": "x", "security_opt": ["label:type:foo"]}}}"#,
     );
     let error = convert_in(PathBuf::from("/nowhere"), &project, "d").unwrap_err().to_string();
-    assert!(error.contains("«apparmor:foo»") && error.contains("apparmor=unconfined"), "{error}");
+    assert!(error.contains("«label:type:foo»") && error.contains("label=disable"), "{error}");
     assert_eq!(convert(&project, "b").userns, UsernsMode::Auto);
     let error = convert_in(PathBuf::from("/nowhere"), &project, "c").unwrap_err().to_string();
     assert!(error.contains("userns_mode") && error.contains("host or auto"), "{error}");

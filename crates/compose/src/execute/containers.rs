@@ -70,7 +70,7 @@ impl Executor<'_> {
             found => found?,
         };
         let mended = self.mended(service).map(|line| format!("write: {line}"));
-        for note in container.notes {
+        for note in self.engine.unsaid(&container, 0) {
             self.warn(service, note.message, mended.clone().or(note.hint));
         }
         self.run_hooks(service, id, Moment::PostStart)

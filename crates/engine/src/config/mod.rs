@@ -89,6 +89,9 @@ pub struct ContainerConfig {
     pub writable_cgroups: bool,
     /// Seccomp choice.
     pub seccomp: Seccomp,
+    /// `--security-opt apparmor=…`: a profile, or `unconfined`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apparmor: Option<String>,
     /// `--read-only`.
     pub readonly_rootfs: bool,
     /// Resource limits.

@@ -1,6 +1,15 @@
 //! `--security-opt` and Compose's `security_opt`: each is done or refused, none is taken without effect.
 
+use std::path::Path;
+
 use crate::config::{ContainerConfig, Seccomp};
+
+/// tare's own AppArmor profile.
+pub const PROFILE: &str = "tare-default";
+/// Docker's name for what it is.
+const DOCKERS_PROFILE: &str = "docker-default";
+/// Is there where SELinux is on.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
 
 /// Takes one option on. Returns the file of a seccomp profile, which the caller reads.
 ///
@@ -21,10 +30,18 @@ pub fn apply<'a>(config: &mut ContainerConfig, text: &'a str) -> Result<Option<&
         ("writable-cgroups", "true") => config.writable_cgroups = true,
         ("writable-cgroups", "false") => config.writable_cgroups = false,
         ("writable-cgroups", _) => return Err("writable-cgroups=true or writable-cgroups=false"),
+        ("apparmor", "") => return Err("apparmor=PROFILE or apparmor=unconfined"),
+        ("apparmor", name) => {
+            config.apparmor = Some(if name == DOCKERS_PROFILE { PROFILE } else { name }.to_owned())
+        }
         // What is so anyway.
-        ("apparmor", "unconfined") | ("label", "disable") => {}
-        ("apparmor", _) => return Err("apparmor=unconfined: containers get no AppArmor profile here"),
-        ("label", _) => return Err("label=disable: containers get no SELinux label here"),
+        ("label", "disable") => {}
+        ("label", _) if Path::new(SELINUX).exists() => {
+            return Err(
+                "label=disable: SELinux is on, but tare sets no labels; containers run in tare's own domain",
+            );
+        }
+        ("label", _) => return Err("label=disable: SELinux is not on in this kernel"),
         _ => return Err("no-new-privileges, seccomp, systempaths, writable-cgroups, apparmor or label"),
     }
     Ok(None)

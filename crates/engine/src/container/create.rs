@@ -51,6 +51,7 @@ impl Engine {
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
         check_platform(&config, &image.config)?;
         check::request(&config)?;
+        super::apparmor::check(&config)?;
         let warnings = self.warnings(&config, &image);
         merge_image(&mut config, &image.config.config);
         check::merged(&config)?;

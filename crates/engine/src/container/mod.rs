@@ -2,6 +2,7 @@
 //!
 //! May use networks, volumes and the state; what uses it is the whole ([`system`](crate::system)).
 
+pub mod apparmor;
 mod check;
 pub(crate) mod create;
 pub mod diagnose;

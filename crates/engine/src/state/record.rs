@@ -121,6 +121,8 @@ pub struct Container {
     pub layers: Vec<PathBuf>,
     /// Remarks of its monitor.
     pub notes: Vec<Note>,
+    /// The AppArmor profile of its last start, where there is AppArmor.
+    pub apparmor: Option<String>,
 }
 
 impl Container {
@@ -320,9 +322,9 @@ impl Engine {
         let status = self.status(&record.id)?;
         let state = status.as_ref().map_or(State::Created, state);
         let active = state.is_active();
-        let (ports, restart_count, notes) = match status {
-            Some(s) => (if active { s.ports } else { Vec::new() }, s.restart_count, s.notes),
-            None => (Vec::new(), 0, Vec::new()),
+        let (ports, restart_count, notes, apparmor) = match status {
+            Some(s) => (if active { s.ports } else { Vec::new() }, s.restart_count, s.notes, s.apparmor),
+            None => (Vec::new(), 0, Vec::new(), record.config.apparmor.clone()),
         };
         Ok(Container {
             folder: self.folder(&record.id),
@@ -338,6 +340,7 @@ impl Engine {
             ports,
             restart_count,
             notes,
+            apparmor,
         })
     }
 }

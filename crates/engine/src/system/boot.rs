@@ -176,6 +176,7 @@ mod tests {
             folder: std::path::PathBuf::new(),
             layers: Vec::new(),
             notes: Vec::new(),
+            apparmor: None,
         }
     }
 

@@ -171,6 +171,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
     // A build that was killed leaves its layer behind; nothing but the space is lost if that cannot be removed.
     let _ = engine.images()?.sweep();
+    let confined = engine.default_confinement();
+    if let Some(note) = &confined.note {
+        crate::error::warn(&note.message, note.hint.as_deref());
+    }
+    request.apparmor = confined.profile;
     let printer = Printer::new(mode);
     let interruption = Interruption::watch()?;
     let outcome = tare_build::build(

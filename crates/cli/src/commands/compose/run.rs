@@ -117,6 +117,7 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
     let engine = context.engine()?;
     if args.detach {
         engine.start(&id)?;
+        crate::commands::container::run::show_notes(engine, &id, 0);
         post_start(context, &project, args, &id)?;
         return print_line(&id).map(|()| 0);
     }

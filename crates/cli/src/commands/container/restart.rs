@@ -2,6 +2,7 @@
 
 use tare_engine::StopOptions;
 
+use crate::commands::container::run::show_notes;
 use crate::commands::each::each;
 use crate::session::Session;
 
@@ -23,5 +24,12 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("restart"), args)?;
     let engine = session.engine()?;
     let options = StopOptions { signal: line.signal, timeout: line.timeout };
-    each(&line.names, |name| Ok(engine.restart(name, &options)?))
+    each(&line.names, |name| {
+        let container = engine.container(name)?;
+        engine.restart(&container.id, &options)?;
+        if !container.state.is_active() {
+            show_notes(engine, &container.id, 0);
+        }
+        Ok(())
+    })
 }

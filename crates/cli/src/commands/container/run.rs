@@ -175,13 +175,10 @@ fn insisted(engine: &Engine, id: &str) -> Failure {
 }
 
 /// Prints the remarks of a container's monitor after the first `shown` ones; returns how many there are.
-fn show_notes(engine: &Engine, id: &str, shown: usize) -> usize {
+pub(crate) fn show_notes(engine: &Engine, id: &str, shown: usize) -> usize {
     // With --rm the container may be gone already, and its remarks with it.
     let Ok(container) = engine.container(id) else { return shown };
-    for remark in container.notes.iter().skip(shown) {
-        if remark.message == tare_runtime::cgroup::UNAVAILABLE && !engine.says_first("no-cgroups") {
-            continue;
-        }
+    for remark in engine.unsaid(&container, shown) {
         crate::error::warn(&remark.message, remark.hint.as_deref());
     }
     container.notes.len()

@@ -1,5 +1,6 @@
 //! `docker start`.
 
+use tare_engine::Engine;
 use tare_engine::attach::AttachOptions;
 use tare_monitor::attach::{Input, Output};
 
@@ -26,12 +27,22 @@ struct Line {
     names: Vec<String>,
 }
 
+/// Starts what does not run yet, and passes its monitor's remarks on.
+fn start(engine: &Engine, name: &str) -> anyhow::Result<()> {
+    let container = engine.container(name)?;
+    if !container.state.is_active() {
+        engine.start(&container.id)?;
+        run::show_notes(engine, &container.id, 0);
+    }
+    Ok(())
+}
+
 /// `docker start`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("start"), args)?;
     let engine = session.engine()?;
     if !line.attach && !line.interactive {
-        return each(&line.names, |name| Ok(engine.start(name)?));
+        return each(&line.names, |name| start(engine, name));
     }
     let [name] = line.names.as_slice() else {
         return Err(Failure::new("you cannot start and attach multiple containers at once").into());

@@ -43,6 +43,10 @@ fn facts(session: &Session) -> anyhow::Result<Json> {
     let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");
     let unified = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut security = vec!["name=seccomp,profile=builtin"];
+    if tare_engine::apparmor::is_on() {
+        security.insert(0, "name=apparmor");
+    }
     let mut facts = json!({
         "ID": uname.nodename().to_string_lossy(),
         "Containers": containers.len(),
@@ -65,7 +69,7 @@ fn facts(session: &Session) -> anyhow::Result<Json> {
         "Name": uname.nodename().to_string_lossy(),
         "ServerVersion": VERSION,
         "DefaultRuntime": "tare",
-        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "SecurityOptions": security,
         "Swarm": {"LocalNodeState": "inactive"},
         "LiveRestoreEnabled": true,
         "Warnings": Json::Null,

@@ -123,6 +123,7 @@ impl Engine {
         }
         let mut process = crate::container::run::prepare::process(&record);
         apply(&mut process, exec, &record.config);
+        process.apparmor.clone_from(&container.apparmor);
         let spec = ExecSpec {
             pid: running.pid,
             cgroup: format!("/tare/{}", record.id),

@@ -55,8 +55,10 @@ impl Engine {
             crate::state::private::make_shown(folder, 0o755)?;
         }
         self.fill_volumes(record)?;
-        let runtime = self.runtime_spec(record, root)?;
+        let mut runtime = self.runtime_spec(record, root)?;
         let config = &record.config;
+        let confined = self.confine(config)?;
+        runtime.process.apparmor = confined.profile;
         Ok(MonitorSpec {
             version: spec::VERSION,
             id: record.id.clone(),
@@ -73,7 +75,7 @@ impl Engine {
             ports: ports(config, record, default_binding(networks))?,
             ready_ports: record.ready_ports.clone(),
             telling: self.telling(record),
-            notes: Vec::new(),
+            notes: confined.note.into_iter().collect(),
             runtime,
         })
     }

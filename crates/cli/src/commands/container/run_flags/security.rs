@@ -198,7 +198,7 @@ mod tests {
             "no-new-privileges=maybe",
             "systempaths=foo",
             "writable-cgroups",
-            "apparmor=foo",
+            "apparmor=",
             "label=type:foo_t",
             "seccomp=",
             "disable",
@@ -209,11 +209,12 @@ mod tests {
             "--security-opt=no-new-privileges:false",
             "--security-opt=systempaths=unconfined",
             "--security-opt=writable-cgroups=true",
-            "--security-opt=apparmor=unconfined",
+            "--security-opt=apparmor=docker-default",
             "--security-opt=label:disable",
             "img",
         ]);
         assert!(!read.no_new_privileges && read.unmasked && read.writable_cgroups);
+        assert_eq!(read.apparmor.as_deref(), Some(tare_engine::apparmor::DEFAULT));
     }
 
     #[test]
