@@ -2,7 +2,7 @@
 //! has for its user.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -160,9 +160,8 @@ fn run(folder: Option<&Path>, words: &[&str], cancel: &Cancel) -> io::Result<(bo
         std::thread::sleep(BEAT);
     };
     let text = |file: &mut File| -> io::Result<String> {
-        let mut bytes = Vec::new();
         file.rewind()?;
-        file.read_to_end(&mut bytes)?;
+        let bytes = tare_sys::bounded::read(file, tare_sys::bounded::TEXT)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     Ok((status.success(), text(&mut out)?, text(&mut err)?))

@@ -120,7 +120,7 @@ impl Builder<'_> {
                 };
                 let text = match &secret.source {
                     SecretSource::Value(text) => text.clone(),
-                    SecretSource::File(path) => std::fs::read(path).at("read the secret", path)?,
+                    SecretSource::File(path) => tare_sys::bounded::file(path).at("read the secret", path)?,
                 };
                 if let Some(name) = env {
                     extras.env.push((name.clone(), String::from_utf8_lossy(&text).into_owned()));

@@ -1,6 +1,5 @@
 //! The roots that `COPY` and `ADD` copy from: the context, a further context, a stage, an image.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
@@ -8,6 +7,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use tare_image::{LayerStaging, Store};
 use tare_runtime::RootFs;
+use tare_sys::bounded;
 use tare_sys::root::RootDir;
 
 use crate::ignore::Ignore;
@@ -142,9 +142,7 @@ fn read_beneath(folder: &RootDir, name: &str) -> std::io::Result<Vec<u8>> {
             _ => error,
         }
     })?;
-    let mut bytes = Vec::new();
-    std::fs::File::from(opened).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    bounded::read(std::fs::File::from(opened), bounded::TEXT)
 }
 
 impl Drop for ContextFolder {

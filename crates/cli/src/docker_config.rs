@@ -24,6 +24,6 @@ pub(crate) fn path() -> Option<PathBuf> {
 
 /// The context that `docker context use` left there. None in a file that is not there or cannot be read, as with Docker.
 pub(crate) fn current_context() -> Option<String> {
-    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(path()?).ok()?).ok()?;
+    let config: serde_json::Value = serde_json::from_slice(&tare_sys::bounded::file(path()?).ok()?).ok()?;
     config["currentContext"].as_str().filter(|name| !name.is_empty()).map(str::to_owned)
 }

@@ -124,6 +124,9 @@ fn merged<'a>(options: &LoadOptions, files: &'a dyn Files) -> Result<(Loader<'a>
     Ok((loader, name, tree))
 }
 
+/// A file that includes another twice, which does the same, reads the last of thirty a thousand million times.
+const MAX_INCLUDES: usize = 1000;
+
 struct Loader<'a> {
     stages: Stages,
     /// The project's folder.
@@ -133,13 +136,23 @@ struct Loader<'a> {
     warnings: Vec<Warning>,
     /// The chain of files being included, to find circles.
     included: Vec<PathBuf>,
+    /// How many have been.
+    includes: usize,
 }
 
 impl<'a> Loader<'a> {
     fn new(options: &LoadOptions, files: &'a dyn Files) -> Self {
         let env = options.env.clone();
         let root = options.project_directory.clone();
-        Self { stages: options.stages, root, files, env, warnings: Vec::new(), included: Vec::new() }
+        Self {
+            stages: options.stages,
+            root,
+            files,
+            env,
+            warnings: Vec::new(),
+            included: Vec::new(),
+            includes: 0,
+        }
     }
 }
 
@@ -239,6 +252,11 @@ impl Loader<'_> {
                 self.included.iter().map(|path| path.display().to_string()).collect();
             services.push(first.display().to_string());
             return Err(Error::Cycle { at: entry.at.clone(), kind: "include", services });
+        }
+        self.includes += 1;
+        if self.includes > MAX_INCLUDES {
+            let message = format!("more than {MAX_INCLUDES} files are included");
+            return Err(Error::invalid(entry.place(), "include", message));
         }
         let folder = match entry.get("project_directory").and_then(Node::as_str) {
             Some(folder) => locate(folder),

@@ -12,6 +12,9 @@ use crate::node::{Map, MergeTag, Node, ScalarKind, Value, file_start};
 /// Aliases may blow a small file up without bound («billion laughs»); this many nodes are plenty for a real one.
 const MAX_NODES: usize = 1_000_000;
 
+/// The same for the characters in them: one long text may be named a million times.
+const MAX_TEXT: usize = 64 << 20;
+
 /// Collections inside collections; the tree is walked recursively, so a bound keeps the stack safe.
 const MAX_DEPTH: usize = 100;
 
@@ -19,8 +22,14 @@ const MAX_DEPTH: usize = 100;
 pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Error> {
     let file: Arc<str> = Arc::from(file.to_string_lossy());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut builder =
-        Builder { parser: Parser::new_from_str(text), file, anchors: HashMap::new(), nodes: 0, depth: 0 };
+    let mut builder = Builder {
+        parser: Parser::new_from_str(text),
+        file,
+        anchors: HashMap::new(),
+        nodes: 0,
+        text: 0,
+        depth: 0,
+    };
     let mut documents = Vec::new();
     loop {
         let (event, span) = builder.next()?;
@@ -41,6 +50,7 @@ struct Builder<'input> {
     file: Arc<str>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    text: usize,
     depth: usize,
 }
 
@@ -63,14 +73,14 @@ impl<'input> Builder<'input> {
 
     fn node(&mut self, event: Event<'input>, span: Span) -> Result<Node, Error> {
         let at = self.place(&span);
-        self.count(1, &at)?;
+        self.count(Weight { nodes: 1, text: 0 }, &at)?;
         let (mut node, anchor, tag) = match event {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned().ok_or_else(|| Error::Syntax {
                     at: at.clone(),
                     message: "the alias refers to an anchor that is not complete here".to_owned(),
                 })?;
-                self.count(size(&node), &at)?;
+                self.count(weight(&node), &at)?;
                 if self.depth + depth(&node) > MAX_DEPTH {
                     return Err(Error::Syntax { at, message: "nested too deeply".to_owned() });
                 }
@@ -92,14 +102,17 @@ impl<'input> Builder<'input> {
         };
         node.tag = tag.as_deref().and_then(merge_tag);
         if anchor > 0 {
+            // It is kept a second time; anchors inside anchors make many of it.
+            self.count(weight(&node), &node.at)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn count(&mut self, nodes: usize, at: &Location) -> Result<(), Error> {
-        self.nodes += nodes;
-        if self.nodes > MAX_NODES {
+    fn count(&mut self, more: Weight, at: &Location) -> Result<(), Error> {
+        self.nodes += more.nodes;
+        self.text += more.text;
+        if self.nodes > MAX_NODES || self.text > MAX_TEXT {
             return Err(Error::Syntax {
                 at: at.clone(),
                 message: "too many values after resolving aliases".to_owned(),
@@ -200,12 +213,28 @@ fn merge_into(map: &mut Map, merge: Node) -> Result<(), Error> {
     }
 }
 
-fn size(node: &Node) -> usize {
-    match &node.value {
-        Value::Null | Value::Scalar(..) => 1,
-        Value::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Value::Map(map) => 1 + map.values().map(size).sum::<usize>(),
+/// What a node and all beneath it cost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    /// Bytes of keys and values.
+    text: usize,
+}
+
+impl std::iter::Sum for Weight {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self { nodes: a.nodes + b.nodes, text: a.text + b.text })
     }
+}
+
+fn weight(node: &Node) -> Weight {
+    let (inner, text): (Weight, usize) = match &node.value {
+        Value::Null => (Weight::default(), 0),
+        Value::Scalar(text, _) => (Weight::default(), text.len()),
+        Value::List(items) => (items.iter().map(weight).sum(), 0),
+        Value::Map(map) => (map.values().map(weight).sum(), map.keys().map(String::len).sum()),
+    };
+    Weight { nodes: inner.nodes + 1, text: inner.text + text }
 }
 
 fn depth(node: &Node) -> usize {
@@ -352,5 +381,13 @@ mod tests {
             text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
         }
         assert!(parse(Path::new("f.yaml"), &text).is_err());
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), ["*a"; 100].join(","));
+        assert!(parse(Path::new("f.yaml"), &long).is_err());
+        let key = format!("a: &a {{{}: 1}}\nb: [{}]\n", "x".repeat(1000), ["*a"; 100_000].join(","));
+        assert!(parse(Path::new("f.yaml"), &key).is_err());
+        let (open, close): (String, String) =
+            ((0..90).map(|level| format!("&a{level} [")).collect(), "]".repeat(90));
+        let many = format!("{open}{}{close}", "x,".repeat(20_000));
+        assert!(parse(Path::new("f.yaml"), &many).is_err(), "an anchor keeps a copy");
     }
 }

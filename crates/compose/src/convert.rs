@@ -283,7 +283,7 @@ fn security(
 /// The text of a seccomp profile, relative to the project's folder.
 fn profile(project: &Project, service_name: &str, path: &str) -> Result<String, ConvertError> {
     let path = project.working_dir.join(Path::new(path));
-    std::fs::read_to_string(&path).map_err(|source| ConvertError::File {
+    tare_sys::bounded::text(&path).map_err(|source| ConvertError::File {
         service: service_name.to_owned(),
         field: "security_opt",
         path,

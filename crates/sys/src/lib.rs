@@ -3,6 +3,7 @@
 //! Thin on purpose: each module wraps one kernel facility and returns [`std::io::Result`]; the caller knows the
 //! object and names it in its own error.
 
+pub mod bounded;
 pub mod bpf;
 pub mod caps;
 pub mod clone;

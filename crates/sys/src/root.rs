@@ -70,10 +70,15 @@ impl RootDir {
         self.open(path, OFlags::PATH, Mode::empty())
     }
 
-    /// Reads a file of at most `limit` bytes; longer ones are cut.
+    /// Reads a file, and nothing that is none, of at most `limit` bytes; longer ones are cut.
     pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         use std::io::Read;
-        // NONBLOCK: a FIFO in the image must not stop us.
+        // To open a device can do something already: /dev/watchdog reboots the machine.
+        let stat = rustix::fs::fstat(self.locate(&path)?)?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        // NONBLOCK: nor must a FIFO that takes its place stop us.
         let file = std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())?);
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes)?;

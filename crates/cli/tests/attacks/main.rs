@@ -8,6 +8,7 @@
 mod builds;
 mod deletions;
 mod descriptors;
+mod endless;
 mod kernel;
 mod mounts;
 mod races;

@@ -71,7 +71,7 @@ fn check(config: &ContainerConfig) -> Result<()> {
 
 /// `"userns-remap": "default"`, or any other user: each container has IDs of its own here.
 fn is_remapped(daemon_json: &Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(daemon_json) else { return false };
+    let Ok(text) = tare_sys::bounded::text(daemon_json) else { return false };
     let settings: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     settings.get("userns-remap").and_then(|user| user.as_str()).is_some_and(|user| !user.is_empty())
 }

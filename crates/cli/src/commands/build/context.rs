@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tare_build::{Checkout, Context, Request};
+use tare_sys::bounded;
 
 use super::Interruption;
 use super::progress::Mode;
@@ -67,9 +68,7 @@ enum Links {
 fn folder(request: &mut Request, folder: &Path, file: Option<&str>, links: Links) -> anyhow::Result<()> {
     request.context = Context::Dir(folder.to_owned());
     if file == Some("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read stdin")?;
-        request.dockerfile = text(bytes, "-")?;
+        request.dockerfile = stdin()?;
         return Ok(());
     }
     let path = match (file, links) {
@@ -88,7 +87,7 @@ fn folder(request: &mut Request, folder: &Path, file: Option<&str>, links: Links
     if links == Links::Inside && !std::fs::canonicalize(&path).map_err(missing)?.starts_with(folder) {
         return Err(Failure::new(format!("{} leads out of the repository", path.display())).into());
     }
-    let bytes = std::fs::read(&path).map_err(missing)?;
+    let bytes = bounded::file(&path).map_err(missing)?;
     let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
     request.dockerfile = text(bytes, &name)?;
     request.dockerfile_name = name;
@@ -104,9 +103,8 @@ fn stream(request: &mut Request, mut stream: File, file: Option<&str>) -> anyhow
         tare_build::decompress(Box::new(copy)).context(unreadable)
     };
     if !is_archive(&mut open(&mut stream)?) {
-        let mut bytes = Vec::new();
         stream.rewind().context(unreadable)?;
-        stream.read_to_end(&mut bytes).context(unreadable)?;
+        let bytes = bounded::read(stream, bounded::TEXT).context("cannot read the Dockerfile")?;
         request.dockerfile = text(bytes, "the Dockerfile")?;
         return Ok(());
     }
@@ -122,9 +120,7 @@ fn stream(request: &mut Request, mut stream: File, file: Option<&str>) -> anyhow
 
 /// An archive by URL whose Dockerfile comes from stdin.
 fn archive_and_stdin(request: &mut Request, archive: Box<dyn Read + Send>) -> anyhow::Result<()> {
-    let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).context("cannot read stdin")?;
-    request.dockerfile = text(bytes, "-")?;
+    request.dockerfile = stdin()?;
     request.context = Context::Tar(archive);
     Ok(())
 }
@@ -145,6 +141,11 @@ fn unnamed() -> anyhow::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::open(&folder, flags, Mode::from_raw_mode(0o600));
     Ok(File::from(file.with_context(|| format!("cannot make a file in {}", folder.display()))?))
+}
+
+/// A Dockerfile that comes as standard input.
+fn stdin() -> anyhow::Result<String> {
+    text(bounded::read(std::io::stdin(), bounded::TEXT).context("cannot read stdin")?, "-")
 }
 
 fn text(bytes: Vec<u8>, name: &str) -> anyhow::Result<String> {
@@ -175,10 +176,8 @@ fn file_in_archive(archive: impl Read, name: &str) -> anyhow::Result<String> {
         let mut entry = entry.context(unreadable)?;
         let path: PathBuf = entry.path()?.into_owned();
         if path.strip_prefix(".").unwrap_or(&path) == Path::new(name) {
-            let mut text = String::new();
-            entry.read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
             // Of two entries with one name the later wins, as when unpacked.
-            found = Some(text);
+            found = Some(bounded::text_of(&mut entry).with_context(|| format!("cannot read {name}"))?);
         }
     }
     let missing = || Failure::new(format!("failed to read dockerfile: {name} is not in the context")).into();

@@ -2,7 +2,6 @@
 //! reads the environment.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -11,6 +10,7 @@ use tare_compose_model::{
     check_project_name, discover, load, normalize_project_name, parse_env_file,
 };
 use tare_engine::Engine;
+use tare_sys::bounded;
 
 use super::{Ansi, Options};
 use crate::error::Failure;
@@ -36,7 +36,7 @@ pub(super) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> std::io::Result<String> {
-        std::fs::read_to_string(path)
+        bounded::text(path)
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -269,8 +269,7 @@ fn source(name: &str, cwd: &Path) -> anyhow::Result<Source> {
     if name != "-" {
         return Ok(Source::File(normal(&cwd.join(name))));
     }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("cannot read the Compose file from stdin")?;
+    let text = bounded::text_of(std::io::stdin()).context("cannot read the Compose file from stdin")?;
     Ok(Source::Text { name: PathBuf::from("<stdin>"), text })
 }
 
@@ -297,7 +296,7 @@ fn add_env_file(
     path: &Path,
     process: &BTreeMap<String, String>,
 ) -> anyhow::Result<()> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match bounded::text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),

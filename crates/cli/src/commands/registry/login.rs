@@ -3,8 +3,6 @@
 mod keep;
 mod prompt;
 
-use std::io::Read as _;
-
 use anyhow::Context as _;
 use tare_image::RegistryError;
 use tare_image::auth::{Login, server_url};
@@ -98,8 +96,8 @@ fn typed(line: &LoginLine) -> anyhow::Result<Login> {
         return Err(Failure::new("username is required").into());
     }
     let password = if line.password_stdin {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read the password from stdin")?;
+        let text =
+            tare_sys::bounded::text_of(std::io::stdin()).context("cannot read the password from stdin")?;
         text.trim_end_matches(['\r', '\n']).to_owned()
     } else if let Some(password) = &line.password {
         note("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");

@@ -110,7 +110,7 @@ impl<'a> Watch<'a> {
         services: &[String],
         manner: Manner,
     ) -> anyhow::Result<Self> {
-        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let read = |path: &Path| tare_sys::bounded::text(path).ok();
         let (rules, remarks) = rules::rules(project, services, &read);
         remarks.iter().for_each(|remark| warn(remark));
         if rules.is_empty() {

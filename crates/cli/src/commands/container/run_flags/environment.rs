@@ -1,7 +1,5 @@
 //! `--env`, `--env-file`, `--label-file`: Docker's line format, which knows no quotes and no expansion.
 
-use std::path::Path;
-
 use super::Host;
 use crate::error::Failure;
 
@@ -20,7 +18,7 @@ pub(crate) fn push(env: &mut Vec<String>, text: &str, host: &Host<'_>) -> anyhow
 
 /// The lines of a variables file, `KEY=value` and bare `KEY`s.
 pub(crate) fn read(path: &str) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(Path::new(path))
+    let text = tare_sys::bounded::text(path)
         .map_err(|error| Failure::usage(crate::error::OWN_FAILURE, format!("open {path}: {error}")))?;
     lines(path, &text)
 }

@@ -122,7 +122,7 @@ fn security_option(config: &mut ContainerConfig, text: &str) -> anyhow::Result<(
     let refused =
         |expected| invalid("--security-opt", text, &format!("invalid --security-opt; use {expected}"));
     let Some(file) = security_option::apply(config, text).map_err(refused)? else { return Ok(()) };
-    let profile = std::fs::read_to_string(file).map_err(|error| {
+    let profile = tare_sys::bounded::text(file).map_err(|error| {
         Failure::usage(OWN_FAILURE, format!("opening seccomp profile ({file}) failed: {error}"))
     })?;
     serde_json::from_str::<serde_json::Value>(&profile).map_err(|error| {

@@ -89,7 +89,7 @@ const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 
 /// What `daemon.json` says; nothing, with a warning, if it cannot be read.
 fn daemon_settings() -> serde_json::Value {
-    let read = match std::fs::read(DAEMON_JSON) {
+    let read = match tare_sys::bounded::file(DAEMON_JSON) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(serde_json::Value::Null),
         Err(error) => Err(error.to_string()),

@@ -66,7 +66,7 @@ fn entry(login: &Login) -> Json {
 /// Changes `auths` in config.json and keeps the rest of the file. Returns its path.
 fn change(edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> bool) -> anyhow::Result<PathBuf> {
     let path = docker_config::path().context("HOME is not set")?;
-    let mut config: Json = match std::fs::read(&path) {
+    let mut config: Json = match tare_sys::bounded::file(&path) {
         Ok(bytes) if bytes.trim_ascii().is_empty() => json!({}),
         Ok(bytes) => {
             serde_json::from_slice(&bytes).with_context(|| format!("{} is not valid JSON", path.display()))?
