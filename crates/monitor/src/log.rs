@@ -139,22 +139,15 @@ impl LogWriter {
         if self.policy.max_files > 1 {
             std::fs::rename(path, numbered(path, 1))?;
             self.file = Some(append(path)?);
-        } else if let Some(file) = &self.file {
-            file.set_len(0)?;
+        } else {
+            // A new file in its place, not the same one emptied: who reads it, reads it to its end.
+            let next = numbered(path, 0);
+            self.file = Some(append(&next)?);
+            std::fs::rename(next, path)?;
         }
         self.written = 0;
         Ok(())
     }
-}
-
-/// The rotated files of a log, oldest first, the live one last.
-#[must_use]
-pub fn files(path: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        (1..).map(|n| numbered(path, n)).take_while(|p| p.exists()).collect::<Vec<_>>();
-    found.reverse();
-    found.push(path.to_owned());
-    found
 }
 
 fn numbered(path: &Path, n: u32) -> PathBuf {
@@ -183,6 +176,15 @@ fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], time: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The rotated files of a log, oldest first, the live one last.
+    fn files(path: &Path) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> =
+            (1..).map(|n| numbered(path, n)).take_while(|p| p.exists()).collect::<Vec<_>>();
+        found.reverse();
+        found.push(path.to_owned());
+        found
+    }
 
     fn policy(dir: &Path, max_size: u64, max_files: u32) -> LogPolicy {
         LogPolicy { path: Some(dir.join("json.log")), max_size, max_files }

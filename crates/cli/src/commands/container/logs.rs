@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use tare_engine::logs::{LogEntry, LogOptions};
+use tare_engine::logs::{LogEntry, LogFollower, LogOptions, Piece};
 use tare_monitor::log::Stream;
 
-use crate::error::Failure;
+use crate::error::{Failure, warn};
 use crate::output::human;
 use crate::session::Session;
 
@@ -54,35 +54,26 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     let engine = session.engine()?;
     let container = engine.container(&line.name)?;
-    let (past, mut follower) = engine.logs(&container.id, &options)?;
+    let mut follower = engine.follow_log(&container.id, &options)?;
     let mut printer = Printer {
         timestamps: line.timestamps,
         details: if line.details { details(&container.config.log.options) } else { String::new() },
         open: [false; 2],
     };
-    printer.print(&past)?;
     if !line.follow {
+        follower.end_now()?;
+        printer.print_all(&mut follower)?;
         return Ok(0);
     }
     loop {
         // Whether it runs is asked before reading: what it wrote until then is read below, so no end is cut off.
         let active = engine.container(&container.id).is_ok_and(|now| now.state.is_active());
-        let entries = follower.read()?;
-        let late = |entry: &LogEntry| options.until.is_some_and(|until| entry.time > until);
-        let done = entries.iter().any(late);
-        let shown: Vec<LogEntry> = entries.into_iter().filter(|entry| !late(entry)).collect();
-        printer.print(&shown)?;
-        if done || !active || options.until.is_some_and(|until| jiff::Timestamp::now() > until) {
+        let last = printer.print_all(&mut follower)?;
+        if last == Piece::Over || !active || options.until.is_some_and(|until| jiff::Timestamp::now() > until)
+        {
             return Ok(0);
         }
         wait(follower.watch())?;
-        // Nothing to clear when the wait ended by its bound.
-        let mut ready = [PollFd::new(follower.watch(), PollFlags::IN)];
-        if rustix::event::poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
-            .is_ok_and(|count| count > 0)
-        {
-            follower.clear()?;
-        }
     }
 }
 
@@ -109,6 +100,17 @@ fn details(options: &BTreeMap<String, String>) -> String {
 }
 
 impl Printer {
+    /// Prints what there is now; what ended it.
+    fn print_all(&mut self, follower: &mut LogFollower) -> anyhow::Result<Piece> {
+        loop {
+            match follower.next_piece()? {
+                Piece::Entries(entries) => self.print(&entries)?,
+                Piece::Lost(lost) => warn(&lost.to_string(), None),
+                last @ (Piece::Nothing | Piece::Over) => return Ok(last),
+            }
+        }
+    }
+
     fn print(&mut self, entries: &[LogEntry]) -> anyhow::Result<()> {
         let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
         let mut write = |entry: &LogEntry| -> std::io::Result<()> {

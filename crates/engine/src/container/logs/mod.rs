@@ -1,0 +1,45 @@
+//! Reading a container's log: one reader, for what is there and for what comes.
+//!
+//! [`Engine::follow_log`] gives a [`LogFollower`]. It is asked for the next piece until there is [`Piece::Nothing`]; then its
+//! [descriptor](LogFollower::watch) is waited for. It holds a piece of bounded size and one open file, however long the
+//! log is and however slow the reader.
+
+mod entry;
+mod files;
+mod follow;
+mod tail;
+
+pub use entry::{LogEntry, LogOptions};
+pub use follow::{LogFollower, Lost, Piece};
+
+use crate::Engine;
+use crate::state::error::{Error, Result};
+
+impl Engine {
+    /// A container's log from where `options` begin, and what is appended to it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a container without a log; I/O errors.
+    pub fn follow_log(&self, name: &str, options: &LogOptions) -> Result<LogFollower> {
+        let container = self.container(name)?;
+        if container.config.log.driver == "none" {
+            return Err(Error::Invalid {
+                message: format!("container {} has no log (log driver none)", container.name),
+                hint: Some("`tare attach` shows what it writes from now on".into()),
+            });
+        }
+        LogFollower::open(&container.log_path(), options)
+    }
+
+    /// The log so far in one piece, and a follower for what comes. For long logs take [`Engine::follow_log`].
+    ///
+    /// # Errors
+    /// Those of [`Engine::follow_log`].
+    pub fn logs(&self, name: &str, options: &LogOptions) -> Result<(Vec<LogEntry>, LogFollower)> {
+        let mut follower = self.follow_log(name, options)?;
+        follower.end_now()?;
+        let past = follower.read()?;
+        follower.go_on();
+        Ok((past, follower))
+    }
+}
