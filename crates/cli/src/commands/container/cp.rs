@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use tare_engine::Engine;
-use tare_engine::archive::{Ownership, PathStat};
+use tare_engine::archive::{Links, Ownership};
 
 use crate::error::Failure;
 use crate::session::Session;
@@ -126,30 +126,11 @@ fn landing(
     }
 }
 
-/// Looks at a path in a container, following links to where they lead.
-fn resolve(engine: &Engine, name: &str, path: &str) -> anyhow::Result<(String, PathStat)> {
-    let mut path = path.to_owned();
-    let mut stat = engine.stat_path(name, &path)?;
-    for _ in 0..40 {
-        if stat.link_target.is_empty() {
-            return Ok((path, stat));
-        }
-        let folder = Path::new(&path).parent().unwrap_or(Path::new("/"));
-        path = crate::commands::container::run_flags::storage::clean(&folder.join(&stat.link_target))
-            .to_string_lossy()
-            .into_owned();
-        stat = engine.stat_path(name, &path)?;
-    }
-    Err(Failure::new(format!("{path}: too many symbolic links")).into())
-}
-
 fn from_container(engine: &Engine, name: &str, from: &str, to: &str, follow: bool) -> anyhow::Result<()> {
     let (path, contents) = contents_only(from);
-    let (path, stat) = if follow || contents || from.ends_with('/') {
-        resolve(engine, name, path)?
-    } else {
-        (path.to_owned(), engine.stat_path(name, path)?)
-    };
+    let links = if follow || contents || from.ends_with('/') { Links::Follow } else { Links::Keep };
+    let source = engine.open_path(name, path, links)?;
+    let stat = source.stat();
     let base = Path::new(from.trim_end_matches("/."))
         .file_name()
         .map_or_else(|| stat.name.clone(), |base| base.to_string_lossy().into_owned());
@@ -160,7 +141,7 @@ fn from_container(engine: &Engine, name: &str, from: &str, to: &str, follow: boo
     }
     let (reader, mut writer) = std::io::pipe().context("cannot make a pipe")?;
     std::thread::scope(|scope| {
-        let sender = scope.spawn(move || engine.archive_get(name, &path, &mut writer));
+        let sender = scope.spawn(move || source.pack(&mut writer));
         let unpacked = local::unpack(reader, &landing.folder, landing.name.as_deref());
         let sent = sender.join().map_err(|_| Failure::new("reading from the container failed"))?;
         unpacked?;
@@ -187,11 +168,8 @@ fn to_container(
     // Relative paths in a container begin at its root.
     let to = if to.starts_with('/') { to.to_owned() } else { format!("/{to}") };
     engine.container(name)?;
-    let (to, existing) = match resolve(engine, name, to.trim_end_matches('/')) {
-        Ok((_, stat)) if !stat.is_dir() => (to, Some(false)),
-        Ok((resolved, _)) => (resolved, Some(true)),
-        Err(_) => (to, None),
-    };
+    let there = engine.open_path(name, to.trim_end_matches('/'), Links::Follow);
+    let existing = there.ok().map(|there| there.stat().is_dir());
     let landing = landing(&to, existing, meta.is_dir(), contents, &base)?;
     let (mut reader, writer) = std::io::pipe().context("cannot make a pipe")?;
     std::thread::scope(|scope| {

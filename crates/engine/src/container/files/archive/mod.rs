@@ -5,11 +5,15 @@
 //! gains nothing (CVE-2018-15664).
 
 mod read;
+mod resolve;
 mod write;
+
+pub use resolve::Links;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat};
 use tare_sys::root::RootDir;
 
@@ -50,6 +54,15 @@ struct Place {
     ids: Option<UserIds>,
 }
 
+/// A path in a container, opened: what is put in its place afterwards does not matter.
+#[derive(Debug)]
+pub struct ContainerPath {
+    fd: OwnedFd,
+    stat: PathStat,
+    path: String,
+    ids: Option<UserIds>,
+}
+
 /// Owner of what is written into a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
@@ -65,9 +78,18 @@ impl Engine {
     /// # Errors
     /// [`Error::Invalid`] when there is nothing.
     pub fn stat_path(&self, name: &str, path: &str) -> Result<PathStat> {
+        Ok(self.open_path(name, path, Links::Keep)?.stat)
+    }
+
+    /// Opens a path in a container, running or not. `folder/.` and `folder/` follow a link at the end in any case.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is nothing.
+    pub fn open_path(&self, name: &str, path: &str, links: Links) -> Result<ContainerPath> {
         let container = self.container(name)?;
-        let place = self.place(&container, path)?;
-        let fd = place.locate_last(&container.name, path)?;
+        let links = if path.ends_with("/.") || path.ends_with('/') { Links::Follow } else { links };
+        let place = self.place(&container, path, links)?;
+        let fd = place.locate(&container.name, path, links)?;
         let stat = fstat(&fd).map_err(|e| Error::io("look at", path)(e.into()))?;
         let link = match file_type(&stat) {
             FileType::Symlink => rustix::fs::readlinkat(&fd, "", Vec::new())
@@ -75,13 +97,14 @@ impl Engine {
                 .unwrap_or_default(),
             _ => String::new(),
         };
-        Ok(PathStat {
+        let stat = PathStat {
             name: Path::new(path).file_name().map_or("/".into(), |n| n.to_string_lossy().into_owned()),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             mode: stat.st_mode,
             modified: stat.st_mtime,
             link_target: link,
-        })
+        };
+        Ok(ContainerPath { fd, stat, path: path.to_owned(), ids: place.ids })
     }
 
     /// Writes a path of a container as a tar stream whose entries begin with the path's last component.
@@ -89,14 +112,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Invalid`] when there is nothing; I/O errors.
     pub fn archive_get(&self, name: &str, path: &str, out: &mut dyn Write) -> Result<()> {
-        let container = self.container(name)?;
-        let place = self.place(&container, path)?;
-        let fd = place.locate_last(&container.name, path)?;
-        let base = match Path::new(path.trim_end_matches("/.")).file_name() {
-            Some(base) => PathBuf::from(base),
-            None => PathBuf::from("."),
-        };
-        read::pack(&fd, &base, place.ids, out).map_err(Error::io("archive", path))
+        self.open_path(name, path, Links::Keep)?.pack(out)
     }
 
     /// Unpacks a tar stream into an existing folder of a container.
@@ -111,12 +127,12 @@ impl Engine {
         ownership: Ownership,
     ) -> Result<()> {
         let container = self.container(name)?;
-        let place = self.place(&container, path)?;
+        let place = self.place(&container, path, Links::Follow)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         place
             .root
             .open(&place.path, flags, Mode::empty())
-            .map_err(|e| place.absent(&container.name, path, &e))?;
+            .map_err(|e| absent(&container.name, Path::new(path), &e))?;
         write::unpack(&place.root, &place.path, input, ownership, place.ids)
             .map_err(Error::io("unpack into", path))
     }
@@ -148,28 +164,36 @@ impl Engine {
 
     /// The root that a path of a container is to be looked up in: the running container's own view, or else the volume
     /// or bind that would be mounted there, or else its overlay.
-    fn place(&self, container: &Container, path: &str) -> Result<Place> {
+    fn place(&self, container: &Container, path: &str, links: Links) -> Result<Place> {
         let path = Path::new("/").join(path);
+        let record = self.record(&container.id)?;
         if let State::Running(running) = &container.state {
             let root = format!("/proc/{}/root", running.pid);
             let root = RootDir::open_host(root.as_str()).map_err(Error::io("open", root))?;
-            return Ok(Place { root, path, ids: self.record(&container.id)?.user_ids });
+            return Ok(Place { root, path, ids: record.user_ids });
         }
-        let covering = container
-            .config
-            .mounts
-            .iter()
-            .filter(|m| path.starts_with(&m.target))
-            .max_by_key(|m| m.target.len());
-        if let Some(mount) = covering
-            && let Some(root) = self.mount_source(mount)?
-        {
-            let rest = path.strip_prefix(&mount.target).unwrap_or(&path);
-            return Ok(Place { root, path: Path::new("/").join(rest), ids: None });
-        }
-        let record = self.record(&container.id)?;
-        let root = RootDir::new(tare_runtime::overlay_root(&self.readable_root(&record)?)?);
-        Ok(Place { root, path, ids: None })
+        let overlay = RootDir::new(tare_runtime::overlay_root(&self.readable_root(&record)?)?);
+        let mut look = |path: &Path| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW;
+            match self.covering(container, path).map_err(std::io::Error::other)? {
+                Some((root, rest)) => root.open_unlinked(rest, flags),
+                None => overlay.open_unlinked(path, flags),
+            }
+        };
+        let path =
+            resolve::resolve(&path, links, &mut look).map_err(|e| absent(&container.name, &path, &e))?;
+        Ok(match self.covering(container, &path)? {
+            Some((root, path)) => Place { root, path, ids: None },
+            None => Place { root: overlay, path, ids: None },
+        })
+    }
+
+    /// The folder that would be mounted over a path, and the path in it.
+    fn covering(&self, container: &Container, path: &Path) -> Result<Option<(RootDir, PathBuf)>> {
+        let mounts = container.config.mounts.iter().filter(|mount| path.starts_with(&mount.target));
+        let Some(mount) = mounts.max_by_key(|mount| mount.target.len()) else { return Ok(None) };
+        let rest = path.strip_prefix(&mount.target).unwrap_or(path);
+        Ok(self.mount_source(mount)?.map(|root| (root, Path::new("/").join(rest))))
     }
 
     /// What a stopped container would have mounted, if it is a folder.
@@ -191,19 +215,42 @@ impl Engine {
 }
 
 impl Place {
-    /// A handle of the path itself; `folder/.` and `folder/` follow a symlink at the end, a plain name does not.
-    fn locate_last(&self, container: &str, path: &str) -> Result<rustix::fd::OwnedFd> {
-        let follow = path.ends_with("/.") || path.ends_with('/');
-        let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
-        self.root.open(&self.path, flags, Mode::empty()).map_err(|e| self.absent(container, path, &e))
+    fn locate(&self, container: &str, path: &str, links: Links) -> Result<OwnedFd> {
+        let flags = match links {
+            Links::Follow => OFlags::PATH,
+            Links::Keep => OFlags::PATH | OFlags::NOFOLLOW,
+        };
+        self.root.open(&self.path, flags, Mode::empty()).map_err(|e| absent(container, Path::new(path), &e))
+    }
+}
+
+impl ContainerPath {
+    /// What it is.
+    #[must_use]
+    pub fn stat(&self) -> &PathStat {
+        &self.stat
     }
 
-    fn absent(&self, container: &str, path: &str, error: &std::io::Error) -> Error {
-        if error.kind() == std::io::ErrorKind::NotFound {
+    /// Writes it as a tar stream whose entries begin with the path's last component.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn pack(&self, out: &mut dyn Write) -> Result<()> {
+        let base = match Path::new(self.path.trim_end_matches("/.")).file_name() {
+            Some(base) => PathBuf::from(base),
+            None => PathBuf::from("."),
+        };
+        read::pack(&self.fd, &base, self.ids, out).map_err(Error::io("archive", &self.path))
+    }
+}
+
+fn absent(container: &str, path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
             Error::invalid(format!("Could not find the file {path} in container {container}"))
-        } else {
-            Error::invalid(format!("{path} in container {container}: {error}"))
         }
+        _ => Error::invalid(format!("{path} in container {container}: {error}")),
     }
 }
 
