@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 
-/// One end.
+/// One end. A child gives up the copy of its parent's that it is born with: what it waits for must end with its parent.
 #[derive(Debug)]
 pub(crate) struct Channel(OwnedFd);
 
@@ -24,6 +24,14 @@ impl Channel {
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (a, b) = made.map_err(|e| Error::system("making a socket pair")(e.into()))?;
         Ok((Self(a), Self(b)))
+    }
+
+    /// Whether the other side is gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut polled = [PollFd::new(&self.0, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::HUP)
     }
 
     fn send(&self, message: &Message) -> Result<()> {

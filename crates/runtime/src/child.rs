@@ -117,14 +117,14 @@ impl Launch<'_> {
     }
 
     /// Takes on the streams, the user and the limits, and becomes the program. Returns only the reason why not.
-    pub(crate) fn run(&self, identity: &Identity) -> Error {
-        match self.prepare(identity) {
+    pub(crate) fn run(&self, identity: &Identity, channel: &Channel) -> Error {
+        match self.prepare(identity, channel) {
             Ok(env) => self.program.execute(&env),
             Err(error) => error,
         }
     }
 
-    fn prepare(&self, identity: &Identity) -> Result<Vec<String>> {
+    fn prepare(&self, identity: &Identity, channel: &Channel) -> Result<Vec<String>> {
         rustix::process::setsid().map_err(|e| Error::system("starting a session")(e.into()))?;
         leave_keyring()?;
         self.streams.install(identity)?;
@@ -135,6 +135,10 @@ impl Launch<'_> {
         if self.pdeathsig {
             // After the change of user, which clears it.
             prctl::set_parent_death_signal(Signal::KILL).map_err(Error::system("PR_SET_PDEATHSIG"))?;
+            // A parent that died before that sends nothing.
+            if channel.is_abandoned() {
+                return Err(Error::ChildDied);
+            }
         }
         let mut env = self.process.env.clone();
         if !env.iter().any(|pair| pair.starts_with("HOME=")) {

@@ -176,6 +176,7 @@ fn make_group_and_child(
 
 fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(OwnedFd, Pending)> {
     let (ours, theirs) = Channel::pair()?;
+    let mut ours = Some(ours);
     let user = plan.spec.namespaces.user.clone();
     let allowance = plan.launch.privileges.allowance.clone();
     let flags = clone_flags(plan.spec);
@@ -195,6 +196,7 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
     };
     let folder = folder.transpose().map_err(Error::system("duplicating a descriptor"))?;
     let child = clone3(flags, folder.as_ref().map(AsFd::as_fd), || {
+        drop(ours.take());
         let outcome = set_up_and_run(plan, &theirs);
         match outcome {
             Ok(status) => status,
@@ -208,6 +210,7 @@ fn spawn(plan: Plan<'_>, pid_space: Option<&OwnedFd>, group: &Group) -> Result<(
         prctl::set_dumpable(was_dumpable).map_err(Error::system("PR_SET_DUMPABLE"))?;
     }
     let child = child.map_err(Error::system("clone3"))?;
+    let ours = ours.ok_or(Error::ChildDied)?;
     let pending =
         Pending { pid: child.pid, channel: ours, group: group.clone(), is_armed: true, notes: None };
     if let Some(user) = user {
@@ -258,7 +261,7 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
     channel.send_ready(notes)?;
     channel.wait_go()?;
     if !spec.init {
-        return Err(launch.run(&identity));
+        return Err(launch.run(&identity, channel));
     }
     run_under_init(&launch, &identity, channel)
 }
@@ -267,7 +270,7 @@ fn run_under_init(launch: &Launch<'_>, identity: &Identity, channel: &Channel) -
     // This copy of tare stays in the container's sight: nobody there may trace it or follow its /proc entries.
     prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?;
     let profile = launch.process.apparmor.as_deref();
-    init::supervise(profile, || child::report(channel, &launch.run(identity)))
+    init::supervise(profile, || child::report(channel, &launch.run(identity, channel)))
 }
 
 /// The caller of clone3 or setns keeps its IDs, which may be nobody's in the namespace.

@@ -73,6 +73,7 @@ struct Joining<'a> {
 /// One clone: the PID namespace is entered by the parent for its children, the others by the child itself.
 fn spawn(joining: &Joining<'_>, pid: i32) -> Result<(OwnedFd, i32, Channel)> {
     let (ours, theirs) = Channel::pair()?;
+    let mut ours = Some(ours);
     let own = ns::open_own("pid").map_err(Error::system("opening the PID namespace"))?;
     // From the moment it is in the container's PID namespace, processes there can look at it (CVE-2016-9962).
     let was_dumpable = prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?;
@@ -81,11 +82,14 @@ fn spawn(joining: &Joining<'_>, pid: i32) -> Result<(OwnedFd, i32, Channel)> {
         Entry::Folder(folder) => Some(folder.as_fd()),
         Entry::Files(_) => None,
     };
-    let child = clone3(CloneFlags::NONE, folder, || child::report(&theirs, &enter_and_run(joining)));
+    let child = clone3(CloneFlags::NONE, folder, || {
+        drop(ours.take());
+        child::report(&theirs, &enter_and_run(joining, &theirs))
+    });
     ns::join(&own, CloneFlags::NEWPID).map_err(Error::system("returning to the PID namespace"))?;
     prctl::set_dumpable(was_dumpable).map_err(Error::system("PR_SET_DUMPABLE"))?;
     let child = child.map_err(Error::system("clone3"))?;
-    Ok((child.pidfd, child.pid, ours))
+    Ok((child.pidfd, child.pid, ours.ok_or(Error::ChildDied)?))
 }
 
 /// Which of the container's namespaces are not the caller's own already; a shared user namespace cannot be joined.
@@ -108,7 +112,7 @@ fn different(pid: i32) -> Result<CloneFlags> {
     Ok(flags)
 }
 
-fn enter_and_run(joining: &Joining<'_>) -> Error {
+fn enter_and_run(joining: &Joining<'_>, channel: &Channel) -> Error {
     let Joining { target, spaces, launch, entry, .. } = joining;
     // In the container's sight from its first moment on, so neither the name nor the command line may tell of the host.
     // Best effort, as a name is nothing to fail for; and at once, while `/proc` is still the host's.
@@ -134,7 +138,7 @@ fn enter_and_run(joining: &Joining<'_>) -> Error {
         Ok(identity)
     };
     match settle() {
-        Ok(identity) => launch.run(&identity),
+        Ok(identity) => launch.run(&identity, channel),
         Err(error) => error,
     }
 }

@@ -170,7 +170,7 @@ fn terminals_belong_to_the_containers_users() {
     own_ids(FIRST)(&mut spec);
     spec.process.terminal = true;
     let created = tare_runtime::create(&spec, Stdio::Terminal).unwrap();
-    let mut running = created.start().unwrap();
+    let running = created.start().unwrap();
     let mut process = Process::new(["sh", "-c", "tty; stat -c %u:%g /dev/pts/1; echo direct > /dev/tty"]);
     process.user = "ana".into();
     process.terminal = true;
@@ -184,9 +184,9 @@ fn terminals_belong_to_the_containers_users() {
     let mut joined = tare_runtime::exec(&exec, Stdio::Terminal).unwrap();
     let text = support::read_terminal(joined.pty_master.take().unwrap());
     assert_eq!((&*text, support::wait(joined.pid)), ("/dev/pts/1\r\n1000:5\r\ndirect\r\n", 0));
+    let text = support::read_terminal_until(running.pty_master.as_ref().unwrap(), "direct\r\n");
     sandbox.group().kill_all().unwrap();
     support::wait(running.pid);
-    let text = support::read_terminal(running.pty_master.take().unwrap());
     assert_eq!(text, "/dev/pts/0\r\n0:5:620\r\ndirect\r\n");
 }
 

@@ -169,6 +169,18 @@ pub fn read_terminal(master: OwnedFd) -> String {
     text
 }
 
+/// Reads until the text ends so, or there is no more.
+pub fn read_terminal_until(master: &OwnedFd, end: &str) -> String {
+    let (mut file, mut text, mut buffer) =
+        (File::from(master.try_clone().unwrap()), String::new(), [0u8; 512]);
+    while !text.ends_with(end)
+        && let Ok(length @ 1..) = file.read(&mut buffer)
+    {
+        text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    text
+}
+
 pub fn wait(pid: i32) -> i32 {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     let (_, status) =
