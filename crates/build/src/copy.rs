@@ -67,7 +67,7 @@ impl<'a> Writer<'a> {
         for entry in &selected.entries {
             let place = if selected.is_folder { into.join(&entry.rel) } else { into.clone() };
             self.cancel.check().at("copy to", &place)?;
-            self.put(entry, &selected.path(entry), &place).at("copy to", &place)?;
+            self.put(selected, entry, &place).at("copy to", &place)?;
         }
         Ok(())
     }
@@ -145,15 +145,16 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn put(&mut self, entry: &Entry, from: &Path, place: &Path) -> io::Result<()> {
+    fn put(&mut self, selected: &Selected, entry: &Entry, place: &Path) -> io::Result<()> {
         let owner = self.style.owner(entry);
         let mode = self.style.mode(entry.mode & 0o7777, entry.kind == Kind::Folder);
         match &entry.kind {
             Kind::Folder => self.put_folder(place, owner, mode),
             Kind::File => {
-                self.put_file(&mut File::open(from)?, place, owner, mode, Some(entry.mtime))?;
+                let mut from = selected.open(entry)?;
+                self.put_file(&mut from, place, owner, mode, Some(entry.mtime))?;
                 if self.style.owner.is_none() {
-                    self.keep_capabilities(from, place)?;
+                    self.keep_capabilities(&from, place)?;
                 }
                 Ok(())
             }
@@ -216,10 +217,9 @@ impl<'a> Writer<'a> {
     }
 
     /// File capabilities of programs in another stage (`ping`); other attributes are not copied.
-    fn keep_capabilities(&mut self, from: &Path, place: &Path) -> io::Result<()> {
+    fn keep_capabilities(&mut self, source: &File, place: &Path) -> io::Result<()> {
         let mut value = [0_u8; 64];
-        let source = File::open(from)?;
-        let Ok(length) = rustix::fs::fgetxattr(&source, "security.capability", &mut value[..]) else {
+        let Ok(length) = rustix::fs::fgetxattr(source, "security.capability", &mut value[..]) else {
             return Ok(());
         };
         let file = File::from(self.root.open(place, OFlags::RDONLY, Mode::empty())?);

@@ -1,7 +1,6 @@
 //! `COPY` and `ADD`.
 
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 
 use tare_dockerfile::{AddCopy, Expander, Node, Source};
@@ -19,7 +18,7 @@ use crate::io_at::At as _;
 use crate::plan;
 use crate::remote::{self, GitFolder};
 use crate::request::NamedContext;
-use crate::select::{self, Selected};
+use crate::select::{self, Kind, Selected};
 use crate::sources::{Access, Origin, SourceRoot, mount};
 use crate::{Cancel, Error, config, extract, scope, users};
 
@@ -316,8 +315,10 @@ impl Builder<'_> {
                 format!("{url} has no file name: name the file in the destination"),
             ));
         }
-        let place = PathBuf::from(format!("/proc/self/fd/{}", fetched.file.as_raw_fd()));
-        let unpacked = copy.unpack == Some(true) && extract::is_archive(&place).at("read", url)?;
+        // Opened anew: what is written of it later begins at its beginning.
+        let again = || File::open(select::handle_path(&fetched.file));
+        let unpacked = copy.unpack == Some(true)
+            && again().and_then(extract::is_archive).at("read", std::path::Path::new(url))?;
         Ok(Item::Fetched { name, url: url.to_owned(), fetched, unpacked })
     }
 
@@ -352,9 +353,8 @@ fn stage_vars(stage: &Stage) -> String {
 
 fn archive_or_files(one: Selected, keyword: &str, copy: &AddCopy) -> Result<Item, Error> {
     let unpack = keyword == "ADD" && !one.is_folder && copy.unpack != Some(false);
-    if unpack && let Some(entry) = one.entries.first() {
-        let path = one.path(entry);
-        let archive = extract::is_archive(&path).map_err(|source| Error::Io {
+    if unpack && let Some(entry) = one.entries.first().filter(|entry| entry.kind == Kind::File) {
+        let archive = one.open(entry).and_then(extract::is_archive).map_err(|source| Error::Io {
             action: "read",
             path: one.source.clone(),
             source,
@@ -417,7 +417,7 @@ impl Item {
                 let archive = one.source.to_string_lossy().into_owned();
                 writer.make_folder(&target.path)?;
                 let Some(entry) = one.entries.first() else { return Ok(()) };
-                let file = File::open(one.path(entry)).map_err(|source| Error::Io {
+                let file = one.open(entry).map_err(|source| Error::Io {
                     action: "open",
                     path: one.source.clone(),
                     source,

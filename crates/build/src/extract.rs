@@ -39,9 +39,9 @@ impl Options {
 }
 
 /// Whether a file starts like an archive that `ADD` unpacks.
-pub(crate) fn is_archive(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_archive(file: File) -> io::Result<bool> {
     let mut start = Vec::new();
-    let mut stream = match decompress(Box::new(File::open(path)?)) {
+    let mut stream = match decompress(Box::new(file)) {
         Ok(stream) => stream,
         // Compressed in a way that we cannot undo: unpacking says so.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(true),
@@ -249,6 +249,12 @@ mod tests {
             (EntryType::Directory, "d/", ""),
             (EntryType::Regular, "d/f", "text"),
             (EntryType::Link, "d/hard", "d/f"),
+            (EntryType::Regular, "etc/passwd", "own"),
+            (EntryType::Link, "d/up", "up/../etc/passwd"),
+            (EntryType::Link, "d/root", "/etc/passwd"),
+            (EntryType::Symlink, "d/link", "/etc/passwd"),
+            (EntryType::Link, "d/tolink", "d/link"),
+            (EntryType::Regular, "d/tolink", "new"),
         ]);
         unpack(
             Box::new(io::Cursor::new(bytes)),
@@ -259,7 +265,8 @@ mod tests {
         .unwrap();
         assert!(!dir.path().join("escaped").exists() && !dir.path().join("dots").exists());
         assert!(inside.join("escaped").exists() && inside.join("dots").exists());
-        assert_eq!(std::fs::read_to_string(inside.join("d/hard")).unwrap(), "text");
+        let read = |name: &str| std::fs::read_to_string(inside.join(name)).unwrap();
+        assert_eq!(["d/hard", "d/up", "d/root", "d/tolink"].map(read), ["text", "own", "own", "new"]);
     }
 
     #[test]
@@ -276,7 +283,7 @@ mod tests {
         for (number, bytes) in packed.into_iter().enumerate() {
             let file = dir.path().join("f");
             std::fs::write(&file, &bytes).unwrap();
-            assert!(is_archive(&file).unwrap(), "{number}");
+            assert!(is_archive(File::open(&file).unwrap()).unwrap(), "{number}");
             let inside = dir.path().join(number.to_string());
             std::fs::create_dir(&inside).unwrap();
             let root = RootDir::open_host(&inside).unwrap();
@@ -311,8 +318,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
         std::fs::write(&file, archive(&[(EntryType::Regular, "a", "b")])).unwrap();
-        assert!(is_archive(&file).unwrap());
+        assert!(is_archive(File::open(&file).unwrap()).unwrap());
         std::fs::write(&file, "just text").unwrap();
-        assert!(!is_archive(&file).unwrap());
+        assert!(!is_archive(File::open(&file).unwrap()).unwrap());
     }
 }

@@ -1,6 +1,5 @@
 //! `--output`: what a build made as files, in a folder or a tar archive.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +71,7 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, all: &Selected, entry: &Entry
     header.set_size(0);
     match &entry.kind {
         Kind::File => {
-            let file = File::open(all.path(entry))?;
+            let file = all.open(entry)?;
             header.set_size(file.metadata()?.len());
             archive.append_data(&mut header, &entry.rel, file)
         }

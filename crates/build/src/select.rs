@@ -1,13 +1,16 @@
 //! What `COPY` and `ADD` copy: patterns become trees of entries, each with the digest of its content.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use tare_oci::Hasher;
+use tare_sys::root::RootDir;
 
 use crate::cache::{Cache, FileFacts, FileStamp, KeyHasher};
 use crate::glob::{DoubleStar, Glob, is_pattern};
@@ -18,10 +21,8 @@ use crate::{Cancel, Error, Excluded};
 
 /// One file or folder that a source names.
 pub(crate) struct Selected {
-    /// Keeps `base` valid.
-    _handle: OwnedFd,
-    /// Where it is, as a path that leads through the handle.
-    base: PathBuf,
+    /// The file, or the folder.
+    handle: RootDir,
     /// Its own name.
     pub(crate) name: OsString,
     /// Its path in the source root.
@@ -32,9 +33,19 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
-    /// Where an entry can be opened.
-    pub(crate) fn path(&self, entry: &Entry) -> PathBuf {
-        if entry.rel.as_os_str().is_empty() { self.base.clone() } else { self.base.join(&entry.rel) }
+    /// Opens a file of it. What lies on the way was no link when it was found, and must be none now.
+    pub(crate) fn open(&self, entry: &Entry) -> std::io::Result<File> {
+        // NONBLOCK: a FIFO that has taken the file's place must not stop the build.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = if entry.rel.as_os_str().is_empty() {
+            rustix::fs::open(handle_path(&self.handle), flags, Mode::empty())?
+        } else {
+            self.handle.open_unlinked(&entry.rel, flags)?
+        };
+        if FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode).is_file() {
+            return Ok(File::from(opened));
+        }
+        Err(std::io::Error::other("it is no longer a file"))
     }
 }
 
@@ -174,8 +185,8 @@ fn add_folders(source: &SourceRoot, path: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// A path that leads to an open file.
-pub(crate) fn handle_path(handle: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()))
+pub(crate) fn handle_path(handle: impl AsFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()))
 }
 
 fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Result<Option<Selected>, Error> {
@@ -188,13 +199,13 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
         }
         Err(error) => return Err(error).at("open", path),
     };
-    let base = handle_path(&handle);
-    let metadata = std::fs::metadata(&base).at("look at", path)?;
+    let stat = rustix::fs::fstat(&handle).map_err(std::io::Error::from).at("look at", path)?;
+    let handle = RootDir::new(handle);
     let text = path.to_string_lossy();
-    let is_folder = metadata.is_dir();
+    let is_folder = FileType::from_raw_mode(stat.st_mode).is_dir();
     let mut entries = Vec::new();
     if is_folder {
-        walk(&base, Path::new(""), &text, filter, &mut entries)?;
+        walk(&handle, Path::new(""), &text, filter, &mut entries)?;
         let hidden = !path.as_os_str().is_empty() && !filter.keeps(&text);
         if hidden && entries.is_empty() {
             return Ok(None);
@@ -204,36 +215,31 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
         if !filter.keeps(&text) || filter.excludes(&text, &name) {
             return Ok(None);
         }
-        entries.extend(entry(PathBuf::new(), &metadata, &base)?);
+        entries.extend(entry(PathBuf::new(), &stat, None));
     }
     let name = path.file_name().unwrap_or_default().to_owned();
-    Ok(Some(Selected { _handle: handle, base, name, source: path.to_owned(), is_folder, entries }))
+    Ok(Some(Selected { handle, name, source: path.to_owned(), is_folder, entries }))
 }
 
 fn walk(
-    base: &Path,
+    root: &RootDir,
     rel: &Path,
     source: &str,
     filter: &Filter<'_>,
     found: &mut Vec<Entry>,
 ) -> Result<(), Error> {
-    let folder = if rel.as_os_str().is_empty() { base.to_owned() } else { base.join(rel) };
-    let mut children: Vec<std::fs::DirEntry> =
-        std::fs::read_dir(&folder).and_then(Iterator::collect).at("list", Path::new(source))?;
-    children.sort_by_key(std::fs::DirEntry::file_name);
-    for child in children {
-        let name = child.file_name();
-        let rel = rel.join(&name);
-        let shown = name.to_string_lossy();
+    for child in children(root, rel).at("list", Path::new(source))? {
+        let rel = rel.join(&child.name);
+        let shown = child.name.to_string_lossy();
         let source = if source.is_empty() { shown.into_owned() } else { format!("{source}/{shown}") };
-        let metadata = child.metadata().at("look at", Path::new(&source))?;
         if filter.excludes(&source, &rel.to_string_lossy()) {
             continue;
         }
         let keeps = filter.keeps(&source);
-        if !metadata.is_dir() {
+        let is_folder = FileType::from_raw_mode(child.stat.st_mode).is_dir();
+        if !is_folder {
             if keeps {
-                found.extend(entry(rel, &metadata, &child.path())?);
+                found.extend(entry(rel, &child.stat, child.link));
             }
             continue;
         }
@@ -241,8 +247,8 @@ fn walk(
             continue;
         }
         let before = found.len();
-        found.extend(entry(rel.clone(), &metadata, &child.path())?);
-        walk(base, &rel, &source, filter, found)?;
+        found.extend(entry(rel.clone(), &child.stat, None));
+        walk(root, &rel, &source, filter, found)?;
         // A folder that is kept out comes along only for what it holds.
         if !keeps && found.len() == before + 1 {
             found.pop();
@@ -251,34 +257,70 @@ fn walk(
     Ok(())
 }
 
-fn entry(rel: PathBuf, metadata: &std::fs::Metadata, path: &Path) -> Result<Option<Entry>, Error> {
-    let kind = match metadata.file_type() {
-        t if t.is_file() => Kind::File,
-        t if t.is_dir() => Kind::Folder,
-        t if t.is_symlink() => Kind::Symlink(std::fs::read_link(path).at("read the link", path)?),
-        t if t.is_fifo() => Kind::Fifo,
-        t if t.is_block_device() || t.is_char_device() => Kind::Device(metadata.rdev()),
+/// What a folder holds.
+struct Child {
+    name: OsString,
+    stat: Stat,
+    /// Where a link points to.
+    link: Option<PathBuf>,
+}
+
+/// Lists a folder by name. Nothing of it stays open, so that trees may be deep.
+fn children(root: &RootDir, rel: &Path) -> std::io::Result<Vec<Child>> {
+    let folder = root.open_unlinked(in_root(rel), OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let mut children = Vec::new();
+    for listed in Dir::read_from(&folder)? {
+        let listed = listed?;
+        let name = listed.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let link = if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            let target = rustix::fs::readlinkat(&folder, name, Vec::new())?;
+            Some(PathBuf::from(OsString::from_vec(target.into_bytes())))
+        } else {
+            None
+        };
+        children.push(Child { name: OsString::from_vec(name.to_bytes().to_vec()), stat, link });
+    }
+    children.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(children)
+}
+
+/// None for what cannot be copied.
+fn entry(rel: PathBuf, stat: &Stat, link: Option<PathBuf>) -> Option<Entry> {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Folder,
+        FileType::Symlink => Kind::Symlink(link?),
+        FileType::Fifo => Kind::Fifo,
+        FileType::BlockDevice | FileType::CharacterDevice => Kind::Device(stat.st_rdev),
         // A socket means nothing without its process.
-        _ => return Ok(None),
+        _ => return None,
     };
-    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+    let rest = |nanoseconds: u64| i64::try_from(nanoseconds).unwrap_or(0);
+    let (mtime, ctime) =
+        ((stat.st_mtime, rest(stat.st_mtime_nsec)), (stat.st_ctime, rest(stat.st_ctime_nsec)));
+    let nanoseconds =
+        |(seconds, rest): (i64, i64)| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
     let stamp = FileStamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        mtime: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        ctime: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        mtime: nanoseconds(mtime),
+        ctime: nanoseconds(ctime),
     };
-    Ok(Some(Entry {
+    Some(Entry {
         rel,
         kind,
-        mode: metadata.mode(),
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        mtime: (metadata.mtime(), metadata.mtime_nsec()),
+        mode: stat.st_mode,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime,
         stamp,
         facts: None,
-    }))
+    })
 }
 
 /// Fills in the digests of all files, from the cache where it knows them.
@@ -308,7 +350,8 @@ pub(crate) fn hash_files(
                 Some(facts) => facts,
                 None => {
                     cancel.check().at("read", one.source.join(&entry.rel))?;
-                    let facts = read_facts(&one.path(entry)).at("read", one.source.join(&entry.rel))?;
+                    let facts =
+                        one.open(entry).and_then(read_facts).at("read", one.source.join(&entry.rel))?;
                     if remember && entry.stamp.ctime < fresh {
                         learnt.push((entry.stamp, facts));
                     }
@@ -321,8 +364,7 @@ pub(crate) fn hash_files(
     if learnt.is_empty() { Ok(()) } else { cache.put_files(&learnt) }
 }
 
-fn read_facts(path: &Path) -> std::io::Result<FileFacts> {
-    let mut file = std::fs::File::open(path)?;
+fn read_facts(mut file: File) -> std::io::Result<FileFacts> {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0_u8; 128 << 10];
     let mut crlf_script = None;
@@ -458,6 +500,27 @@ mod tests {
         assert_eq!(rule.line, 1);
         let Error::SourceNotFound { near, .. } = explain_missing(&source, "a.tx", 3) else { panic!() };
         assert_eq!(near, ["a.txt"]);
+    }
+
+    #[test]
+    fn what_is_swapped_for_a_link_leads_nowhere() {
+        let (dir, source) = tree();
+        let selected = select(&source, "src", &[]).unwrap().remove(0);
+        let [folder, file] = ["deep/x", "m.py"]
+            .map(|name| selected.entries.iter().find(|entry| entry.rel == Path::new(name)).unwrap());
+        assert!(selected.open(folder).is_ok() && selected.open(file).is_ok());
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("x"), "secret").unwrap();
+        let src = dir.path().join("src");
+        std::fs::rename(src.join("deep"), src.join("away")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), src.join("deep")).unwrap();
+        std::fs::remove_file(src.join("m.py")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("x"), src.join("m.py")).unwrap();
+        assert!(selected.open(folder).is_err() && selected.open(file).is_err());
+        assert!(children(&selected.handle, Path::new("deep")).is_err());
+        std::fs::remove_file(src.join("m.py")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, src.join("m.py"), Mode::RWXU).unwrap();
+        assert!(selected.open(file).is_err());
     }
 
     #[test]

@@ -56,13 +56,12 @@ impl Store {
     /// Gives the image `source` (a name or an ID) another name, taking it from whichever image had it.
     pub fn tag(&self, source: &str, to: &Reference) -> Result<()> {
         let image = self.require(source)?;
-        self.db()
-            .execute(
-                "INSERT OR REPLACE INTO tag (name, image) VALUES (?1, ?2)",
-                params![to.canonical(), image.id.to_string()],
-            )
-            .doing("add a name")?;
-        Ok(())
+        // It may have been removed since.
+        let sql = "INSERT OR REPLACE INTO tag (name, image) SELECT ?1, id FROM image WHERE id = ?2";
+        match self.db().execute(sql, params![to.canonical(), image.id.to_string()]).doing("add a name")? {
+            0 => Err(Error::NoSuchImage(source.to_owned())),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn add_digest_name(&self, name: &Reference, image: &Digest) -> Result<()> {

@@ -69,7 +69,7 @@ impl Store {
             id: *id,
             created: seconds(config.created.as_deref()),
             config,
-            repo_tags: names(&db, "SELECT name FROM tag WHERE image = ?1 ORDER BY name", &text)?,
+            repo_tags: tags(&db, &text)?,
             repo_digests: names(&db, "SELECT name FROM repo_digest WHERE image = ?1 ORDER BY name", &text)?,
             size: layers.iter().map(|l| l.size).sum(),
             layers,
@@ -201,6 +201,11 @@ fn by_prefix(db: &Connection, typed: &str, prefix: &str) -> Result<Option<Digest
             candidates: several.iter().map(Digest::short).collect(),
         }),
     }
+}
+
+/// An image's tags, in short form.
+pub(crate) fn tags(db: &Connection, image: &str) -> Result<Vec<String>> {
+    names(db, "SELECT name FROM tag WHERE image = ?1 ORDER BY name", image)
 }
 
 /// Names of an image in short form.

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use tare_oci::{Digest, Reference};
 
 use crate::error::{At as _, Doing as _, Error, Result};
+use crate::find::tags;
 use crate::staging::Staging;
 use crate::{Image, Store, db, pin};
 
@@ -50,6 +51,8 @@ pub struct PruneOptions<'a> {
 enum Forgotten {
     Image,
     Names,
+    /// Nothing: it has other names than a moment ago.
+    Changed,
 }
 
 /// What a prune did.
@@ -67,7 +70,6 @@ impl Store {
         let _span = tracing::debug_span!("remove image", name).entered();
         let image = self.require(name)?;
         let reference = name.parse::<Reference>().ok().filter(|r| names_of(&image).contains(&r.familiar()));
-        let mut removed = Vec::new();
         if let Some(reference) = reference
             && image.repo_tags.iter().any(|tag| *tag != reference.familiar())
         {
@@ -80,10 +82,13 @@ impl Store {
             let reason = "image is referenced in multiple repositories or by several tags".to_owned();
             return Err(Error::InUse { name: name.to_owned(), reason, forceable: true });
         }
-        removed.extend(names_of(&image).into_iter().map(Removed::Untagged));
-        if self.forget_image(name, &image, options)? == Forgotten::Names {
-            return Ok(removed);
+        match self.forget_image(name, &image, options)? {
+            // Another command has given it a name, or taken one: what was asked for may mean something else now.
+            Forgotten::Changed => return self.remove(name, options),
+            Forgotten::Names => return Ok(names_of(&image).into_iter().map(Removed::Untagged).collect()),
+            Forgotten::Image => {}
         }
+        let mut removed: Vec<Removed> = names_of(&image).into_iter().map(Removed::Untagged).collect();
         removed.push(Removed::Deleted(image.id));
         let ours: Vec<Digest> = image.layers.iter().rev().map(|l| l.diff_id).collect();
         let (gone, _) = self.collect(Some(&ours))?;
@@ -128,6 +133,9 @@ impl Store {
         let id = image.id.to_string();
         let mut db = self.db();
         let tx = db::immediate(&mut db)?;
+        if tags(&tx, &id)? != image.repo_tags {
+            return Ok(Forgotten::Changed);
+        }
         let users = (options.in_use)(&image.id);
         check_users(name, image, &users, options.force)?;
         let forgotten = if users.is_empty() {
@@ -143,14 +151,15 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// Drops an image if no container uses it; whether none does. As [`Store::forget_image`], under the lock.
+    /// Drops an image if it has no other names than it was chosen with and no container uses it; whether that was so. As [`Store::forget_image`], under the lock.
     fn forget_unused(&self, image: &Image, options: &PruneOptions<'_>) -> Result<bool> {
         let mut db = self.db();
         let tx = db::immediate(&mut db)?;
-        if !(options.in_use)(&image.id).is_empty() {
+        let id = image.id.to_string();
+        if tags(&tx, &id)? != image.repo_tags || !(options.in_use)(&image.id).is_empty() {
             return Ok(false);
         }
-        tx.execute("DELETE FROM image WHERE id = ?1", [image.id.to_string()]).doing("remove an image")?;
+        tx.execute("DELETE FROM image WHERE id = ?1", [id]).doing("remove an image")?;
         tx.commit().doing("remove an image")?;
         Ok(true)
     }

@@ -267,3 +267,29 @@ fn opens_fast_and_for_many_at_once() {
     });
     assert_eq!(first.list().unwrap().len(), 41);
 }
+
+/// Between looking an image up and removing it, another command may give it a name.
+#[test]
+fn a_tag_that_is_given_beside_a_removal_is_kept() {
+    let (_tmp, store) = store();
+    let (removals, tags) = (Store::open(store.root()).unwrap(), Store::open(store.root()).unwrap());
+    for round in 0..100 {
+        let (old, new) = (format!("a:{round}"), format!("b:{round}"));
+        let id = image(&store, &old, &[("f", 10)]).id;
+        let barrier = std::sync::Barrier::new(2);
+        let given = std::thread::scope(|scope| {
+            let tagger = scope.spawn(|| {
+                barrier.wait();
+                tags.tag(&old, &new.parse().unwrap())
+            });
+            barrier.wait();
+            removals.remove(&old, &REMOVE).unwrap();
+            tagger.join().unwrap()
+        });
+        match given {
+            Ok(()) => assert_eq!(store.require(&new).unwrap().id, id, "{round}"),
+            Err(error) => assert!(matches!(error, Error::NoSuchImage(_)), "{error}"),
+        }
+        store.find(&new).unwrap().iter().for_each(|_| drop(store.remove(&new, &REMOVE).unwrap()));
+    }
+}

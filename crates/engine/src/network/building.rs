@@ -90,6 +90,12 @@ impl Drop for BuildSpace<'_> {
     }
 }
 
+/// Whether a build is on the default network.
+pub(super) fn is_going_on(tx: &Transaction<'_>) -> Result<bool> {
+    release_dead(tx)?;
+    Ok(!tx.lease_holders(HOLDER)?.is_empty())
+}
+
 /// Gives back what builds leased that were killed.
 fn release_dead(tx: &Transaction<'_>) -> Result<()> {
     tx.lease_holders(HOLDER)?

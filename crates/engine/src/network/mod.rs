@@ -7,6 +7,7 @@
 mod building;
 mod connect;
 pub(crate) mod driver_options;
+mod remove;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -216,76 +217,6 @@ impl Engine {
         Ok(members)
     }
 
-    /// Removes a network and its bridge.
-    ///
-    /// # Errors
-    /// [`Error::InUse`] while running containers are on it; [`Error::Invalid`] for the built-in ones.
-    pub fn network_remove(&self, name: &str) -> Result<String> {
-        let network = match self.network(name) {
-            // What cannot be read can still be removed; its bridge is known by its name alone.
-            Err(Error::Stored { what: Network::WHAT, id, .. }) => {
-                self.store.write(|tx| tx.delete::<Network>(&id))?;
-                return Ok(name.to_owned());
-            }
-            found => found?,
-        };
-        if [DEFAULT, "host", "none"].contains(&network.name.as_str()) {
-            return Err(Error::invalid(format!(
-                "{} is a pre-defined network and cannot be removed",
-                network.name
-            )));
-        }
-        let holders: Vec<String> =
-            self.network_members(&network)?.into_iter().map(|(_, name, _)| name).collect();
-        if !holders.is_empty() {
-            return Err(Error::InUse { what: "network", name: network.name, holders });
-        }
-        self.drop_network(&network)?;
-        Ok(network.name)
-    }
-
-    fn drop_network(&self, network: &Network) -> Result<()> {
-        if let Some(bridge) = &network.bridge {
-            tare_network::remove_bridge(bridge)?;
-        }
-        let _ = std::fs::remove_dir_all(self.records_dir(&network.id));
-        self.store.write(|tx| tx.delete::<Network>(&network.id))?;
-        self.emit(
-            Kind::Network,
-            Action::Destroy,
-            &network.id,
-            &[("name", &network.name), ("type", "bridge")],
-        );
-        Ok(())
-    }
-
-    /// Removes those of the wanted networks that no container refers to; returns their names.
-    ///
-    /// # Errors
-    /// The first removal that fails.
-    pub fn networks_prune(&self, wanted: &dyn Fn(&Network) -> bool) -> Result<Vec<String>> {
-        let containers = self.store.all::<ContainerRecord>()?;
-        let used = |name: &str| {
-            containers.records.iter().any(|record| record.config.endpoints.contains_key(name))
-                || containers.broken.iter().any(|broken| broken.mentions(name))
-        };
-        let mut removed = Vec::new();
-        for network in self.networks()? {
-            let Some(bridge) = &network.bridge else { continue };
-            if !wanted(&network) || used(&network.name) || !self.network_members(&network)?.is_empty() {
-                continue;
-            }
-            if network.name == DEFAULT {
-                // The network stays; its idle interface and firewall rules go until the next start.
-                tare_network::remove_bridge(bridge)?;
-            } else {
-                self.drop_network(&network)?;
-                removed.push(network.name);
-            }
-        }
-        Ok(removed)
-    }
-
     /// Where a network's endpoint files are.
     pub(crate) fn records_dir(&self, network_id: &str) -> PathBuf {
         self.paths().run.join("networks").join(network_id)
@@ -361,6 +292,8 @@ fn lease(
     let bridge = network.bridge.as_ref().ok_or_else(|| {
         Error::invalid(format!("container {} cannot have an endpoint on {}", name, network.name))
     })?;
+    // It may have been removed since it was read.
+    tx.get::<Network>(&network.id)?.ok_or_else(|| Error::NoSuchNetwork(network.name.clone()))?;
     let leases = tx.leases(&network.id)?;
     let taken_by_others = |address: Ipv4Addr| {
         let text = address.to_string();
