@@ -24,6 +24,38 @@ def mounts():
     tare("run", "--rm", "--read-only", "--tmpfs", "/tmp", "busybox", "sh", "-c", line).ends(1).says("tmpfs.*Read-only")
 
 
+def owners():
+    """in a person's folder root's files are the person's, and the person's own user works there"""
+    folder = tempfile.mkdtemp()
+    os.chown(folder, 1000, 1000)
+    bind = ("-v", f"{folder}:/here")
+    ok("run", "--rm", "--user", "1000:1000", *bind, "busybox", "touch", "/here/by-person")
+    ok("run", "--rm", *bind, "busybox", "sh", "-ec", "touch /here/by-root; chown 999 /here/by-person; rm /here/by-person; mkdir /here/sub")
+    start("both", *bind)
+    ok("exec", "--user", "1000", "both", "touch", "/here/sub/by-exec")
+    ok("exec", "both", "touch", "/here/sub/by-root")
+    found = {name: os.stat(os.path.join(folder, name)).st_uid for name in ("by-root", "sub", "sub/by-exec", "sub/by-root")}
+    equal(set(found.values()), {1000}, f"the owners of {found}")
+    ok("rm", "-f", "both")
+    os.chown(folder, 0, 0)
+    ok("run", "--rm", *bind, "busybox", "touch", "/here/roots")
+    equal(os.stat(os.path.join(folder, "roots")).st_uid, 0, "the owner in root's folder")
+    shutil.rmtree(folder)
+
+
+def masks():
+    """what is masked stays so: with a volume at /dev, with -v /proc:/proc, and for exec"""
+    look = "wc -c </proc/timer_list; ls /proc/scsi /sys/firmware | grep -v :; echo x >/proc/sys/kernel/hostname || echo held"
+    for flags in ((), ("-v", "some:/dev"), ("-v", "/proc:/proc")):
+        start("masked", *flags)
+        said = ok("exec", "masked", "sh", "-c", f"({look}) 2>/dev/null").split()
+        equal(said, ["0", "held"], f"what is seen with {flags}")
+        # With a volume there is no devpts in /dev, as with Docker.
+        tare("exec", "-t", "masked", "tty").ends(1 if "some:/dev" in flags else 0)
+        ok("rm", "-f", "masked")
+    ok("volume", "rm", "-f", "some")
+
+
 def archives():
     """cp, diff, export and commit, of a container that runs and of one that does not"""
     start("filled", run=("sh", "-c", "echo from-inside >/made; sleep 1000"))
