@@ -1,10 +1,15 @@
 //! What the errors of the crates below mean for the person at the terminal: exit codes and «hint:» lines.
 
+use tare_compose::session::Error as SessionError;
 use tare_engine::Error as EngineError;
 
 /// The exit code of an error that carries none of its own: what could not be started has Docker's codes, all else is 1.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
+        if let Some(SessionError::Cancelled) = cause.downcast_ref::<SessionError>() {
+            // As a shell has it of a program that Ctrl-C ended.
+            return 130;
+        }
         if let Some(EngineError::StartFailed(failure)) = cause.downcast_ref::<EngineError>() {
             return u8::try_from(failure.kind.exit_code()).unwrap_or(1);
         }
@@ -34,6 +39,9 @@ fn runtime<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a tare_
 pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
     let mut hints = Vec::new();
     for cause in error.chain() {
+        if let Some(session) = cause.downcast_ref::<SessionError>() {
+            hints.extend(session.hints());
+        }
         if let Some(engine) = cause.downcast_ref::<EngineError>() {
             hints.extend(engine.hint());
         }

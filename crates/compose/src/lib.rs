@@ -13,3 +13,4 @@ pub mod observe_engine;
 pub mod plan;
 pub mod progress;
 pub mod schedule;
+pub mod session;

@@ -167,4 +167,25 @@ pub enum Event<'a> {
         /// The next step.
         hint: Option<String>,
     },
+    /// Something that the caller should know, about no object in particular.
+    Remark {
+        /// One sentence.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// How much of an image is here.
+    Bytes {
+        /// Its name.
+        image: &'a str,
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes in all, as far as they are known.
+        total: u64,
+    },
+    /// What would be done, and is not.
+    Planned {
+        /// Lines, each with its end.
+        text: &'a str,
+    },
 }

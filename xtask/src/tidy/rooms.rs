@@ -16,11 +16,10 @@ const ROOMS: [(&str, &[&str]); 1] =
     [("engine", &["system", "filter", "container", "image", "network", "volume", "state", "config"])];
 
 /// Circles that are still to be cut, as `crate: module, module`.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 7] = [
     "build: executor, plan",
     "build: extract, select, sources",
     "build: run_step, schedule",
-    "cli: commands::compose::pulling, commands::compose::work",
     "cli: commands::compose::up, commands::compose::watch",
     "compose-model: build, develop, service",
     "compose-model: mount, project",

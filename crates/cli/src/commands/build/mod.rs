@@ -226,7 +226,7 @@ impl Interruption {
 pub(crate) fn base_request(engine: &Engine, dockerfile: String, context: Context) -> anyhow::Result<Request> {
     let cache = crate::commands::build::builder::cache_root(engine);
     let mut request = Request::new(dockerfile, context, cache, engine.paths().run.clone());
-    request.pull_options = crate::commands::pull_options()?;
+    request.pull_options = crate::commands::pull_options();
     request.host_trust = HostTrust {
         ca_bundle: crate::commands::image::pull::ca_bundle(),
         proxy_env: crate::commands::image::pull::proxies(),

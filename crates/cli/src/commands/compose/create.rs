@@ -1,11 +1,11 @@
 //! `compose create` and `compose scale`: `up` without starting, and `up` with counts.
 
 use clap::Args;
-use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, Recreate, StartMode, UpOptions};
+use tare_compose::plan::{BuildMode, DependencyScope, Orphans, Recreate, StartMode, UpOptions};
+use tare_compose::session::{ImagePolicy, PullNews};
 
 use super::project::Context;
-use super::up::name_orphans;
-use super::work::{self, ImagePolicy, Work};
+use super::work::{self, BuildFlags, Work};
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
@@ -56,14 +56,15 @@ pub(super) struct ScaleArgs {
 pub(super) fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<u8> {
     let project = context.load(&args.services)?;
     let mut work = Work::new(context, &project, "Creating");
-    work.quiet_pull = args.quiet_pull;
+    if args.quiet_pull {
+        work.settings.pulls = PullNews::Omitted;
+    }
     let build = match (args.build, args.no_build) {
         (true, _) => BuildMode::Always,
         (_, true) => BuildMode::Never,
         _ => BuildMode::Missing,
     };
-    let policy = ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())?, quiet_build: false };
-    work.get_images(&args.services, DependencyScope::Include, policy)?;
+    let policy = ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())? };
     let options = UpOptions {
         services: args.services.clone(),
         recreate: match (args.force_recreate, args.no_recreate) {
@@ -76,7 +77,7 @@ pub(super) fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result
         start: StartMode::CreateOnly,
         ..UpOptions::default()
     };
-    bring(context, &work, &options)
+    bring(&work, &options, policy)
 }
 
 /// `compose scale`.
@@ -86,17 +87,16 @@ pub(super) fn scale(context: &Context<'_>, args: &ScaleArgs) -> anyhow::Result<u
     let project = context.load(&services)?;
     let work = Work::new(context, &project, "Running");
     let dependencies = if args.no_deps { DependencyScope::Exclude } else { DependencyScope::Include };
-    work.get_images(&services, dependencies, ImagePolicy::default())?;
     let options =
         UpOptions { services, dependencies, scale, recreate: Recreate::Never, ..UpOptions::default() };
-    bring(context, &work, &options)
+    bring(&work, &options, ImagePolicy::default())
 }
 
-fn bring(context: &Context<'_>, work: &Work<'_>, options: &UpOptions) -> anyhow::Result<u8> {
-    work.cancel_on_signals()?;
-    let observed = work.observe()?;
-    let plan = plan::up(work.project, &observed, options)?;
-    name_orphans(context, &plan);
-    work.execute(&observed, &plan)?;
+fn bring(work: &Work<'_>, options: &UpOptions, policy: ImagePolicy) -> anyhow::Result<u8> {
+    work.session(|session| {
+        work.get_images(session, &options.services, options.dependencies, policy, &BuildFlags::default())?;
+        work.cancel_on_signals()?;
+        Ok(session.create(options)?)
+    })?;
     Ok(0)
 }

@@ -1,13 +1,10 @@
 //! `compose down`.
 
-use anyhow::Context as _;
 use clap::Args;
-use tare_compose::execute::Settings;
-use tare_compose::observe_engine::{self, project_of_labels};
-use tare_compose::plan::{self, DownOptions, Images, Orphans, Resources, Volumes};
+use tare_compose::plan::{DownOptions, Images, Orphans, Resources, Volumes};
+use tare_compose::session;
 
 use super::project::{Context, Target};
-use super::up::name_orphans;
 use super::work::Work;
 
 /// Flags of `down`.
@@ -37,18 +34,13 @@ pub(super) fn main(context: &Context<'_>, args: &DownArgs) -> anyhow::Result<u8>
 
 /// Takes a project down; also what `wait --down-project` does.
 pub(super) fn take_down(context: &Context<'_>, target: Target, args: &DownArgs) -> anyhow::Result<u8> {
-    let engine = context.engine()?;
     let (project, resources) = match target.project {
         Some(project) => (project, Resources::OfFile),
-        None => {
-            let there = observe_engine::containers(engine, &target.name)?;
-            (project_of_labels(&target.name, &there), Resources::Labelled)
-        }
+        None => (session::project_of(context.engine()?, &target.name)?, Resources::Labelled),
     };
     let mut work = Work::new(context, &project, "Running");
-    work.stop_timeout = args.timeout;
+    work.settings.stop_timeout = args.timeout;
     work.cancel_on_signals()?;
-    let observed = work.observe()?;
     let remove_orphans = args.remove_orphans || context.flag("COMPOSE_REMOVE_ORPHANS");
     let options = DownOptions {
         services: args.services.clone(),
@@ -61,20 +53,6 @@ pub(super) fn take_down(context: &Context<'_>, target: Target, args: &DownArgs) 
         },
         resources,
     };
-    let plan = plan::down(&project, &observed, &options)?;
-    name_orphans(context, &plan);
-    if plan.is_empty() && !context.options.dry_run {
-        crate::error::warn(&format!("no resource of project {} found to remove", project.name), None);
-    }
-    work.execute(&observed, &plan)?;
-    if args.services.is_empty() && !context.options.dry_run {
-        let files = Settings::new(engine, &project.name).files;
-        match std::fs::remove_dir_all(&files) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", files.display()));
-            }
-            _ => {}
-        }
-    }
+    work.session(|session| Ok(session.down(&options)?))?;
     Ok(0)
 }

@@ -1,9 +1,9 @@
 //! `compose start`, `stop`, `restart`, `kill`, `pause` and `unpause`: existing containers, in dependency order.
 
 use clap::Args;
-use tare_compose::observe_engine::{self, of_project, project_of_labels};
-use tare_compose::plan;
+use tare_compose::observe_engine::of_project;
 use tare_compose::progress::{Event, Kind, Progress as _, Verb};
+use tare_compose::session::{self, Readiness};
 use tare_compose_model::Project;
 use tare_engine::{Container, Engine, State};
 
@@ -73,10 +73,7 @@ pub(super) fn project_of(context: &Context<'_>, services: &[String]) -> anyhow::
     let target = context.chosen(services)?;
     match target.project {
         Some(project) => Ok(project),
-        None => {
-            let containers = observe_engine::containers(context.engine()?, &target.name)?;
-            Ok(project_of_labels(&target.name, &containers))
-        }
+        None => Ok(session::project_of(context.engine()?, &target.name)?),
     }
 }
 
@@ -86,20 +83,11 @@ pub(super) fn start(context: &Context<'_>, args: &StartArgs) -> anyhow::Result<u
     tare_compose::infer::dependencies(&mut project, &args.services);
     let work = Work::new(context, &project, "Running");
     work.cancel_on_signals()?;
-    let observed = work.observe()?;
-    let plan = plan::start(&project, &observed, &args.services)?;
-    work.execute(&observed, &plan)?;
-    if args.wait && !context.options.dry_run {
-        let observed = work.observe()?;
-        let mine = observed.containers.iter().filter(|container| {
-            !container.oneoff && (args.services.is_empty() || args.services.contains(&container.service))
-        });
-        let list: Vec<_> = mine.map(|container| (container.id.clone(), container.name.clone())).collect();
-        let bound = args.wait_timeout.map(std::time::Duration::from_secs);
-        let result = work.with_executor(&observed, |executor| executor.wait_all(&list, bound))?;
-        work.list.finish();
-        result.map_err(|error| super::work::failure(&error))?;
-    }
+    let readiness = match args.wait {
+        true => Readiness::Awaited { bound: args.wait_timeout.map(std::time::Duration::from_secs) },
+        false => Readiness::Assumed,
+    };
+    work.session(|session| Ok(session.start(&args.services, readiness)?))?;
     Ok(0)
 }
 
@@ -107,11 +95,9 @@ pub(super) fn start(context: &Context<'_>, args: &StartArgs) -> anyhow::Result<u
 pub(super) fn stop(context: &Context<'_>, args: &StopArgs) -> anyhow::Result<u8> {
     let project = project_of(context, &args.services)?;
     let mut work = Work::new(context, &project, "Stopping");
-    work.stop_timeout = args.timeout;
+    work.settings.stop_timeout = args.timeout;
     work.cancel_on_signals()?;
-    let observed = work.observe()?;
-    let plan = plan::stop(&project, &observed, &args.services)?;
-    work.execute(&observed, &plan)?;
+    work.session(|session| Ok(session.stop(&args.services)?))?;
     Ok(0)
 }
 
@@ -119,22 +105,13 @@ pub(super) fn stop(context: &Context<'_>, args: &StopArgs) -> anyhow::Result<u8>
 pub(super) fn restart(context: &Context<'_>, args: &RestartArgs) -> anyhow::Result<u8> {
     let project = project_of(context, &args.services)?;
     let mut work = Work::new(context, &project, "Restarting");
-    work.stop_timeout = args.timeout;
+    work.settings.stop_timeout = args.timeout;
     work.cancel_on_signals()?;
-    let observed = work.observe()?;
-    let mut services = args.services.clone();
-    if !args.no_deps && !services.is_empty() {
-        // Those that asked to be restarted with what they depend on.
-        for (name, service) in &project.services {
-            let follows =
-                service.depends_on.iter().any(|(on, edge)| edge.restart && args.services.contains(on));
-            if follows && !services.contains(name) {
-                services.push(name.clone());
-            }
-        }
-    }
-    let plan = plan::restart(&project, &observed, &services)?;
-    work.execute(&observed, &plan)?;
+    let services = match args.no_deps {
+        true => args.services.clone(),
+        false => session::with_followers(&project, &args.services),
+    };
+    work.session(|session| Ok(session.restart(&services)?))?;
     Ok(0)
 }
 

@@ -24,7 +24,6 @@ mod progress;
 mod project;
 mod ps;
 mod pull;
-mod pulling;
 mod rm;
 mod run;
 mod select;

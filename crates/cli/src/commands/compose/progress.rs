@@ -14,11 +14,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tare_compose::execute::HookOutput;
+use tare_compose::plan::ChangedVolume;
 use tare_compose::progress::{Event, Kind, Progress, Verb};
+use tare_compose::session::Listener;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::hooks::HookLines;
 use super::{Ansi, Options, ProgressKind};
-use crate::output::{color, note, shown};
+use crate::output::{color, human, note, print, shown};
 
 /// How often the times of a live list are drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,10 +41,24 @@ pub(super) struct List {
     style: Style,
     title: &'static str,
     state: Mutex<State>,
+    /// Where the output of hooks goes.
+    pub(super) hooks: HookLines,
+    /// What becomes of volumes that the file wants otherwise.
+    pub(super) volumes: VolumeChoice,
+}
+
+/// What becomes of a volume that the file wants otherwise.
+#[derive(Clone, Copy)]
+pub(super) enum VolumeChoice {
+    Keep,
+    Renew,
+    Ask(fn(&ChangedVolume) -> anyhow::Result<bool>),
 }
 
 #[derive(Default)]
 struct State {
+    /// Why something could not be printed or asked.
+    failed: Option<anyhow::Error>,
     rows: Vec<Row>,
     /// Lines on the screen that the next drawing overwrites.
     drawn: usize,
@@ -76,7 +94,12 @@ impl List {
             (Some(ProgressKind::Quiet), _) | (None, "quiet") => Style::Quiet,
             _ => automatic,
         };
-        Self { style, title, state: Mutex::new(State::default()) }
+        Self::of(style, title)
+    }
+
+    fn of(style: Style, title: &'static str) -> Self {
+        let (hooks, volumes) = (HookLines::Dropped, VolumeChoice::Keep);
+        Self { style, title, state: Mutex::new(State::default()), hooks, volumes }
     }
 
     /// A list among the logs of containers: a live one would be drawn over them.
@@ -88,7 +111,12 @@ impl List {
 
     /// A list that shows warnings and nothing else.
     pub(super) fn quiet() -> Self {
-        Self { style: Style::Quiet, title: "Running", state: Mutex::new(State::default()) }
+        Self::of(Style::Quiet, "Running")
+    }
+
+    /// Whether all could be printed that stands on stdout.
+    pub(super) fn printed(&self) -> anyhow::Result<()> {
+        self.lock().failed.take().map_or(Ok(()), Err)
     }
 
     /// Ends the drawing: what is printed next comes below the list.
@@ -292,6 +320,44 @@ impl Progress for List {
                 self.update(*kind, name, Mark::Failed, word, None);
             }
             Event::Warning { about, message, hint } => self.warning(about, message, hint.as_deref()),
+            Event::Remark { message, hint } => crate::error::warn(message, hint.as_deref()),
+            Event::Bytes { image, done, total } if done == total => {
+                self.working(Kind::Image, image, "Extracting".to_owned());
+            }
+            Event::Bytes { image, done, total } => {
+                let (done, total) = (human::size_short(*done), human::size_short(*total));
+                self.working(Kind::Image, image, format!("Pulling {done} / {total}"));
+            }
+            Event::Planned { text } => {
+                if let Err(error) = print(text) {
+                    self.lock().failed.get_or_insert(error);
+                }
+            }
+        }
+    }
+}
+
+impl HookOutput for List {
+    fn line(&self, label: &str, line: &str) {
+        self.hooks.line(label, line);
+    }
+}
+
+impl Listener for List {
+    fn phase<T>(&self, work: impl FnOnce() -> T) -> T {
+        let done = self.ticking(work);
+        self.finish();
+        done
+    }
+
+    fn renews(&self, volume: &ChangedVolume) -> bool {
+        match self.volumes {
+            VolumeChoice::Keep => false,
+            VolumeChoice::Renew => true,
+            VolumeChoice::Ask(ask) => ask(volume).unwrap_or_else(|error| {
+                self.lock().failed.get_or_insert(error);
+                false
+            }),
         }
     }
 }
@@ -302,8 +368,7 @@ mod tests {
 
     #[test]
     fn a_ticking_list_ends_with_its_work() {
-        let state = Mutex::new(State::default());
-        let list = List { style: Style::Live, title: "Running", state };
+        let list = List::of(Style::Live, "Running");
         let began = Instant::now();
         assert_eq!(list.ticking(|| 7), 7);
         assert!(began.elapsed() < TICK, "the work's end was waited for a tick long");

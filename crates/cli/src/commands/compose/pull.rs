@@ -2,9 +2,9 @@
 
 use clap::Args;
 use tare_compose::observe_engine;
+use tare_compose::session::{PullNews, Wanted};
 
 use super::project::Context;
-use super::pulling::Wanted;
 use super::select;
 use super::work::Work;
 use crate::error::{Failure, report};
@@ -73,7 +73,9 @@ fn meant(project: &Project, given: &[String], with_dependencies: bool) -> Vec<St
 pub(super) fn pull(context: &Context<'_>, args: &PullArgs) -> anyhow::Result<u8> {
     let project = context.load(&args.services)?;
     let mut work = Work::new(context, &project, "Pulling");
-    work.quiet_pull = args.quiet;
+    if args.quiet {
+        work.settings.pulls = PullNews::Omitted;
+    }
     let there = observe_engine::images(context.engine()?, &project)?;
     let mut wanted: Vec<Wanted> = Vec::new();
     for name in meant(&project, &args.services, args.include_deps) {
@@ -97,9 +99,10 @@ pub(super) fn pull(context: &Context<'_>, args: &PullArgs) -> anyhow::Result<u8>
             .map(|()| 0);
     }
     let mut failed = false;
-    for (wanted, result) in wanted.iter().zip(work.pull_all(&wanted)?) {
+    let results = work.session(|session| Ok(session.pull_all(&wanted)))?;
+    for (wanted, result) in wanted.iter().zip(results) {
         let Err(error) = result else { continue };
-        report(&error);
+        report(&error.into());
         let can_be_built =
             project.services.get(&wanted.service).is_some_and(|service| service.build.is_some());
         failed |= !can_be_built && !args.ignore_pull_failures;

@@ -1,7 +1,8 @@
 //! `compose rm`.
 
 use clap::Args;
-use tare_compose::plan::{self, Action, RmOptions, StopFirst, Volumes};
+use tare_compose::plan::{RmOptions, StopFirst, Volumes};
+use tare_compose::session::Removal;
 
 use super::lifecycle::project_of;
 use super::project::Context;
@@ -30,32 +31,21 @@ pub(super) struct RmArgs {
 pub(super) fn main(context: &Context<'_>, args: &RmArgs) -> anyhow::Result<u8> {
     let project = project_of(context, &args.services)?;
     let work = Work::new(context, &project, "Removing");
-    let observed = work.observe()?;
     let options = RmOptions {
         services: args.services.clone(),
         stop: if args.stop { StopFirst::Yes } else { StopFirst::No },
         volumes: if args.volumes { Volumes::Remove } else { Volumes::Keep },
     };
-    let plan = plan::rm(&project, &observed, &options)?;
-    let names: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter_map(|step| match &step.action {
-            Action::RemoveContainer { container, .. } => Some(container.name()),
-            _ => None,
-        })
-        .collect();
-    if names.is_empty() {
-        crate::output::note("No stopped containers");
-        return Ok(0);
-    }
-    if !args.force && !context.options.dry_run {
+    let confirmed = |names: &[&str]| {
         let question = format!("Going to remove {}", names.join(", "));
-        if !crate::output::confirm(&question)? {
-            return Ok(0);
+        let agreed = args.force || context.options.dry_run || crate::output::confirm(&question)?;
+        if agreed {
+            work.cancel_on_signals()?;
         }
+        anyhow::Ok(agreed)
+    };
+    if work.session(|session| session.rm(&options, confirmed))? == Removal::Nothing {
+        crate::output::note("No stopped containers");
     }
-    work.cancel_on_signals()?;
-    work.execute(&observed, &plan)?;
     Ok(0)
 }

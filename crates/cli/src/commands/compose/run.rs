@@ -9,14 +9,15 @@ use tare_compose::convert::Instance;
 use tare_compose::execute::Moment;
 use tare_compose::observe::Observed;
 use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, UpOptions};
+use tare_compose::session::{ImagePolicy, PullNews, Session};
 use tare_compose_model::{Project, Service, split_words};
 use tare_engine::config::{ContainerConfig, RestartPolicy};
 use tare_engine::{Engine, State};
 
+use super::progress::List;
 use super::project::Context;
 use super::select;
-use super::up::name_orphans;
-use super::work::{self, ImagePolicy, Work};
+use super::work::{self, BuildFlags, Work};
 use crate::commands::container::run_flags::{Host, environment, ports, storage};
 use crate::error::{Failure, report};
 use crate::output::print_line;
@@ -156,9 +157,10 @@ fn has_started(engine: &Engine, id: &str) -> bool {
 fn post_start(context: &Context<'_>, project: &Project, args: &RunArgs, id: &str) -> anyhow::Result<()> {
     let work = Work::new(context, project, "Running");
     let observed = Observed::default();
-    let hooks =
-        work.with_executor(&observed, |executor| executor.run_hooks(&args.service, id, Moment::PostStart))?;
-    Ok(hooks?)
+    work.session(|session| {
+        Ok(session
+            .with_executor(&observed, |executor| executor.run_hooks(&args.service, id, Moment::PostStart))?)
+    })
 }
 
 /// Brings up what the service needs and creates the container; `None` with `--dry-run`.
@@ -169,26 +171,41 @@ fn prepare(
     service: &Service,
 ) -> anyhow::Result<Option<String>> {
     let mut work = Work::new(context, project, "Running");
-    work.quiet_pull = args.quiet_pull || args.quiet;
+    if args.quiet_pull || args.quiet {
+        work.settings.pulls = PullNews::Omitted;
+    }
     if args.quiet {
-        work.list = super::progress::List::quiet();
+        work.list = List::quiet();
     }
     let scope = if args.no_deps { DependencyScope::Exclude } else { DependencyScope::Include };
     let policy = ImagePolicy {
         build: if args.build { BuildMode::Always } else { BuildMode::Missing },
         pull: work::pull_mode(args.pull.as_deref())?,
-        quiet_build: args.quiet_build,
     };
-    work.get_images(std::slice::from_ref(&args.service), scope, policy)?;
-    dependencies(context, args, &work, service)?;
+    let flags = BuildFlags { quiet: args.quiet_build, ..BuildFlags::default() };
+    work.session(|session| {
+        work.get_images(session, std::slice::from_ref(&args.service), scope, policy, &flags)?;
+        create(context, args, session, project, service)
+    })
+}
+
+/// [`prepare`], once images are there.
+fn create(
+    context: &Context<'_>,
+    args: &RunArgs,
+    session: &Session<'_, List>,
+    project: &Project,
+    service: &Service,
+) -> anyhow::Result<Option<String>> {
+    dependencies(args, session, project, service)?;
     if context.options.dry_run {
         return print_line(&format!("run service {}", args.service)).map(|()| None);
     }
-    let observed = work.observe()?;
-    let id = work.with_executor(&observed, |executor| -> anyhow::Result<String> {
+    let observed = session.observe()?;
+    let id = session.with_executor(&observed, |executor| -> anyhow::Result<String> {
         if !args.no_deps {
             for (name, edge) in &service.depends_on {
-                executor.wait_for(name, edge.condition).map_err(|error| work::failure(&error))?;
+                executor.wait_for(name, edge.condition).map_err(tare_compose::session::Error::from)?;
             }
         }
         let name = match &args.name {
@@ -198,39 +215,37 @@ fn prepare(
         let mut converted = executor.convert(&args.service, &Instance::OneOff(name))?;
         override_config(context, args, &mut converted.config)?;
         Ok(executor.create(&args.service, converted)?)
-    })??;
-    work.list.finish();
+    })?;
     Ok(Some(id))
 }
 
 /// The services that this one depends on, and its networks and volumes.
 fn dependencies(
-    context: &Context<'_>,
     args: &RunArgs,
-    work: &Work<'_>,
+    session: &Session<'_, List>,
+    project: &Project,
     service: &Service,
 ) -> anyhow::Result<()> {
-    let observed = work.observe()?;
+    let observed = session.observe()?;
     let needed: Vec<String> = service.depends_on.keys().cloned().collect();
     let orphans = if args.remove_orphans { Orphans::Remove } else { Orphans::Keep };
     if !args.no_deps && !needed.is_empty() {
         let options = UpOptions { services: needed, orphans, ..UpOptions::default() };
-        let plan = plan::up(work.project, &observed, &options)?;
-        name_orphans(context, &plan);
-        work.execute(&observed, &plan)?;
+        let plan = session.plan_up(&observed, &options)?;
+        session.execute(&observed, &plan)?;
     }
     // What the service itself needs and nothing else made: a plan of it, without its containers.
-    let observed = work.observe()?;
+    let observed = session.observe()?;
     let options = UpOptions {
         services: vec![args.service.clone()],
         dependencies: DependencyScope::Exclude,
         ..UpOptions::default()
     };
-    let mut plan = plan::up(work.project, &observed, &options)?;
+    let mut plan = plan::up(project, &observed, &options)?;
     plan.steps.retain(|step| {
         matches!(step.action, plan::Action::CreateNetwork { .. } | plan::Action::CreateVolume { .. })
     });
-    work.execute(&observed, &plan)
+    Ok(session.execute(&observed, &plan)?)
 }
 
 /// Lays the flags over the service.

@@ -12,13 +12,13 @@ use anyhow::Context as _;
 use clap::Args;
 use tare_compose::execute::ExecuteError;
 use tare_compose::infer::Inferred;
-use tare_compose::observe::{ContainerState, Observed};
+use tare_compose::observe::Observed;
 use tare_compose::observe_engine::{is_oneoff, label_of, of_project, service_of};
 use tare_compose::plan::{
     self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
 };
-use tare_compose::progress::{Event, Kind, Progress as _, Verb};
 use tare_compose::schedule::Cancel;
+use tare_compose::session::{self, ImagePolicy, PullNews, Readiness, Session};
 use tare_engine::logs::LogOptions;
 use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
@@ -28,7 +28,7 @@ use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
 use super::watch::{Manner, Watch};
-use super::work::{self, ImagePolicy, Work};
+use super::work::{self, BuildFlags, Work};
 use crate::output::note;
 
 /// Flags of `up`.
@@ -154,7 +154,7 @@ impl UpArgs {
             } else {
                 AnonymousVolumes::Keep
             },
-            renew_volumes: work.renew_volumes.clone(),
+            renew_volumes: Vec::new(),
         })
     }
 
@@ -183,98 +183,56 @@ pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) ->
     }
     let mut work = Work::new(context, &project, "Running");
     work.cancel = Arc::clone(cancel);
-    work.stop_timeout = args.timeout;
-    work.quiet_pull = args.quiet_pull;
+    work.settings.stop_timeout = args.timeout;
+    if args.quiet_pull {
+        work.settings.pulls = PullNews::Omitted;
+    }
+    work.ask_for_volumes(args.assume_yes);
     let build = match (args.build, args.no_build) {
         (true, _) => BuildMode::Always,
         (_, true) => BuildMode::Never,
         _ => BuildMode::Missing,
     };
-    let policy =
-        ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())?, quiet_build: args.quiet_build };
-    work.get_images(&args.services, args.scope(), policy)?;
-    let watching = args.watch.then(|| {
-        let manner = Manner { quiet_build: args.quiet_build, prune: true };
-        Watch::new(context, &project, &args.services, manner)
-    });
-    let watching = watching.transpose()?;
-    if args.is_attached() && !context.options.dry_run {
-        return attached(&mut work, args, watching.as_ref());
-    }
-    work.cancel_on_signals()?;
-    let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
-    let observed = work.observe()?;
-    work.ask_for_volumes(&observed, args.assume_yes)?;
-    let plan = plan::up(&project, &observed, &args.plan_options(&work, start)?)?;
-    name_orphans(context, &plan);
-    if !context.options.dry_run {
-        say_kept(&work, &observed, &plan, args);
-    }
-    work.execute(&observed, &plan)?;
-    if args.wait && !context.options.dry_run {
-        wait(&work, args)?;
-    }
-    Ok(0)
-}
-
-/// Orphans that stay are named, as the file may have lost a service by accident.
-pub(super) fn name_orphans(context: &Context<'_>, plan: &Plan) {
-    if !plan.orphans.is_empty() && !context.flag("COMPOSE_IGNORE_ORPHANS") {
-        let message =
-            format!("containers of services that the file no longer has: {}", plan.orphans.join(", "));
-        crate::error::warn(&message, Some("--remove-orphans removes them"));
-    }
-    for remark in &plan.remarks {
-        crate::error::warn(remark, Some("`up` without the names of services brings it up to date"));
-    }
-}
-
-/// Containers that the plan leaves alone are shown as they are.
-fn say_kept(work: &Work<'_>, observed: &Observed, plan: &Plan, args: &UpArgs) {
-    for container in observed.containers.iter().filter(|container| !container.oneoff) {
-        let meant = match args.services.is_empty() {
-            true => work.project.services.contains_key(&container.service),
-            false => args.services.contains(&container.service),
-        };
-        if !meant || plan.concerns(&container.id) {
-            continue;
+    let policy = ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())? };
+    let flags = BuildFlags { quiet: args.quiet_build, ..BuildFlags::default() };
+    work.session(|session| {
+        work.get_images(session, &args.services, args.scope(), policy, &flags)?;
+        let watching = args.watch.then(|| {
+            let manner = Manner { quiet_build: args.quiet_build, prune: true };
+            Watch::new(context, &project, &args.services, manner)
+        });
+        let watching = watching.transpose()?;
+        if args.is_attached() && !context.options.dry_run {
+            return attached(&work, session, args, watching.as_ref());
         }
-        let verb = match container.state {
-            ContainerState::Created => Verb::Create,
-            state if state.is_alive() => Verb::Keep,
-            _ => continue,
+        work.cancel_on_signals()?;
+        let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
+        let readiness = match args.wait {
+            true => Readiness::Awaited { bound: args.wait_timeout.map(Duration::from_secs) },
+            false => Readiness::Assumed,
         };
-        work.list.event(&Event::Done { kind: Kind::Container, name: &container.name, verb, why: None });
-    }
-}
-
-/// `--wait`: all containers are healthy, or ready where they have no check.
-fn wait(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<()> {
-    let observed = work.observe()?;
-    let mine = observed.containers.iter().filter(|container| {
-        let meant = args.services.is_empty() || args.services.contains(&container.service);
-        !container.oneoff && meant && work.project.services.contains_key(&container.service)
-    });
-    let list: Vec<(String, String)> =
-        mine.map(|container| (container.id.clone(), container.name.clone())).collect();
-    let bound = args.wait_timeout.map(Duration::from_secs);
-    let result = work.with_executor(&observed, |executor| executor.wait_all(&list, bound))?;
-    work.list.finish();
-    result.map_err(|error| work::failure(&error))
+        session.up(args.plan_options(&work, start)?, readiness)?;
+        Ok(0)
+    })
 }
 
 /// Creates with a live list, then starts with the logs on the terminal.
-fn attached(work: &mut Work<'_>, args: &UpArgs, watching: Option<&Watch<'_>>) -> anyhow::Result<u8> {
+fn attached(
+    work: &Work<'_>,
+    session: &Session<'_, List>,
+    args: &UpArgs,
+    watching: Option<&Watch<'_>>,
+) -> anyhow::Result<u8> {
     let context = work.context;
     let since = jiff::Timestamp::now();
     let signals = SignalFd::new(&SignalSet::of(&[Signal::INT, Signal::TERM, Signal::HUP]))
         .context("cannot open a signalfd")?;
-    let observed = work.observe()?;
-    work.ask_for_volumes(&observed, args.assume_yes)?;
-    let create = plan::up(work.project, &observed, &args.plan_options(work, StartMode::CreateOnly)?)?;
-    name_orphans(context, &create);
-    work.execute(&observed, &create)?;
-    let observed = work.observe()?;
+    let observed = session.observe()?;
+    let renew_volumes = session.renewed_volumes(&observed);
+    let options = args.plan_options(work, StartMode::CreateOnly)?;
+    let create = session.plan_up(&observed, &UpOptions { renew_volumes, ..options })?;
+    session.execute(&observed, &create)?;
+    let observed = session.observe()?;
     let mut options = args.plan_options(work, StartMode::Start)?;
     options.recreate = Recreate::Never;
     let start = plan::up(work.project, &observed, &options)?;
@@ -284,7 +242,7 @@ fn attached(work: &mut Work<'_>, args: &UpArgs, watching: Option<&Watch<'_>>) ->
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
     let log = LogOptions { tail: None, since: Some(since), until: None };
     let merged = Merged::begin(work.engine()?, &followed, &log, look)?.ends_from(since);
-    let following = Following { work, args, watching, signals: &signals };
+    let following = Following { work, session, args, watching, signals: &signals };
     following.follow(&observed, &start, merged)
 }
 
@@ -308,6 +266,7 @@ fn followed(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<Vec<Container>> {
 /// An `up` on the terminal, once its containers are made.
 struct Following<'a> {
     work: &'a Work<'a>,
+    session: &'a Session<'a, List>,
     args: &'a UpArgs,
     watching: Option<&'a Watch<'a>>,
     signals: &'a SignalFd,
@@ -316,43 +275,43 @@ struct Following<'a> {
 impl Following<'_> {
     /// Starts on another thread while this one prints logs and takes signals.
     fn follow(&self, observed: &Observed, start: &Plan, mut merged: Merged<'_>) -> anyhow::Result<u8> {
-        let Self { work, args, signals, .. } = *self;
-        let quiet = Work {
-            list: List::quiet(),
-            cancel: Arc::clone(&work.cancel),
-            stop_timeout: work.stop_timeout,
-            hook_output: hook_output(args),
-            ..Work::new(work.context, work.project, "Running")
-        };
+        let Self { work, session, args, signals, .. } = *self;
+        let mut quiet = Work::new(work.context, work.project, "Running");
+        quiet.list = List::quiet();
+        quiet.list.hooks = hook_output(args);
+        quiet.cancel = Arc::clone(&work.cancel);
+        quiet.settings.stop_timeout = args.timeout;
         let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        let ended = quiet.with_executor(observed, |executor| {
-            std::thread::scope(|scope| -> anyhow::Result<End> {
-                let mut starting = Some(scope.spawn(|| {
-                    let result = executor.run(start);
-                    started.store(true, Ordering::SeqCst);
-                    result
-                }));
-                if let Some(watching) = self.watching {
-                    scope.spawn(|| watch_once_started(watching, &started, &over));
-                }
-                let end = self.look(&mut merged, &mut starting);
-                over.store(true, Ordering::SeqCst);
-                if !matches!(end, Ok(End::Over)) {
-                    work.cancel.cancel();
-                }
-                end
+        let ended = quiet.session(|starting| {
+            starting.with_executor(observed, |executor| {
+                std::thread::scope(|scope| -> anyhow::Result<End> {
+                    let mut starting = Some(scope.spawn(|| {
+                        let result = executor.run(start);
+                        started.store(true, Ordering::SeqCst);
+                        result
+                    }));
+                    if let Some(watching) = self.watching {
+                        scope.spawn(|| watch_once_started(watching, &started, &over));
+                    }
+                    let end = self.look(&mut merged, &mut starting);
+                    over.store(true, Ordering::SeqCst);
+                    if !matches!(end, Ok(End::Over)) {
+                        work.cancel.cancel();
+                    }
+                    end
+                })
             })
-        })??;
+        })?;
         match ended {
             End::Over => Ok(0),
             End::Interrupted => {
                 note("Gracefully stopping... (press Ctrl+C again to force)");
-                stop_all(work, args, &mut merged, signals)?;
+                stop_all(work, session, args, &mut merged, signals)?;
                 Ok(work.context.code_of_interrupt())
             }
             End::Aborted(code) => {
                 note("Aborting on container exit...");
-                stop_all(work, args, &mut merged, signals)?;
+                stop_all(work, session, args, &mut merged, signals)?;
                 Ok(exit_code(work, args, code)?)
             }
         }
@@ -373,7 +332,7 @@ impl Following<'_> {
             {
                 // What runs goes on in the background, as it would after `up -d`.
                 merged.turn(None)?;
-                return Err(work::failure(&error));
+                return Err(session::Error::from(error).into());
             }
             let all_started = starting.is_none();
             for ended in merged.turn(Some(self.signals))? {
@@ -424,45 +383,47 @@ enum End {
 /// Stops everything, logs still shown; another Ctrl-C kills.
 fn stop_all(
     work: &Work<'_>,
+    session: &Session<'_, List>,
     args: &UpArgs,
     merged: &mut Merged<'_>,
     signals: &SignalFd,
 ) -> anyhow::Result<()> {
-    let observed = work.observe()?;
+    let observed = session.observe()?;
     let plan = plan::stop(work.project, &observed, &args.services)?;
     let mut stopping = Work::new(work.context, work.project, "Stopping");
     stopping.list = List::beside_logs(&work.context.options, "Stopping");
-    stopping.stop_timeout = work.stop_timeout;
-    stopping.hook_output = hook_output(args);
+    stopping.list.hooks = hook_output(args);
+    stopping.settings.stop_timeout = args.timeout;
     let engine = work.engine()?;
-    let stopped = stopping.with_executor(&observed, |executor| {
-        std::thread::scope(|scope| -> anyhow::Result<()> {
-            let stop = scope.spawn(|| executor.run(&plan));
-            while !stop.is_finished() {
-                for ended in merged.turn(Some(signals))? {
-                    announce(&ended)?;
-                }
-                if signals.read()?.is_some() {
-                    note("Killing...");
-                    for container in observed.containers.iter().filter(|container| container.state.is_alive())
-                    {
-                        // One that ended meanwhile needs no killing.
-                        let _ = engine.kill(&container.id, "SIGKILL");
+    stopping.session(|stopping| {
+        stopping.with_executor(&observed, |executor| {
+            std::thread::scope(|scope| -> anyhow::Result<()> {
+                let stop = scope.spawn(|| executor.run(&plan));
+                while !stop.is_finished() {
+                    for ended in merged.turn(Some(signals))? {
+                        announce(&ended)?;
+                    }
+                    if signals.read()?.is_some() {
+                        note("Killing...");
+                        for container in
+                            observed.containers.iter().filter(|container| container.state.is_alive())
+                        {
+                            // One that ended meanwhile needs no killing.
+                            let _ = engine.kill(&container.id, "SIGKILL");
+                        }
                     }
                 }
-            }
-            // What ended between the last look and the end of the stop.
-            for ended in merged.gather()? {
-                announce(&ended)?;
-            }
-            match stop.join() {
-                Ok(Err(error)) => Err(work::failure(&error)),
-                _ => Ok(()),
-            }
+                // What ended between the last look and the end of the stop.
+                for ended in merged.gather()? {
+                    announce(&ended)?;
+                }
+                match stop.join() {
+                    Ok(Err(error)) => Err(session::Error::from(error).into()),
+                    _ => Ok(()),
+                }
+            })
         })
-    })?;
-    stopping.list.finish();
-    stopped
+    })
 }
 
 /// The exit code of `--exit-code-from`'s service, else of the container that ended first.

@@ -1,34 +1,28 @@
-//! From a plan to a project that runs: images first, on this thread alone, then the plan on several.
+//! What every command that changes a project has: its session, with the list as listener, builds, and signals.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags};
-use tare_compose::execute::{ExecuteError, Executor, ImageError, Images, Settings};
-use tare_compose::observe::Observed;
-use tare_compose::observe_engine::{converge, observe};
-use tare_compose::plan::{
-    self, Action, BuildMode, Cause, ChangedVolume, DependencyScope, ImageOptions, Plan, PullMode, images,
-};
+use tare_compose::plan::{ChangedVolume, DependencyScope, PullMode};
 use tare_compose::progress::{Kind, Verb};
 use tare_compose::schedule::Cancel;
+use tare_compose::session::{
+    Conduct, ImagePolicy, OrphanNews, Session, Settings, Surroundings, Wanted, difference,
+};
 use tare_compose_model::{Build, Project, Ulimit};
 use tare_engine::Engine;
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
-use super::hooks::HookLines;
-use super::progress::List;
+use super::progress::{List, VolumeChoice};
 use super::project::Context;
-use super::pulling::{Wanted, age_of};
 use crate::commands;
 use crate::error::Failure;
-use crate::output::{confirm, print};
+use crate::output::confirm;
 
 /// The work of one command on one project.
 pub(super) struct Work<'a> {
@@ -36,35 +30,27 @@ pub(super) struct Work<'a> {
     pub(super) project: &'a Project,
     pub(super) list: List,
     pub(super) cancel: Arc<Cancel>,
-    pub(super) stop_timeout: Option<i64>,
-    pub(super) quiet_pull: bool,
-    pub(super) hook_output: HookLines,
-    /// Keys of changed volumes that shall be made anew.
-    pub(super) renew_volumes: Vec<String>,
-    pub(super) lock: OnceLock<Option<File>>,
-}
-
-/// How images are got.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ImagePolicy {
-    pub(super) build: BuildMode,
-    pub(super) pull: PullMode,
-    pub(super) quiet_build: bool,
+    pub(super) settings: Settings,
+    surroundings: Surroundings<'a>,
 }
 
 impl<'a> Work<'a> {
     /// Work whose list goes by the given title.
     pub(super) fn new(context: &'a Context<'a>, project: &'a Project, title: &'static str) -> Self {
+        let omitted = context.flag("COMPOSE_IGNORE_ORPHANS");
+        let settings = Settings {
+            conduct: if context.options.dry_run { Conduct::Tell } else { Conduct::Act },
+            parallel: parallel(context),
+            orphans: if omitted { OrphanNews::Omitted } else { OrphanNews::Named },
+            ..Settings::default()
+        };
         Self {
             context,
             project,
             list: List::new(&context.options, title),
             cancel: Arc::default(),
-            stop_timeout: None,
-            quiet_pull: false,
-            hook_output: HookLines::Dropped,
-            renew_volumes: Vec::new(),
-            lock: OnceLock::new(),
+            settings,
+            surroundings: Surroundings { variables: &context.process, registries: &commands::pull_options },
         }
     }
 
@@ -72,91 +58,46 @@ impl<'a> Work<'a> {
         self.context.engine()
     }
 
-    /// What exists of the project, once replacements that were cut short are settled.
-    pub(super) fn observe(&self) -> anyhow::Result<Observed> {
-        if !self.context.options.dry_run && self.lock()? {
-            converge(self.engine()?, &self.project.name)?;
-        }
-        Ok(observe(self.engine()?, self.project)?)
+    /// Works on the project with a session that tells this list; it has the project's lock until it is over.
+    pub(super) fn session<T>(
+        &self,
+        work: impl FnOnce(&Session<'_, List>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let settings = self.settings.clone();
+        let session = Session::new(
+            self.engine()?,
+            self.project,
+            &self.surroundings,
+            settings,
+            &self.list,
+            &self.cancel,
+        );
+        let done = work(&session)?;
+        self.list.printed().map(|()| done)
     }
 
-    /// Takes the project's lock, held until this process ends; no if another one has it: then what looks left over may
-    /// be that one's work in progress.
-    fn lock(&self) -> anyhow::Result<bool> {
-        if let Some(lock) = self.lock.get() {
-            return Ok(lock.is_some());
-        }
-        let folder = self.engine()?.make_run_folder("compose")?;
-        let path = folder.join(format!("{}.lock", self.project.name));
-        let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        let taken = file.try_lock().is_ok();
-        Ok(self.lock.get_or_init(|| taken.then_some(file)).is_some())
+    /// Asks about volumes that the file wants otherwise, where there is someone to ask.
+    pub(super) fn ask_for_volumes(&mut self, assume_yes: bool) {
+        let asks = std::io::stdin().is_terminal() && !self.context.options.dry_run;
+        self.list.volumes = match (assume_yes, asks) {
+            (true, _) => VolumeChoice::Renew,
+            (false, true) => VolumeChoice::Ask(renews),
+            (false, false) => VolumeChoice::Keep,
+        };
     }
 
-    /// Asks what shall become of volumes that the file wants otherwise. Without an answer they stay as they are.
-    pub(super) fn ask_for_volumes(&mut self, observed: &Observed, assume_yes: bool) -> anyhow::Result<()> {
-        for changed in plan::changed_volumes(self.project, observed) {
-            let ChangedVolume { key, name, changes } = changed;
-            let what = format!("volume {name} exists with another configuration ({})", changes.join(", "));
-            let asked = std::io::stdin().is_terminal() && !self.context.options.dry_run;
-            let renew = assume_yes || asked && confirm(&format!("{what}. Making it anew loses its data."))?;
-            if renew {
-                self.renew_volumes.push(key);
-            } else {
-                let hint = "`up --yes` makes it anew; its data is lost";
-                crate::error::warn(&format!("{what}; it is used as it is"), Some(hint));
-            }
-        }
-        Ok(())
-    }
-
-    /// Builds and pulls what the services need. Builds run one after the other, and before any thread is started: a
-    /// RUN step begins as a copy of this process.
+    /// Builds and pulls what the services need.
     pub(super) fn get_images(
         &self,
+        session: &Session<'_, List>,
         services: &[String],
         dependencies: DependencyScope,
         policy: ImagePolicy,
+        flags: &BuildFlags,
     ) -> anyhow::Result<()> {
-        let engine = self.engine()?;
-        let observed = Observed {
-            images: tare_compose::observe_engine::images(engine, self.project)?,
-            ..Observed::default()
-        };
-        let options = ImageOptions {
-            services: services.to_vec(),
-            dependencies,
-            build: policy.build,
-            pull: policy.pull,
-            ages: observed
-                .images
-                .keys()
-                .filter_map(|name| Some((name.clone(), age_of(engine, name)?)))
-                .collect(),
-        };
-        let plan = images(self.project, &observed, &options)?;
-        if self.context.options.dry_run {
-            // Missing ones stand in the plan that follows.
-            let told = plan.steps.iter().filter(|step| step.cause != Cause::Missing);
-            return print(
-                &told.map(|step| format!("{} ({})\n", step.action, step.cause)).collect::<String>(),
-            );
-        }
-        // All pulls at once, and their threads are gone before the first build.
-        let mut pulls = Vec::new();
-        for step in &plan.steps {
-            if let Action::PullImage { service, image } = &step.action {
-                pulls.push(Wanted { service: service.clone(), image: image.clone() });
-            }
-        }
-        self.pull_all(&pulls)?.into_iter().collect::<anyhow::Result<()>>()?;
-        for step in &plan.steps {
-            if let Action::BuildImage { service, image } = &step.action {
-                let options = BuildFlags { quiet: policy.quiet_build, ..BuildFlags::default() };
-                self.build(service, image, &options)?;
-            }
-        }
-        Ok(())
+        session.get_images(services, dependencies, policy, |Wanted { service, image }| {
+            self.build(service, image, flags)
+        })
     }
 
     /// Builds a service's image, as `docker build` does.
@@ -203,50 +144,6 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Carries a plan out, or prints it with `--dry-run`.
-    pub(super) fn execute(&self, observed: &Observed, plan: &Plan) -> anyhow::Result<()> {
-        if self.context.options.dry_run {
-            return print(&plan.to_string());
-        }
-        let result = self.with_executor(observed, |executor| executor.run(plan))?;
-        self.list.finish();
-        result.map_err(|error| failure(&error))
-    }
-
-    /// Hands an executor out.
-    pub(super) fn with_executor<T>(
-        &self,
-        observed: &Observed,
-        work: impl FnOnce(&Executor<'_>) -> T,
-    ) -> anyhow::Result<T> {
-        let engine = self.engine()?;
-        let process = &self.context.process;
-        let variable = |name: &str| process.get(name).cloned();
-        let mut settings = Settings::new(engine, &self.project.name);
-        settings.stop_timeout = self.stop_timeout;
-        if let Ok(workers) = usize::try_from(self.parallel()) {
-            settings.workers = workers.max(1);
-        }
-        let fetch = Fetch { engine, project: self.project };
-        let executor = Executor {
-            engine,
-            project: self.project,
-            observed,
-            images: &fetch,
-            hook_output: &self.hook_output,
-            progress: &self.list,
-            cancel: &self.cancel,
-            variable: &variable,
-            settings,
-        };
-        Ok(self.list.ticking(|| work(&executor)))
-    }
-
-    pub(super) fn parallel(&self) -> i64 {
-        let variable = self.context.process.get("COMPOSE_PARALLEL_LIMIT").and_then(|text| text.parse().ok());
-        if self.context.options.parallel > 0 { self.context.options.parallel } else { variable.unwrap_or(-1) }
-    }
-
     /// From now on the first Ctrl-C ends the work in an orderly way and the second one ends the process.
     pub(super) fn cancel_on_signals(&self) -> anyhow::Result<()> {
         let set = SignalSet::of(&[Signal::INT, Signal::TERM, Signal::HUP]);
@@ -279,34 +176,16 @@ pub(super) fn next_signal(signals: &SignalFd) -> Option<Signal> {
     }
 }
 
-/// An error of the executor with its hints and exit code.
-pub(super) fn failure(error: &ExecuteError) -> anyhow::Error {
-    if error.cancelled {
-        return Failure::silent(130).into();
-    }
-    let hints = error.hints();
-    hints.into_iter().fold(Failure::new(error.to_string()), Failure::with_hint).into()
+/// `--parallel`, else `COMPOSE_PARALLEL_LIMIT`; a number below zero is no bound of its own.
+fn parallel(context: &Context<'_>) -> Option<usize> {
+    let variable = || context.process.get("COMPOSE_PARALLEL_LIMIT").and_then(|text| text.parse().ok());
+    let given = if context.options.parallel > 0 { Some(context.options.parallel) } else { variable() };
+    given.and_then(|count| usize::try_from(count).ok())
 }
 
-/// Images that turn out to be missing while a plan is carried out: they can be pulled there, but not built.
-struct Fetch<'a> {
-    engine: &'a Engine,
-    project: &'a Project,
-}
-
-impl Images for Fetch<'_> {
-    fn pull(&self, service: &str, image: &str) -> Result<(), ImageError> {
-        let platform = self.project.services.get(service).and_then(|service| service.platform.clone());
-        commands::pull_image(self.engine, image, platform.as_deref().unwrap_or_default(), true)
-            .map_err(|error| crate::error::chain(&error).into())
-    }
-
-    fn build(&self, service: &str, image: &str) -> Result<(), ImageError> {
-        Err(format!(
-            "image {image} is missing and is not built (--no-build); `docker compose build {service}`"
-        )
-        .into())
-    }
+/// Asks on the terminal.
+fn renews(volume: &ChangedVolume) -> anyhow::Result<bool> {
+    confirm(&format!("{}. Making it anew loses its data.", difference(volume)))
 }
 
 /// Flags of a build that the file does not give.

@@ -57,7 +57,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 
 /// The names of all that the registry has in a repository.
 fn all_tags(reference: &Reference) -> anyhow::Result<Vec<Reference>> {
-    let tags = tare_image::registry::tags(reference, &pull_options()?)?;
+    let tags = tare_image::registry::tags(reference, &pull_options())?;
     if tags.is_empty() {
         return Err(Failure::new(format!("no tags in repository {}", reference.repository())).into());
     }
@@ -82,7 +82,7 @@ fn transfer(
     quiet: bool,
     sink: Sink,
 ) -> anyhow::Result<PullOutcome> {
-    let mut options = pull_options()?;
+    let mut options = pull_options();
     options.platform = platform_of(platform)?;
     let live = TransferProgress::new(sink);
     let progress: &dyn PullProgress = if quiet { &Silent } else { &live };
@@ -103,8 +103,8 @@ pub(crate) fn platform_of(text: &str) -> anyhow::Result<Option<Platform>> {
 }
 
 /// How to reach registries, from the environment and Docker's config.json.
-pub(crate) fn pull_options() -> anyhow::Result<PullOptions> {
-    Ok(PullOptions { platform: None, credentials: credentials(), registries: registries() })
+pub(crate) fn pull_options() -> PullOptions {
+    PullOptions { platform: None, credentials: credentials(), registries: registries() }
 }
 
 #[cfg(test)]

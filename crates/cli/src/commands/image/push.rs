@@ -46,7 +46,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if wanted.is_empty() {
         return Err(not_here(&reference.repository()).into());
     }
-    let options = crate::commands::pull_options()?;
+    let options = crate::commands::pull_options();
     for name in &wanted {
         push(engine, name, &options, line.quiet)?;
         if line.quiet {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
-use tare_compose::observe_engine::{is_oneoff, observe, of_project, service_of};
-use tare_compose::plan;
+use tare_compose::observe_engine::{is_oneoff, of_project, service_of};
 use tare_compose_model::{Hook, WatchAction};
 use tare_engine::Container;
 use tare_engine::archive::Ownership;
@@ -16,7 +15,7 @@ use super::Watch;
 use super::rules::Rule;
 use crate::commands::compose::hooks::HookLines;
 use crate::commands::compose::progress::List;
-use crate::commands::compose::work::{self, Work};
+use crate::commands::compose::work::Work;
 use crate::error::Failure;
 use crate::output::print_line;
 
@@ -112,10 +111,7 @@ impl Watch<'_> {
     fn restart(&self, service: &str) -> anyhow::Result<()> {
         let mut work = Work::new(self.context, self.project, "Restarting");
         work.list = List::quiet();
-        let observed = observe(self.context.engine()?, self.project)?;
-        let plan = plan::restart(self.project, &observed, &[service.to_owned()])?;
-        work.with_executor(&observed, |executor| executor.run(&plan))?
-            .map_err(|error| work::failure(&error))?;
+        work.session(|session| Ok(session.restart(&[service.to_owned()])?))?;
         print_line(&format!("service(s) [{service:?}] restarted"))
     }
 

@@ -70,8 +70,9 @@ pub(super) fn main(context: &Context<'_>, args: &WatchArgs) -> anyhow::Result<u8
     }
     let cancel: Arc<Cancel> = Arc::default();
     if args.no_up {
-        Work { cancel: Arc::clone(&cancel), ..Work::new(context, &project, "Running") }
-            .cancel_on_signals()?;
+        let mut work = Work::new(context, &project, "Running");
+        work.cancel = Arc::clone(&cancel);
+        work.cancel_on_signals()?;
     } else {
         let code = up::run(context, &UpArgs::for_watch(&args.services, args.quiet), &cancel)?;
         if code != 0 {

@@ -1,0 +1,243 @@
+//! One command's work on one project, as a flow: images, what exists, a plan, its execution.
+//!
+//! Control goes down once: the caller hands a project, [`Settings`] and a [`Listener`] in and calls one function. What
+//! happens comes up as [events](crate::progress::Event). A session holds the project's lock from its first look at what
+//! exists; two of one project at the same time work, but only the one with the lock settles what an earlier one left.
+
+mod error;
+mod existing;
+mod pulls;
+mod up;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::{Arc, OnceLock};
+
+use tare_compose_model::Project;
+use tare_engine::Engine;
+use tare_image::PullOptions;
+
+pub use error::{Error, PullError};
+pub use existing::{Removal, project_of, with_followers};
+pub use pulls::{ImagePolicy, Wanted};
+pub use up::{Readiness, difference};
+
+use crate::execute::{self, Executor, HookOutput, ImageError, Images};
+use crate::observe::Observed;
+use crate::observe_engine;
+use crate::plan::{ChangedVolume, Plan};
+use crate::progress::{Event, Progress};
+use crate::schedule::Cancel;
+
+/// Hears of the work and answers what it asks.
+pub trait Listener: Progress + HookOutput {
+    /// Wraps a part of the work that tells events: clocks may run meanwhile, in threads that end with it.
+    fn phase<T>(&self, work: impl FnOnce() -> T) -> T
+    where
+        Self: Sized,
+    {
+        work()
+    }
+
+    /// Whether a volume that exists with another configuration is made anew, and loses its data.
+    fn renews(&self, _: &ChangedVolume) -> bool {
+        false
+    }
+}
+
+/// Whether plans are carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Conduct {
+    /// They are.
+    #[default]
+    Act,
+    /// They are told, and nothing changes (`--dry-run`).
+    Tell,
+}
+
+/// What is told of containers of services that the file no longer has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OrphanNews {
+    /// Their names.
+    #[default]
+    Named,
+    /// Nothing.
+    Omitted,
+}
+
+/// What is told of pulls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PullNews {
+    /// How far they are.
+    #[default]
+    Told,
+    /// Nothing.
+    Omitted,
+}
+
+/// How a session goes about its work.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Whether plans are carried out.
+    pub conduct: Conduct,
+    /// Grace time of stops in seconds, in place of the containers' own.
+    pub stop_timeout: Option<i64>,
+    /// Pulls and steps at the same time; each has its own default.
+    pub parallel: Option<usize>,
+    /// What is told of pulls.
+    pub pulls: PullNews,
+    /// What is told of orphans.
+    pub orphans: OrphanNews,
+}
+
+/// What a session takes from its surroundings.
+pub struct Surroundings<'a> {
+    /// The caller's variables, for configs, secrets and hooks.
+    pub variables: &'a BTreeMap<String, String>,
+    /// How registries are reached, asked once for each pull.
+    pub registries: &'a (dyn Fn() -> PullOptions + Sync),
+}
+
+/// The work of one command on one project.
+pub struct Session<'a, L> {
+    engine: &'a Engine,
+    project: &'a Project,
+    surroundings: &'a Surroundings<'a>,
+    settings: Settings,
+    listener: &'a L,
+    cancel: Arc<Cancel>,
+    lock: OnceLock<Option<File>>,
+}
+
+impl<'a, L: Listener> Session<'a, L> {
+    /// Begins. `cancel` ends the work early.
+    pub fn new(
+        engine: &'a Engine,
+        project: &'a Project,
+        surroundings: &'a Surroundings<'a>,
+        settings: Settings,
+        listener: &'a L,
+        cancel: &Arc<Cancel>,
+    ) -> Self {
+        let cancel = Arc::clone(cancel);
+        Self { engine, project, surroundings, settings, listener, cancel, lock: OnceLock::new() }
+    }
+
+    /// What exists of the project, once replacements that were cut short are settled.
+    ///
+    /// # Errors
+    /// Those of the engine, and a lock that cannot be made.
+    pub fn observe(&self) -> Result<Observed, Error> {
+        if self.acts() && self.lock()? {
+            observe_engine::converge(self.engine, &self.project.name)?;
+        }
+        Ok(observe_engine::observe(self.engine, self.project)?)
+    }
+
+    /// Takes the project's lock, held as long as the session; no if another one has it: then what looks left over may
+    /// be that one's work in progress.
+    fn lock(&self) -> Result<bool, Error> {
+        if let Some(lock) = self.lock.get() {
+            return Ok(lock.is_some());
+        }
+        let folder = self.engine.make_run_folder("compose")?;
+        let path = folder.join(format!("{}.lock", self.project.name));
+        let file = File::create(&path).map_err(|error| Error::io("make", &path, error))?;
+        let taken = file.try_lock().is_ok();
+        Ok(self.lock.get_or_init(|| taken.then_some(file)).is_some())
+    }
+
+    /// Carries a plan out, or tells it with [`Conduct::Tell`].
+    ///
+    /// # Errors
+    /// All failures of its steps in one.
+    pub fn execute(&self, observed: &Observed, plan: &Plan) -> Result<(), Error> {
+        if !self.acts() {
+            self.listener.event(&Event::Planned { text: &plan.to_string() });
+            return Ok(());
+        }
+        Ok(self.with_executor(observed, |executor| executor.run(plan))?)
+    }
+
+    /// Hands an executor out, for a phase of the work.
+    pub fn with_executor<T>(&self, observed: &Observed, work: impl FnOnce(&Executor<'_>) -> T) -> T {
+        let variable = |name: &str| self.surroundings.variables.get(name).cloned();
+        let mut settings = execute::Settings::new(self.engine, &self.project.name);
+        settings.stop_timeout = self.settings.stop_timeout;
+        if let Some(workers) = self.settings.parallel {
+            settings.workers = workers.max(1);
+        }
+        let fetch = Fetch { session: self };
+        let executor = Executor {
+            engine: self.engine,
+            project: self.project,
+            observed,
+            images: &fetch,
+            hook_output: self.listener,
+            progress: self.listener,
+            cancel: &self.cancel,
+            variable: &variable,
+            settings,
+        };
+        self.listener.phase(|| work(&executor))
+    }
+
+    /// Waits until containers are healthy, or ready where they have no check.
+    fn wait_ready(&self, readiness: Readiness, services: &[String]) -> Result<(), Error> {
+        let Readiness::Awaited { bound } = readiness else { return Ok(()) };
+        if !self.acts() {
+            return Ok(());
+        }
+        let observed = self.observe()?;
+        let list = meant(&observed, services);
+        Ok(self.with_executor(&observed, |executor| executor.wait_all(&list, bound))?)
+    }
+
+    fn acts(&self) -> bool {
+        self.settings.conduct == Conduct::Act
+    }
+
+    fn remark(&self, message: impl Into<String>, hint: Option<&str>) {
+        let hint = hint.map(str::to_owned);
+        self.listener.event(&Event::Remark { message: message.into(), hint });
+    }
+
+    /// Orphans that stay are named, as the file may have lost a service by accident; and what else the plan leaves open.
+    fn tell_remarks(&self, plan: &Plan) {
+        if !plan.orphans.is_empty() && self.settings.orphans == OrphanNews::Named {
+            let names = plan.orphans.join(", ");
+            let message = format!("containers of services that the file no longer has: {names}");
+            self.remark(message, Some("--remove-orphans removes them"));
+        }
+        for remark in &plan.remarks {
+            self.remark(remark, Some("`up` without the names of services brings it up to date"));
+        }
+    }
+}
+
+/// The lasting containers of the given services, or of all that were observed: IDs and names.
+fn meant(observed: &Observed, services: &[String]) -> Vec<(String, String)> {
+    let mine = observed.containers.iter().filter(|container| {
+        !container.oneoff && (services.is_empty() || services.contains(&container.service))
+    });
+    mine.map(|container| (container.id.clone(), container.name.clone())).collect()
+}
+
+/// Images that turn out to be missing while a plan is carried out: they can be pulled there, but not built.
+struct Fetch<'s, 'a, L> {
+    session: &'s Session<'a, L>,
+}
+
+impl<L: Listener> Images for Fetch<'_, '_, L> {
+    fn pull(&self, service: &str, image: &str) -> Result<(), ImageError> {
+        let wanted = Wanted { service: service.to_owned(), image: image.to_owned() };
+        self.session.fetch(&wanted).map_err(|error| error::chain(&error).into())
+    }
+
+    fn build(&self, service: &str, image: &str) -> Result<(), ImageError> {
+        Err(format!(
+            "image {image} is missing and is not built (--no-build); `docker compose build {service}`"
+        )
+        .into())
+    }
+}
