@@ -6,8 +6,9 @@ use tare_image::{Image, PullOutcome};
 use tare_oci::{ImageConfig, Platform, Reference, ReferenceError};
 
 use crate::cache::KeyHasher;
+use crate::error::invalid;
 use crate::event::Event;
-use crate::executor::{Builder, Stage, invalid, stage_name};
+use crate::executor::{Builder, Stage, stage_name};
 use crate::interruptible::{self, News, Task};
 use crate::plan::{self, Base};
 use crate::request::{NamedContext, PullPolicy};

@@ -70,7 +70,7 @@ pub(crate) fn ports(text: &str) -> Option<Vec<String>> {
 /// The absolute folder that `WORKDIR path` means after `current`.
 pub(crate) fn workdir(current: &str, path: &str) -> String {
     let joined = if path.starts_with('/') { path.to_owned() } else { format!("{current}/{path}") };
-    format!("/{}", crate::select::clean(&joined).to_string_lossy())
+    format!("/{}", crate::place::clean(&joined).to_string_lossy())
 }
 
 /// Adds a line to the image's history.

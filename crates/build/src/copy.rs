@@ -13,7 +13,8 @@ use tare_sys::root::RootDir;
 
 use crate::chmod::Chmod;
 use crate::io_at::At as _;
-use crate::select::{Entry, Kind, Selected, handle_path};
+use crate::place::handle_path;
+use crate::select::{Entry, Kind, Selected};
 use crate::users::Owner;
 use crate::{Cancel, Error};
 

@@ -9,8 +9,9 @@ use tare_image::LayerStaging;
 use crate::cache::KeyHasher;
 use crate::chmod::Chmod;
 use crate::copy::{Style, Target, Writer};
+use crate::error::invalid;
 use crate::event::Event;
-use crate::executor::{Builder, Stage, Step, invalid};
+use crate::executor::{Builder, Stage, Step};
 use crate::fetch::{self, Fetched};
 use crate::git::Repository;
 use crate::glob::{DoubleStar, Glob};
@@ -316,7 +317,7 @@ impl Builder<'_> {
             ));
         }
         // Opened anew: what is written of it later begins at its beginning.
-        let again = || File::open(select::handle_path(&fetched.file));
+        let again = || File::open(crate::place::handle_path(&fetched.file));
         let unpacked = copy.unpack == Some(true)
             && again().and_then(extract::is_archive).at("read", std::path::Path::new(url))?;
         Ok(Item::Fetched { name, url: url.to_owned(), fetched, unpacked })

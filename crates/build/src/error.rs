@@ -379,3 +379,8 @@ impl Error {
         }
     }
 }
+
+/// An instruction's arguments make no sense.
+pub(crate) fn invalid(line: u32, instruction: &'static str, reason: impl Into<String>) -> Error {
+    Error::Invalid { line, instruction, reason: reason.into() }
+}

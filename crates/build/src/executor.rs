@@ -289,7 +289,3 @@ impl Builder<'_> {
         }
     }
 }
-
-pub(crate) fn invalid(line: u32, instruction: &'static str, reason: impl Into<String>) -> Error {
-    Error::Invalid { line, instruction, reason: reason.into() }
-}

@@ -11,7 +11,7 @@ use tar::EntryType;
 use tare_sys::root::RootDir;
 
 use crate::chmod::Chmod;
-use crate::select::{clean, handle_path};
+use crate::place::{clean, handle_path};
 use crate::users::Owner;
 use crate::{Cancel, Error};
 

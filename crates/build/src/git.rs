@@ -92,7 +92,7 @@ impl Repository {
             git(&["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
         }
         let whole = std::fs::canonicalize(folder).at("open", folder)?;
-        let part = whole.join(crate::select::clean(&self.folder));
+        let part = whole.join(crate::place::clean(&self.folder));
         let part = std::fs::canonicalize(&part)
             .map_err(|_| self.error(line, format!("there is no folder {:?} in it", self.folder)))?;
         if !part.starts_with(&whole) || !part.is_dir() {

@@ -4,9 +4,10 @@ use tare_dockerfile::{Arg, Expander, Instruction, Lint, Node, Pair};
 
 use crate::cache::KeyHasher;
 use crate::copy::{Style, Writer, exists};
+use crate::error::invalid;
 use crate::event::Event;
-use crate::executor::{Builder, Stage, Step, invalid};
-use crate::schedule::Begun;
+use crate::executor::{Builder, Stage, Step};
+use crate::run_step::Begun;
 use crate::sources::{Access, mount};
 use crate::{Error, config, scope, users};
 

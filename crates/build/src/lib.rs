@@ -36,6 +36,7 @@ mod leftovers;
 mod mount_points;
 mod mounts;
 mod output;
+mod place;
 mod plan;
 mod program;
 mod remote;

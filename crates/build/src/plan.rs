@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tare_dockerfile::{Dockerfile, ExpandError, Instruction, MountKind, Stage};
 
 use crate::Error;
-use crate::executor::invalid;
+use crate::error::invalid;
 use crate::scope::Globals;
 
 /// A stage's base.

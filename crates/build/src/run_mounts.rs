@@ -10,12 +10,14 @@ use tare_oci::Digest;
 use tare_runtime::{Mount, TmpfsOptions};
 
 use crate::copy::{Style, Target, Writer};
-use crate::executor::{Builder, Stage, Step, invalid};
+use crate::error::invalid;
+use crate::executor::{Builder, Stage, Step};
 use crate::io_at::At as _;
 use crate::mounts::{self, bind, overlay};
+use crate::place::{clean, handle_path};
 use crate::plan;
 use crate::request::SecretSource;
-use crate::select::{self, clean};
+use crate::select;
 use crate::sources::{Access, Origin, SourceRoot};
 use crate::{Cancel, Error, config};
 
@@ -308,7 +310,7 @@ fn find_in_place(
         _ => return Err(invalid(step.line, "RUN", format!("source={source}: neither a file nor a folder"))),
     }
     // The runtime opens it once more, in its own mount namespace and beneath the root.
-    let found = std::fs::read_link(select::handle_path(&handle)).at("look at", &place)?;
+    let found = std::fs::read_link(handle_path(&handle)).at("look at", &place)?;
     match found.strip_prefix(data) {
         Ok(subpath) => Ok(Some((data.clone(), subpath.to_owned()))),
         Err(_) => Err(select::explain_missing(root, source, step.line)),

@@ -8,18 +8,28 @@ use tare_oci::Digest;
 use tare_runtime::{Namespace, Process, RootFs, Seccomp, Spec};
 
 use crate::cache::{Cache, KeyHasher};
+use crate::error::invalid;
 use crate::event::Event;
-use crate::executor::{Builder, Stage, Step, invalid};
+use crate::executor::{Builder, Stage, Step};
 use crate::io_at::At as _;
 use crate::mount_points::MountPoints;
 use crate::mounts::bind;
 use crate::program::Program;
 use crate::request::{BuildNetwork, Entitlement, NamedContext};
 use crate::run_mounts::{self, Extras};
-use crate::schedule::Begun;
 use crate::select;
 use crate::sources::SourceRoot;
 use crate::{Cancel, Error, config, scope};
+
+/// What became of a step that was begun.
+pub(crate) enum Begun {
+    /// It is finished.
+    Finished,
+    /// Its program runs.
+    Runs(Box<RunStep>),
+    /// It has to wait for another step or another build, and is to be tried again.
+    Blocked,
+}
 
 /// A step whose program runs. Its parts go in this order: the program, its control group, its layer.
 pub(crate) struct RunStep {

@@ -12,21 +12,11 @@ use crate::io_at::At as _;
 use crate::layers::hash;
 use crate::plan::{self, Base};
 use crate::program::{self, Program};
-use crate::run_step::RunStep;
+use crate::run_step::{Begun, RunStep};
 use crate::{Error, Event::StepCancelled};
 
 /// How long the loop waits at most: a cache that another build has locked announces nothing.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// What became of a step that was begun.
-pub(crate) enum Begun {
-    /// It is finished.
-    Finished,
-    /// Its program runs.
-    Runs(Box<RunStep>),
-    /// It has to wait for another step or another build, and is to be tried again.
-    Blocked,
-}
 
 /// A stage on its way.
 struct Job {

@@ -3,9 +3,8 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
@@ -16,6 +15,7 @@ use crate::cache::{Cache, FileFacts, FileStamp, KeyHasher};
 use crate::glob::{DoubleStar, Glob, is_pattern};
 use crate::ignore::{Ignore, Verdict};
 use crate::io_at::At as _;
+use crate::place::{clean, handle_path};
 use crate::sources::{Origin, SourceRoot};
 use crate::{Cancel, Error, Excluded};
 
@@ -119,21 +119,6 @@ impl Filter<'_> {
     }
 }
 
-/// The path as parts, `.` and `..` worked out; nothing leads above the root.
-pub(crate) fn clean(path: &str) -> PathBuf {
-    let mut parts = PathBuf::new();
-    for component in Path::new(path).components() {
-        match component {
-            Component::Normal(part) => parts.push(part),
-            Component::ParentDir => {
-                parts.pop();
-            }
-            _ => {}
-        }
-    }
-    parts
-}
-
 fn in_root(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
@@ -182,11 +167,6 @@ fn add_folders(source: &SourceRoot, path: &Path, found: &mut Vec<PathBuf>) {
         entries.flatten().filter(is_folder).map(|entry| entry.file_name()).collect();
     names.sort();
     names.iter().for_each(|name| add_folders(source, &path.join(name), found));
-}
-
-/// A path that leads to an open file.
-pub(crate) fn handle_path(handle: impl AsFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()))
 }
 
 fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Result<Option<Selected>, Error> {

@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 
-use crate::project::Extensions;
+use crate::extensions::Extensions;
+use crate::parts::{FileReference, Ulimit};
 use crate::quantity::ByteSize;
 use crate::record::record;
-use crate::service::{FileReference, Ulimit};
 
 record! {
     /// The `build` section, its short form spelled out.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::project::Extensions;
+use crate::extensions::Extensions;
 use crate::quantity::{ByteSize, Decimal, Span};
 use crate::record::record;
 

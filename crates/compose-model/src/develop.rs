@@ -1,8 +1,8 @@
 //! The `develop` section: what `watch` does when a file changes.
 
-use crate::project::Extensions;
+use crate::extensions::Extensions;
+use crate::parts::Hook;
 use crate::record::record;
-use crate::service::Hook;
 
 record! {
     /// Rules of `watch`.

@@ -17,8 +17,8 @@ use crate::project::Project;
 use crate::resolve::{Selection, Surroundings, resolve};
 use crate::schema::{check_complete, check_file};
 use crate::stages::{Stage, Stages};
+use crate::template::Variable;
 use crate::unique::unique;
-use crate::variables::Variable;
 use crate::yaml::parse;
 
 /// Where the text of a Compose file comes from.

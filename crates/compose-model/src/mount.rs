@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::project::Extensions;
+use crate::extensions::Extensions;
 use crate::quantity::ByteSize;
 use crate::record::record;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::project::Extensions;
+use crate::extensions::Extensions;
 
 /// A published port.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

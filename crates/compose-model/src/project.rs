@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use crate::Service;
+use crate::extensions::Extensions;
 use crate::mount::MountKind;
 use crate::record::record;
-
-/// Everything under `x-*` keys, kept as it was written.
-pub type Extensions = IndexMap<String, Value>;
 
 record! {
     /// A Compose project, ready to be planned.

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 use crate::build::Build;
 use crate::deploy::{Deploy, DeviceRequest};
 use crate::develop::Develop;
+use crate::extensions::Extensions;
 use crate::mount::Mount;
+use crate::parts::{FileReference, Hook, Ulimit};
 use crate::port::Port;
-use crate::project::Extensions;
 use crate::quantity::{ByteSize, Decimal, Span};
 use crate::record::record;
 
@@ -294,25 +295,6 @@ record! {
 }
 
 record! {
-    /// A config or secret as a service uses it.
-    pub struct FileReference {
-        /// The key in the project's `configs` or `secrets`.
-        pub source: String,
-        /// The path in the container.
-        pub target: Option<String>,
-        /// The file's user.
-        pub uid: Option<String>,
-        /// The file's group.
-        pub gid: Option<String>,
-        /// The file's mode, as octal digits.
-        pub mode: Option<String>,
-        /// `x-*` keys.
-        #[serde(flatten)]
-        pub extensions: Extensions,
-    }
-}
-
-record! {
     /// A device of the host.
     pub struct Device {
         /// The path on the host, or a CDI name.
@@ -339,38 +321,4 @@ pub struct EnvFile {
 
 fn yes() -> bool {
     true
-}
-
-/// A resource limit: one number for both, or soft and hard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(untagged)]
-pub enum Ulimit {
-    /// Both limits.
-    Single(i64),
-    /// Each its own.
-    Range {
-        /// The soft limit.
-        soft: i64,
-        /// The hard limit.
-        hard: i64,
-    },
-}
-
-record! {
-    /// A command run in the container at a point of its life.
-    pub struct Hook {
-        /// The command.
-        pub command: Option<Vec<String>>,
-        /// As which user.
-        pub user: Option<String>,
-        /// With all capabilities.
-        pub privileged: bool,
-        /// Where.
-        pub working_dir: Option<String>,
-        /// Further variables.
-        pub environment: IndexMap<String, Option<String>>,
-        /// `x-*` keys.
-        #[serde(flatten)]
-        pub extensions: Extensions,
-    }
 }

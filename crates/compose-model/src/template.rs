@@ -1,7 +1,5 @@
 //! Variable substitution: `$VAR`, `${VAR}`, `:-` `-` `:?` `?` `:+` `+`, nested, and `$$` for a dollar sign.
 
-use crate::variables::Variable;
-
 /// `${A:-${B:-…}}`: no person nests deeper, and each level is a level of the stack.
 const MAX_DEPTH: usize = 100;
 
@@ -135,6 +133,19 @@ fn braced(
         (Some('+'), None) => Ok(variables.get(name).unwrap_or_default()),
         _ => Ok(word),
     }
+}
+
+/// A variable as a file uses it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// What `:-` or `-` gives when it is not set.
+    pub default: String,
+    /// What `:+` or `+` gives when it is set.
+    pub alternate: String,
+    /// Whether `:?` or `?` demands it.
+    pub required: bool,
 }
 
 /// The variables in a text, and those in what stands in for them; malformed ones are left out.

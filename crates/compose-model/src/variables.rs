@@ -3,20 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::node::{Node, Value};
-use crate::template::expressions;
-
-/// A variable as a file uses it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// What `:-` or `-` gives when it is not set.
-    pub default: String,
-    /// What `:+` or `+` gives when it is set.
-    pub alternate: String,
-    /// Whether `:?` or `?` demands it.
-    pub required: bool,
-}
+use crate::template::{Variable, expressions};
 
 /// Adds the variables in the values below `node`; of several uses the last one counts.
 pub(crate) fn collect(node: &Node, found: &mut BTreeMap<String, Variable>) {
