@@ -2,7 +2,11 @@
 //! service. It is stored as is (version 1) and read back by every command; image defaults are merged into it by
 //! [`crate::create`], so a stored config needs no image to be understood.
 
+pub(crate) mod device_rule;
+pub mod log_files;
 pub mod security_option;
+pub mod size;
+pub mod tmpfs;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::same_path;
-use crate::config::{ContainerConfig, LogConfig, NetworkMode, Resources, RestartPolicy};
+use tare_sys::signal::Signal;
+
+use crate::config::log_files::LogFiles;
+use crate::config::tmpfs::Tmpfs;
+use crate::config::{
+    ContainerConfig, LogConfig, MountSource, NetworkMode, Resources, RestartPolicy, device_rule, same_path,
+};
 use crate::state::error::{Error, Result};
 
 /// The log drivers that Docker has and tare has not.
@@ -36,6 +41,7 @@ pub(crate) fn request(config: &ContainerConfig) -> Result<()> {
         }
     }
     limits(&config.resources)?;
+    texts(config)?;
     log(&config.log)
 }
 
@@ -90,8 +96,24 @@ fn log(log: &LogConfig) -> Result<()> {
     let driver = if log.driver.is_empty() { "json-file" } else { &log.driver };
     match log.options.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => Err(Error::invalid(format!("unknown log opt '{key}' for {driver} log driver"))),
-        None => Ok(()),
+        None => LogFiles::parse(&log.options).map(drop).map_err(Error::invalid),
     }
+}
+
+/// What is text in a request and is first used at a start.
+fn texts(config: &ContainerConfig) -> Result<()> {
+    for mount in &config.mounts {
+        if let MountSource::Tmpfs { options } = &mount.source {
+            Tmpfs::parse(options).map_err(|bad| Error::invalid(format!("tmpfs {}: {bad}", mount.target)))?;
+        }
+    }
+    for rule in &config.device_cgroup_rules {
+        device_rule::parse(rule).map_err(Error::invalid)?;
+    }
+    if !config.stop_signal.is_empty() && Signal::parse(&config.stop_signal).is_none() {
+        return Err(Error::invalid(format!("Invalid signal: {}", config.stop_signal)));
+    }
+    Ok(())
 }
 
 fn no_driver(driver: &str) -> Error {
@@ -133,6 +155,7 @@ pub(crate) fn merged(config: &ContainerConfig) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Mount;
 
     fn refusal(change: impl FnOnce(&mut ContainerConfig)) -> String {
         let mut config = ContainerConfig::default();
@@ -171,6 +194,29 @@ mod tests {
         assert_eq!(with("local", "tag"), "unknown log opt 'tag' for local log driver");
         assert!(with("nosuch", "").contains(r#"plugin "nosuch" not found"#));
         assert!(with("syslog", "").contains("does not have"));
+    }
+
+    #[test]
+    fn what_a_start_could_not_use_is_refused_before() {
+        let log = |key: &str, text: &str| {
+            refusal(|config| drop(config.log.options.insert(key.into(), text.into())))
+        };
+        assert!(log("max-size", "lots").contains("max-size"));
+        assert!(log("max-file", "none").contains("max-file"));
+        let tmpfs = |options: &str| {
+            let mut config = ContainerConfig::default();
+            config.mounts.push(Mount {
+                source: MountSource::Tmpfs { options: options.into() },
+                target: "/t".into(),
+                readonly: false,
+            });
+            request(&config)
+        };
+        tmpfs("size=50%").unwrap();
+        assert_eq!(tmpfs("size=x").unwrap_err().to_string(), r#"tmpfs /t: invalid option "size=x""#);
+        assert_eq!(refusal(|config| config.stop_signal = "NOPE".into()), "Invalid signal: NOPE");
+        let said = refusal(|config| config.device_cgroup_rules = vec!["x".into()]);
+        assert_eq!(said, r#"invalid device cgroup rule "x""#);
     }
 
     #[test]

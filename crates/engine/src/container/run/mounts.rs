@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use tare_runtime as rt;
 
 use crate::Engine;
+use crate::config::tmpfs::Tmpfs;
 use crate::config::{BindOwner, Mount, MountSource};
 use crate::state::error::{Error, Result};
 use crate::state::record::Record;
@@ -130,48 +131,21 @@ fn propagation_of(word: &str) -> rt::Propagation {
     }
 }
 
-/// `size=64m,mode=1777,uid=1000,exec`
+/// A tmpfs in the runtime's terms.
 fn tmpfs_options(target: &str, text: &str, readonly: bool) -> Result<rt::TmpfsOptions> {
-    let mut options = rt::TmpfsOptions { readonly, ..rt::TmpfsOptions::default() };
-    let bad = |item: &str| Error::invalid(format!("tmpfs {target}: invalid option {item:?}"));
-    for item in text.split(',').filter(|i| !i.is_empty()) {
-        let (key, value) = item.split_once('=').unwrap_or((item, ""));
-        match key {
-            "size" => options.size = Some(bytes(value).ok_or_else(|| bad(item))?),
-            "mode" => options.mode = Some(u32::from_str_radix(value, 8).map_err(|_| bad(item))?),
-            "uid" => options.uid = Some(value.parse().map_err(|_| bad(item))?),
-            "gid" => options.gid = Some(value.parse().map_err(|_| bad(item))?),
-            "exec" => options.exec = true,
-            "ro" => options.readonly = true,
-            "rw" | "noexec" | "nosuid" | "nodev" | "suid" | "dev" | "nr_inodes" => {}
-            _ => return Err(bad(item)),
-        }
-    }
-    Ok(options)
+    let said = Tmpfs::parse(text).map_err(|bad| Error::invalid(format!("tmpfs {target}: {bad}")))?;
+    Ok(rt::TmpfsOptions {
+        size: said.size.map(|share| share.of(memory())),
+        mode: said.mode,
+        uid: said.uid,
+        gid: said.gid,
+        exec: said.exec,
+        readonly: readonly || said.readonly,
+    })
 }
 
-/// `64m` in bytes.
-fn bytes(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].trim_end_matches(['b', 'B']).to_ascii_lowercase().as_str() {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tmpfs_options_are_read_and_bad_ones_named() {
-        let options = tmpfs_options("/t", "size=64m,mode=700,uid=5", false).unwrap();
-        assert_eq!((options.size, options.mode, options.uid), (Some(64 << 20), Some(0o700), Some(5)));
-        let error = tmpfs_options("/t", "size=lots", false).unwrap_err();
-        assert!(error.to_string().contains("size=lots"), "{error}");
-    }
+/// The machine's memory in bytes.
+fn memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    info.totalram.saturating_mul(u64::from(info.mem_unit))
 }

@@ -18,14 +18,14 @@ use tare_runtime::cgroup::{self, DeviceKind, DeviceRule};
 use tare_sys::signal::Signal;
 
 use crate::Engine;
+use crate::config::device_rule;
+use crate::config::log_files::LogFiles;
 use crate::config::{ContainerConfig, NamespaceMode, NetworkMode, Protocol, RestartPolicy, Seccomp};
 use crate::network::{Network, host_gateway};
 use crate::state::error::{Error, Result};
 use crate::state::private;
 use crate::state::record::{EndpointState, Record};
 
-const LOG_SIZE: u64 = 10 << 20;
-const LOG_FILES: u32 = 3;
 const EPHEMERAL: u16 = 0;
 /// The host's.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -105,12 +105,9 @@ impl Engine {
                 });
             }
         };
-        let size = log.options.get("max-size").map_or(Some(LOG_SIZE), |t| size(t));
-        let files = log.options.get("max-file").map_or(Some(LOG_FILES), |t| t.parse().ok());
-        match (size, files) {
-            (Some(max_size), Some(max_files)) => Ok(LogPolicy { path, max_size, max_files }),
-            _ => Err(Error::invalid(format!("container {}: bad --log-opt {:?}", record.name, log.options))),
-        }
+        let files = LogFiles::parse(&log.options)
+            .map_err(|wrong| Error::invalid(format!("container {}: {wrong}", record.name)))?;
+        Ok(LogPolicy { path, max_size: files.max_size, max_files: files.max_files })
     }
 
     fn runtime_spec(&self, record: &Record, root: rt::RootFs) -> Result<rt::Spec> {
@@ -448,7 +445,8 @@ pub(crate) fn resources(config: &ContainerConfig) -> Result<cgroup::Resources> {
 
 /// What the device controller allows besides the defaults: `--device-cgroup-rule`, and each `--device` itself.
 fn device_access(config: &ContainerConfig) -> Result<Vec<DeviceRule>> {
-    let mut rules = device_rules(&config.device_cgroup_rules)?;
+    let rules = config.device_cgroup_rules.iter().map(|text| device_rule::parse(text));
+    let mut rules = rules.collect::<Result<Vec<_>, _>>().map_err(Error::invalid)?;
     for device in &config.devices {
         let stat =
             rustix::fs::stat(&device.host).map_err(|e| Error::io("find device", &device.host)(e.into()))?;
@@ -466,35 +464,6 @@ fn device_access(config: &ContainerConfig) -> Result<Vec<DeviceRule>> {
         });
     }
     Ok(rules)
-}
-
-/// `--device-cgroup-rule "c 42:* rmw"`
-fn device_rules(rules: &[String]) -> Result<Vec<DeviceRule>> {
-    rules
-        .iter()
-        .map(|text| {
-            device_rule(text).ok_or_else(|| Error::invalid(format!("invalid device cgroup rule {text:?}")))
-        })
-        .collect()
-}
-
-fn device_rule(text: &str) -> Option<DeviceRule> {
-    let mut words = text.split_whitespace();
-    let kind = match words.next()? {
-        "a" => DeviceKind::All,
-        "b" => DeviceKind::Block,
-        "c" => DeviceKind::Char,
-        _ => return None,
-    };
-    let (major, minor) = words.next()?.split_once(':')?;
-    let number = |t: &str| if t == "*" { Some(None) } else { t.parse().ok().map(Some) };
-    Some(DeviceRule {
-        allow: true,
-        kind,
-        major: number(major)?,
-        minor: number(minor)?,
-        access: words.next()?.to_owned(),
-    })
 }
 
 pub(crate) fn restart(policy: RestartPolicy) -> spec::RestartPolicy {
@@ -593,19 +562,6 @@ fn protocol(protocol: Protocol) -> forward::Protocol {
     }
 }
 
-/// `10m` in bytes.
-fn size(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" => 10,
-        "m" | "mb" => 20,
-        "g" | "gb" => 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -624,12 +580,5 @@ mod tests {
         assert_eq!(with(&["NET_ADMIN"], &["ALL"]), ["CAP_NET_ADMIN"]);
         assert!(!with(&[], &["CAP_CHOWN"]).contains(&"CAP_CHOWN".to_owned()));
         assert!(with(&["ALL"], &["SYS_ADMIN"]).len() > 30);
-    }
-
-    #[test]
-    fn device_rules_are_read() {
-        let rule = device_rule("c 42:* rmw").unwrap();
-        assert_eq!((rule.major, rule.minor, rule.access.as_str()), (Some(42), None, "rmw"));
-        assert!(device_rule("x 1:2 r").is_none());
     }
 }
