@@ -14,6 +14,7 @@ mod global_flags;
 mod hints;
 mod invocation;
 mod output;
+mod refused;
 mod session;
 mod terminal;
 mod trace;

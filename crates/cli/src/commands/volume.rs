@@ -88,6 +88,8 @@ const VIEW: View = View {
 /// `docker volume ls`.
 pub(crate) fn list(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: List = crate::flags::parse(&session.path("volume ls"), args)?;
+    let why = "there are no clusters and no volumes of theirs";
+    crate::refused::refuse(&[crate::refused::Flag { name: "--cluster", given: line.cluster, why }])?;
     let filter = VolumeFilter::new(Filters::from_texts(&line.filter)?)?;
     let engine = session.engine()?;
     let mut volumes = engine.volumes()?;

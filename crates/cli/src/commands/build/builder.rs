@@ -67,11 +67,7 @@ pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         .with_hint(format!("leave {flag} out to remove all of it; nothing was removed"))
         .into());
     }
-    if let Some(builder) = line.builder.as_deref().filter(|builder| !["", "default"].contains(builder)) {
-        return Err(Failure::new(format!("no builder {builder:?} found"))
-            .with_hint("tare has the builder `default`; nothing was removed")
-            .into());
-    }
+    crate::refused::builder(line.builder.as_deref())?;
     let kind = if line.all { "all build cache" } else { "all dangling build cache" };
     if !line.force && !confirm(&format!("WARNING! This will remove {kind}."))? {
         return Ok(0);

@@ -25,6 +25,7 @@ use crate::commands::container::run_flags::pair;
 use crate::commands::container::run_flags::storage::csv;
 use crate::error::Failure;
 use crate::output::{human, note, print_line};
+use crate::refused::{Flag, refuse};
 use crate::session::Session;
 use progress::{Mode, Printer};
 
@@ -103,7 +104,7 @@ struct Line {
     context: String,
 }
 
-/// What BuildKit takes and does nothing with either, or what makes no difference to the image.
+/// What makes no difference to the image, or is refused ([`crate::refused`]).
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
 struct Ignored {
@@ -115,8 +116,8 @@ struct Ignored {
     force_rm: bool,
     #[arg(long, hide = true)]
     compress: bool,
-    #[arg(long, hide = true)]
-    disable_content_trust: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<bool>,
     #[arg(long, short = 'D', hide = true)]
     debug: bool,
     #[arg(long, hide = true)]
@@ -137,9 +138,57 @@ struct Ignored {
     security_opt: Vec<String>,
 }
 
+impl Ignored {
+    fn check(&self) -> anyhow::Result<()> {
+        let asks = |text: &&str| !["", "false", "disabled=true"].contains(text);
+        let attests = |text: &String| !text.contains("disabled=true");
+        let inline = |text: &String| text.split(',').any(|item| item == "type=inline");
+        let attestations = "images get no attestations";
+        crate::refused::builder(self.builder.as_deref())?;
+        crate::refused::content_trust(self.disable_content_trust)?;
+        refuse(&[
+            Flag {
+                name: "--cache-to",
+                given: !self.cache_to.iter().all(inline),
+                why: "the build cache stays on this machine",
+            },
+            Flag { name: "--attest", given: self.attest.iter().any(attests), why: attestations },
+            Flag {
+                name: "--provenance",
+                given: self.provenance.as_deref().is_some_and(|text| asks(&text)),
+                why: attestations,
+            },
+            Flag {
+                name: "--sbom",
+                given: self.sbom.as_deref().is_some_and(|text| asks(&text)),
+                why: attestations,
+            },
+            Flag {
+                name: "--isolation",
+                given: self.isolation.as_deref().is_some_and(|mode| !["", "default"].contains(&mode)),
+                why: "it is Windows'",
+            },
+            Flag {
+                name: "--security-opt",
+                given: !self.security_opt.is_empty(),
+                why: "RUN steps have the default profiles",
+            },
+        ])?;
+        for (flag, given) in
+            [("--cache-from", !self.cache_from.is_empty()), ("--cache-to", !self.cache_to.is_empty())]
+        {
+            if given {
+                crate::error::warn(&format!("{flag} has no effect: the build cache is this machine's"), None);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// `docker build`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("build"), args)?;
+    line.ignored.check()?;
     let engine = session.engine()?;
     let mode = Mode::choose(&line.progress, line.quiet)?;
     let outputs: Vec<_> = line.output.iter().map(|text| output::parse(text)).collect::<Result<_, _>>()?;

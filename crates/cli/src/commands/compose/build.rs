@@ -30,8 +30,8 @@ pub(super) struct BuildArgs {
     /// Build what the services depend on too
     #[arg(long)]
     with_dependencies: bool,
-    /// Accepted and without effect
-    #[arg(short = 'm', long, hide = true)]
+    /// Memory limit of each step
+    #[arg(short = 'm', long, value_name = "bytes")]
     memory: Option<String>,
     /// Services to build (default: all with a build section)
     services: Vec<String>,
@@ -59,6 +59,7 @@ pub(super) fn main(context: &Context<'_>, args: &BuildArgs) -> anyhow::Result<u8
         no_cache: args.no_cache,
         pull: args.pull,
         args: args.build_arg.clone(),
+        memory: args.memory.clone(),
     };
     let mut built = false;
     for step in &plan.steps {

@@ -118,7 +118,7 @@ pub(super) struct UpArgs {
     /// Watch source code and rebuild/refresh containers when files are updated
     #[arg(short = 'w', long, conflicts_with = "detach")]
     watch: bool,
-    /// Accepted and without effect: there is no menu
+    /// Refused when it is on: there is no menu
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     menu: Option<bool>,
     /// Services to bring up, with what they depend on
@@ -169,6 +169,9 @@ impl UpArgs {
 
 /// `compose up`.
 pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
+    let given = args.menu == Some(true);
+    let why = "nothing listens to keys; `--watch` watches";
+    crate::refused::refuse(&[crate::refused::Flag { name: "--menu", given, why }])?;
     run(context, args, &Arc::default())
 }
 

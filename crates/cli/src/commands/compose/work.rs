@@ -195,6 +195,8 @@ pub(super) struct BuildFlags {
     pub(super) no_cache: bool,
     pub(super) pull: bool,
     pub(super) args: Vec<String>,
+    /// Of each step.
+    pub(super) memory: Option<String>,
 }
 
 /// The words of `docker build` for a build section.
@@ -208,6 +210,7 @@ fn build_words(
 ) -> Vec<String> {
     let mut words: Vec<String> = vec!["-t".to_owned(), image.to_owned()];
     let mut push = |flag: &str, value: String| words.extend([flag.to_owned(), value]);
+    flags.memory.iter().for_each(|memory| push("--memory", memory.clone()));
     build.tags.iter().for_each(|tag| push("-t", tag.clone()));
     let context = build.context.clone().unwrap_or_else(|| project.working_dir.display().to_string());
     if let Some(path) = inline {

@@ -23,8 +23,8 @@ pub(crate) struct MakeFlags {
     /// Suppress the pull output
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    #[arg(long, hide = true)]
-    disable_content_trust: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<bool>,
 }
 
 #[derive(clap::Parser)]
@@ -62,6 +62,7 @@ pub(crate) fn make(
     flags: &ContainerFlags,
     client: Client,
 ) -> anyhow::Result<Created> {
+    crate::refused::content_trust(make.disable_content_trust)?;
     let directory = std::env::current_dir().context("cannot find the working directory")?;
     let variable = |name: &str| std::env::var(name).ok();
     let mut requested = flags.resolve(path, &Host { variable: &variable, directory })?;

@@ -64,6 +64,8 @@ const WITH_DIGESTS: View = View {
 /// `docker images`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("images"), args)?;
+    let why = "an image here has one platform, and no tree of them";
+    crate::refused::refuse(&[crate::refused::Flag { name: "--tree", given: line.tree, why }])?;
     let filter = ImageFilter::new(Filters::from_texts(&line.filter)?, &jiff::Zoned::now())?;
     let store = session.engine()?.images()?;
     let mut images = store.list()?;

@@ -5,9 +5,11 @@ use std::io::{IsTerminal as _, Read};
 use anyhow::Context as _;
 use tare_engine::event::{Action, Kind};
 use tare_image::Silent;
+use tare_oci::Platform;
 
 use crate::error::Failure;
 use crate::output::print_line;
+use crate::refused::{Flag, refuse};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -25,6 +27,12 @@ struct Line {
 /// `docker load`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("load"), args)?;
+    let wanted = crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
+    refuse(&[Flag {
+        name: "--platform",
+        given: wanted.is_some_and(|wanted| wanted.normalised() != Platform::host().normalised()),
+        why: "of an archive with several platforms, this machine's is loaded",
+    }])?;
     let mut input: Box<dyn Read + Send> = match line.input.as_deref() {
         Some(path) => Box::new(std::fs::File::open(path).with_context(|| format!("open {path}"))?),
         None if std::io::stdin().is_terminal() => {

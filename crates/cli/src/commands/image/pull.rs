@@ -22,8 +22,8 @@ struct Line {
     /// Download all tagged images in the repository
     #[arg(short, long)]
     all_tags: bool,
-    #[arg(long, hide = true)]
-    disable_content_trust: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<bool>,
     /// Set platform if server is multi-platform capable
     #[arg(long)]
     platform: Option<String>,
@@ -38,6 +38,7 @@ struct Line {
 /// `docker pull`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("pull"), args)?;
+    crate::refused::content_trust(line.disable_content_trust)?;
     let reference = crate::commands::image::tag::reference(&line.name)?;
     let named = names_a_tag(&line.name);
     if line.all_tags && named {

@@ -15,8 +15,8 @@ struct Line {
     /// Push all tags of an image to the repository
     #[arg(short, long)]
     all_tags: bool,
-    #[arg(long, hide = true)]
-    disable_content_trust: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<bool>,
     #[arg(long, hide = true)]
     platform: Option<String>,
     /// Suppress verbose output
@@ -31,6 +31,8 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("push"), args)?;
     let engine = session.engine()?;
+    crate::refused::content_trust(line.disable_content_trust)?;
+    let platform = crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
     let reference = crate::commands::image::tag::reference(&line.name)?;
     if reference.digest().is_some() {
         return Err(Failure::new("cannot push a digest reference").into());
@@ -48,6 +50,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     let options = crate::commands::pull_options();
     for name in &wanted {
+        if let Some(platform) = &platform
+            && let Some(image) = engine.images()?.find(&name.canonical())?
+        {
+            crate::refused::other_platform(&name.familiar(), image.config.platform(), platform)?;
+        }
         push(engine, name, &options, line.quiet)?;
         if line.quiet {
             print_line(&name.canonical())?;

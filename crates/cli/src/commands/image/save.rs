@@ -27,6 +27,13 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let store = engine.images()?;
     let names: Vec<&str> = line.names.iter().map(String::as_str).collect();
+    if let Some(platform) =
+        crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?
+    {
+        for name in &names {
+            crate::refused::other_platform(name, store.require(name)?.config.platform(), &platform)?;
+        }
+    }
     write_to(line.output.as_deref(), |out| Ok(store.save(&names, out)?))?;
     for name in names {
         if let Some(image) = store.find(name)? {

@@ -45,6 +45,12 @@ struct Disconnect {
 /// `docker network connect`.
 pub(crate) fn connect(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Connect = crate::flags::parse(&session.path("network connect"), args)?;
+    let why = "the bridge driver has no options of endpoints here";
+    crate::refused::refuse(&[crate::refused::Flag {
+        name: "--driver-opt",
+        given: !line.driver_opt.is_empty(),
+        why,
+    }])?;
     let links = line.link.iter().map(|link| match link.split_once(':') {
         Some((name, alias)) => (name.to_owned(), alias.to_owned()),
         None => (link.clone(), link.clone()),

@@ -16,6 +16,7 @@ use crate::commands::each::each;
 use crate::error::Failure;
 use crate::output::view::{Row, Shape, View};
 use crate::output::{confirm, human, print, print_line};
+use crate::refused::{Flag, refuse};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -35,7 +36,6 @@ struct List {
 }
 
 #[derive(clap::Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
 struct Create {
     /// Enable manual container attachment
     #[arg(long)]
@@ -58,8 +58,8 @@ struct Create {
     /// Enable IPv6 networking
     #[arg(long)]
     ipv6: bool,
-    #[arg(long, hide = true)]
-    ipv4: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    ipv4: Option<bool>,
     /// Set metadata on a network
     #[arg(long, value_name = "list")]
     label: Vec<String>,
@@ -151,6 +151,17 @@ pub(crate) fn create(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 }
 
 fn config(line: &Create) -> anyhow::Result<NetworkConfig> {
+    let is_other =
+        |text: &Option<String>, own: &str| text.as_deref().is_some_and(|text| !["", own].contains(&text));
+    refuse(&[
+        Flag { name: "--ipv4=false", given: line.ipv4 == Some(false), why: "every network has IPv4 here" },
+        Flag {
+            name: "--ipam-driver",
+            given: is_other(&line.ipam_driver, "default"),
+            why: "addresses are given by tare itself",
+        },
+        Flag { name: "--scope", given: is_other(&line.scope, "local"), why: "networks are this machine's" },
+    ])?;
     let pairs = |texts: &[String]| texts.iter().map(|text| pair(text)).collect::<BTreeMap<_, _>>();
     let mut config = NetworkConfig {
         name: line.name.clone(),

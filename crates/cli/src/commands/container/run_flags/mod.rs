@@ -88,7 +88,7 @@ impl ContainerFlags {
         self.network.apply(&mut config)?;
         let volumes_from = self.storage.apply(&mut config, host)?;
         self.resources.apply(&mut config, &mut warnings)?;
-        self.security.apply(&mut config, &mut warnings)?;
+        self.security.apply(&mut config)?;
         self.lifecycle.apply(&mut config)?;
         Ok(Requested { config, volumes_from, warnings })
     }

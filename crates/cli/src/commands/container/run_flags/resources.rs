@@ -7,6 +7,7 @@ use tare_engine::config::{ContainerConfig, Resources, Ulimit};
 use super::invalid;
 use crate::error::{Failure, OWN_FAILURE};
 use crate::output::human;
+use crate::refused::{Flag, refuse};
 
 /// Docker refuses less than this: a process would not get past its own loader.
 const LEAST_MEMORY: u64 = 6 << 20;
@@ -103,19 +104,36 @@ impl ResourceFlags {
             .with_hint("tare hands no GPUs to containers; single devices can be given with --device")
             .into());
         }
+        self.refuse_what_cannot_be()?;
+        // Docker, too, discards these where the kernel has them no more.
         for (flag, given) in [
-            ("--memory-swappiness", self.memory_swappiness.is_some()),
-            ("--cgroup-parent", self.cgroup_parent.is_some()),
+            ("--memory-swappiness", self.memory_swappiness.as_deref().is_some_and(|text| text != "-1")),
             ("--kernel-memory", self.limits.kernel_memory.is_some()),
-            ("--cpu-rt-period", self.limits.cpu_rt_period.is_some()),
-            ("--cpu-rt-runtime", self.limits.cpu_rt_runtime.is_some()),
-            ("--cgroupns", self.cgroupns.as_deref().is_some_and(|mode| mode != "private")),
         ] {
             if given {
                 warnings.push(format!("{flag} has no effect here"));
             }
         }
         Ok(())
+    }
+
+    fn refuse_what_cannot_be(&self) -> anyhow::Result<()> {
+        let is_set = |text: &Option<String>| text.as_deref().is_some_and(|text| !["", "0"].contains(&text));
+        let realtime = "CPU time for real-time tasks is not given out";
+        refuse(&[
+            Flag {
+                name: "--cgroup-parent",
+                given: is_set(&self.cgroup_parent),
+                why: "control groups of containers are below /tare",
+            },
+            Flag {
+                name: "--cgroupns",
+                given: self.cgroupns.as_deref().is_some_and(|mode| !["", "private"].contains(&mode)),
+                why: "it is private",
+            },
+            Flag { name: "--cpu-rt-period", given: is_set(&self.limits.cpu_rt_period), why: realtime },
+            Flag { name: "--cpu-rt-runtime", given: is_set(&self.limits.cpu_rt_runtime), why: realtime },
+        ])
     }
 }
 

@@ -6,6 +6,7 @@ use tare_engine::security_option;
 
 use super::{invalid, pair};
 use crate::error::{Failure, OWN_FAILURE};
+use crate::refused::{Flag, refuse};
 
 /// The privileges' flags.
 #[derive(Args, Debug, Clone)]
@@ -50,11 +51,7 @@ pub(crate) struct SecurityFlags {
 }
 
 impl SecurityFlags {
-    pub(super) fn apply(
-        &self,
-        config: &mut ContainerConfig,
-        warnings: &mut Vec<String>,
-    ) -> anyhow::Result<()> {
+    pub(super) fn apply(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         config.privileged = self.privileged;
         config.cap_add = capabilities(&self.cap_add);
         config.cap_drop = capabilities(&self.cap_drop);
@@ -93,18 +90,19 @@ impl SecurityFlags {
             let text = "conflicting options: hostname and the UTS mode";
             return Err(Failure::usage(OWN_FAILURE, text).into());
         }
-        for (flag, given) in [
-            (
-                "--runtime",
-                self.runtime.as_deref().is_some_and(|name| !matches!(name, "runc" | "io.containerd.runc.v2")),
-            ),
-            ("--isolation", self.isolation.as_deref().is_some_and(|mode| mode != "default")),
-        ] {
-            if given {
-                warnings.push(format!("{flag} has no effect here"));
-            }
-        }
-        Ok(())
+        let is_own = |name: &str| matches!(name, "" | "runc" | "io.containerd.runc.v2");
+        refuse(&[
+            Flag {
+                name: "--runtime",
+                given: self.runtime.as_deref().is_some_and(|name| !is_own(name)),
+                why: "tare runs containers itself",
+            },
+            Flag {
+                name: "--isolation",
+                given: self.isolation.as_deref().is_some_and(|mode| !["", "default"].contains(&mode)),
+                why: "it is Windows'",
+            },
+        ])
     }
 }
 

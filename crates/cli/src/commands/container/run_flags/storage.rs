@@ -7,6 +7,7 @@ use tare_engine::config::{BindOwner, ContainerConfig, CreateSource, Mount, Mount
 
 use super::{Host, VolumesFrom, invalid};
 use crate::output::human;
+use crate::refused::{Flag, refuse};
 
 /// The mounts' flags.
 #[derive(Args, Debug, Clone)]
@@ -41,6 +42,18 @@ impl StorageFlags {
         config: &mut ContainerConfig,
         host: &Host<'_>,
     ) -> anyhow::Result<Vec<VolumesFrom>> {
+        refuse(&[
+            Flag {
+                name: "--volume-driver",
+                given: self.volume_driver.as_deref().is_some_and(|driver| !["", "local"].contains(&driver)),
+                why: "volumes have the driver local",
+            },
+            Flag {
+                name: "--storage-opt",
+                given: !self.storage_opt.is_empty(),
+                why: "the size of a container's files cannot be limited",
+            },
+        ])?;
         for text in &self.volume {
             config
                 .mounts

@@ -1,0 +1,90 @@
+//! Flags that tare takes because Docker has them: each is done, or refused by name.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use support::{Lab, text};
+
+#[test]
+fn what_is_not_done_is_refused_by_name() {
+    let lab = Lab::new();
+    let context = lab.folder("context");
+    std::fs::write(context.join("Dockerfile"), "FROM busybox\n").unwrap();
+    std::fs::write(context.join("compose.yaml"), "services: {a: {image: busybox, build: .}}\n").unwrap();
+    let (path, file) = (context.display().to_string(), context.join("compose.yaml").display().to_string());
+    let build = |flags: &[&'static str]| [&["build"], flags, &[path.as_str()]].concat().join(" ");
+    let run = |flag: &str| format!("run --rm --network none {flag} busybox true");
+    let archive = context.join("a.tar").display().to_string();
+    lab.ok(&["save", "-o", &archive, "busybox"]);
+    let refused = [
+        (build(&["--builder", "remote"]), "no builder \"remote\" found (--builder)"),
+        (build(&["--cache-to", "type=local,dest=x"]), "--cache-to is not supported"),
+        (build(&["--attest", "type=sbom"]), "--attest is not supported"),
+        (build(&["--provenance", "mode=max"]), "--provenance is not supported"),
+        (build(&["--sbom=true"]), "--sbom is not supported"),
+        (build(&["--isolation", "hyperv"]), "--isolation is not supported"),
+        (build(&["--security-opt", "seccomp=unconfined"]), "--security-opt is not supported"),
+        (build(&["--disable-content-trust=false"]), "--disable-content-trust=false is not supported"),
+        (run("--disable-content-trust=false"), "--disable-content-trust=false is not supported"),
+        (run("--cgroup-parent /x"), "--cgroup-parent is not supported"),
+        (run("--cgroupns host"), "--cgroupns is not supported"),
+        (run("--cpu-rt-period 1000"), "--cpu-rt-period is not supported"),
+        (run("--cpu-rt-runtime 1000"), "--cpu-rt-runtime is not supported"),
+        (run("--runtime kata"), "--runtime is not supported"),
+        (run("--isolation process"), "--isolation is not supported"),
+        (run("--volume-driver nfs"), "--volume-driver is not supported"),
+        (run("--storage-opt size=1G"), "--storage-opt is not supported"),
+        (
+            "pull --disable-content-trust=false busybox".into(),
+            "--disable-content-trust=false is not supported",
+        ),
+        ("push --platform linux/s390x busybox:latest".into(), "does not match the specified platform"),
+        (
+            format!("save --platform linux/s390x -o {archive}.2 busybox"),
+            "does not match the specified platform",
+        ),
+        (format!("load --platform linux/s390x -i {archive}"), "--platform is not supported"),
+        ("images --tree".into(), "--tree is not supported"),
+        ("volume ls --cluster".into(), "--cluster is not supported"),
+        ("network create --ipv4=false n".into(), "--ipv4=false is not supported"),
+        ("network create --scope swarm n".into(), "--scope is not supported"),
+        ("network create --ipam-driver null n".into(), "--ipam-driver is not supported"),
+        ("network connect --driver-opt a=b n c".into(), "--driver-opt is not supported"),
+        (format!("compose -f {file} up --menu"), "--menu is not supported"),
+        (format!("compose -f {file} build --memory 1"), "Minimum memory limit"),
+    ];
+    for (words, why) in refused {
+        let output = lab.run(&words.split(' ').collect::<Vec<_>>());
+        let said = text(&output);
+        assert!(!output.status.success() && said.contains(why), "{words}: {said}");
+    }
+    // What they say is what happens anyway.
+    let harmless = "--builder default --provenance=false --sbom=false --attest type=sbom,disabled=true --isolation default \
+                    --disable-content-trust --load --rm --force-rm --compress";
+    lab.ok(&build(&[harmless]).split(' ').collect::<Vec<_>>());
+    let cached = lab.ok(&build(&["--cache-from", "busybox"]).split(' ').collect::<Vec<_>>());
+    assert!(cached.contains("--cache-from has no effect"), "{cached}");
+    let harmless = "--cgroupns private --runtime runc --volume-driver local --memory-swappiness -1 --disable-content-trust=true";
+    assert_eq!(lab.ok(&run(harmless).split(' ').collect::<Vec<_>>()), "");
+    lab.ok(&[
+        "save",
+        "--platform",
+        &format!("linux/{}", lab.ok(&["image", "inspect", "-f", "{{.Architecture}}", "busybox"]).trim()),
+        "-o",
+        &archive,
+        "busybox",
+    ]);
+}
+
+#[test]
+fn variables_that_are_not_heard_are_refused_by_name() {
+    let lab = Lab::new();
+    let context = lab.folder("context");
+    std::fs::write(context.join("Dockerfile"), "FROM busybox\n").unwrap();
+    for (name, value) in [("BUILDX_BUILDER", "remote"), ("DOCKER_CONTENT_TRUST", "1")] {
+        let mut command = lab.command(&["build"]);
+        let output = command.arg(&context).env(name, value).output().unwrap();
+        assert!(!output.status.success() && text(&output).contains(name), "{}", text(&output));
+    }
+}
