@@ -300,7 +300,7 @@ impl Run<'_> {
     fn remove_image(&self, name: &str) -> Result<(), StepError> {
         let engine = self.executor.engine;
         let removed = || {
-            engine.image_remove(name)?;
+            engine.image_remove(name, &tare_engine::ImageRemoval::default())?;
             Ok(())
         };
         self.unless_in_use(Kind::Image, name, removed)

@@ -11,7 +11,7 @@
 pub mod config;
 pub mod container;
 pub mod filter;
-mod image;
+pub mod image;
 pub mod network;
 mod state;
 mod system;
@@ -24,10 +24,13 @@ pub use container::create::{Created, Warning};
 pub use container::remove::{AnonymousVolumes, RemoveOptions, WhenRunning};
 pub use container::run::stop::{StopOptions, StopOutcome};
 pub use container::run::wait::{Awaited, LinkWait, Readiness, WaitCondition};
+pub use image::operations::{ImageRemoval, WhenNamedTwice};
 pub use state::error::{Error, Result};
 pub use state::ids::random_hex;
 pub use state::record::{Container, State};
 pub use system::boot::Moved;
+pub use system::prune::SystemPruned;
+pub use system::usage::{DiskUsage, DiskUsageDetails, ImageUsage, Usage};
 
 pub use config::security_option;
 pub use container::files::{archive, commit};
@@ -65,6 +68,12 @@ pub struct Paths {
 impl Paths {
     /// The root of the machine's own state, for all of its users.
     pub const SYSTEM_ROOT: &str = "/var/lib/tare";
+
+    /// Where the build cache is: `build.db`, cache mounts, downloads.
+    #[must_use]
+    pub fn build_cache(&self) -> PathBuf {
+        self.root.join("build")
+    }
 }
 
 /// How to open an [`Engine`].

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{FileObject, FileReference, Mount as ModelMount, MountKind, Service};
-use tare_engine::config::{BindOwner, CreateSource, Mount, MountSource};
+use tare_engine::config::{BindOwner, CreateSource, Mount, MountSource, Sharing};
 
 use super::{ConvertError, Surroundings};
 use crate::plan::container_name;
@@ -66,10 +66,10 @@ fn taken_over(
 ) -> Result<Vec<Mount>, ConvertError> {
     let mut all = Vec::new();
     for entry in &service.volumes_from {
-        let (entry, readonly) = match entry.rsplit_once(':') {
-            Some((rest, "ro")) => (rest, true),
-            Some((rest, "rw")) => (rest, false),
-            _ => (entry.as_str(), false),
+        let (entry, sharing) = match entry.rsplit_once(':') {
+            Some((rest, "ro")) => (rest, Sharing::ReadOnly),
+            Some((rest, "rw")) => (rest, Sharing::AsThere),
+            _ => (entry.as_str(), Sharing::AsThere),
         };
         let container = match entry.strip_prefix("container:") {
             Some(name) => name.to_owned(),
@@ -80,13 +80,8 @@ fn taken_over(
             field: "volumes_from",
             source: Box::new(source),
         })?;
-        for mut mount in mounts {
-            // The other container's anonymous volume is a volume like any other for this one, and not its to remove.
-            if let MountSource::Anonymous { name } = mount.source {
-                mount.source = MountSource::Volume { name, nocopy: true, subpath: String::new() };
-            }
-            mount.readonly |= readonly;
-            put(&mut all, mount);
+        for mount in mounts {
+            put(&mut all, mount.shared(sharing));
         }
     }
     Ok(all)

@@ -146,6 +146,27 @@ pub struct Mount {
     pub readonly: bool,
 }
 
+/// How the mounts of another container are used (`--volumes-from`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// As that container may use them.
+    AsThere,
+    /// Read-only.
+    ReadOnly,
+}
+
+impl Mount {
+    /// The same for another container. What is anonymous there is shared by its name, and stays that container's to remove.
+    #[must_use]
+    pub fn shared(mut self, sharing: Sharing) -> Self {
+        if let MountSource::Anonymous { name } = self.source {
+            self.source = MountSource::Volume { name, nocopy: true, subpath: String::new() };
+        }
+        self.readonly |= sharing == Sharing::ReadOnly;
+        self
+    }
+}
+
 /// The source of a [`Mount`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MountSource {

@@ -11,6 +11,7 @@ pub(crate) mod lock;
 pub mod logs;
 pub(crate) mod remove;
 pub mod run;
+mod size;
 pub mod stats;
 pub(crate) mod user_ids;
 

@@ -145,7 +145,7 @@ impl Engine {
             if container.state.is_active() || !wanted(&container) {
                 continue;
             }
-            bytes += crate::volume::folder_size(&container.folder.join("upper"));
+            bytes += container.own_size();
             self.drop_container(&self.record(&container.id)?, AnonymousVolumes::Keep)?;
             removed.push(container.id);
         }

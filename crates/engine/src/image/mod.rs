@@ -1,3 +1,4 @@
-//! Images, as far as containers matter to them.
+//! Images: what is done with them, with its events, and who uses them. What they are is crate `image`'s.
 
+pub mod operations;
 mod users;

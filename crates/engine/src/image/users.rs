@@ -1,10 +1,9 @@
 //! Who uses an image: the one answer, for removing, pruning and counting.
 
-use tare_image::{ImageUser, RemoveOptions, Removed};
+use tare_image::ImageUser;
 use tare_oci::Digest;
 
 use crate::Engine;
-use crate::state::error::Result;
 
 impl Engine {
     /// The containers of an image, running or not, those that cannot be read too. Does not use the image store, under
@@ -23,14 +22,5 @@ impl Engine {
             container: id.get(..12).unwrap_or(&id).to_owned(),
         };
         ids.into_iter().map(user).collect()
-    }
-
-    /// Removes a name of an image that no container uses, or the image.
-    ///
-    /// # Errors
-    /// Those of [`tare_image::Store::remove`].
-    pub fn image_remove(&self, name: &str) -> Result<Vec<Removed>> {
-        let in_use = |image: &Digest| self.image_users(image);
-        Ok(self.images()?.remove(name, &RemoveOptions { force: false, in_use: &in_use })?)
     }
 }

@@ -1,9 +1,6 @@
 //! `docker builder prune` and `docker buildx version`.
 
-use std::path::PathBuf;
-
-use tare_engine::Engine;
-use tare_engine::volumes::folder_size;
+use std::path::Path;
 
 use crate::error::Failure;
 use crate::output::{confirm, human, print_line};
@@ -47,16 +44,6 @@ impl Line {
     }
 }
 
-/// Where the build cache is: `build.db`, cache mounts, downloads.
-pub(crate) fn cache_root(engine: &Engine) -> PathBuf {
-    engine.paths().root.join("build")
-}
-
-/// Bytes of the build cache, without layers that images share.
-pub(crate) fn size(engine: &Engine) -> u64 {
-    folder_size(&cache_root(engine))
-}
-
 /// `docker builder prune`.
 pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("builder prune"), args)?;
@@ -72,17 +59,14 @@ pub(crate) fn prune(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if !line.force && !confirm(&format!("WARNING! This will remove {kind}."))? {
         return Ok(0);
     }
-    let freed = clear(session.engine()?)?;
+    let freed = session.engine()?.build_cache_prune(&clear)?;
     print_line(&format!("Total:\t{}", human::size(freed)))?;
     Ok(0)
 }
 
-/// Forgets every cached step and removes the layers that only the cache held. Returns the bytes freed.
-pub(crate) fn clear(engine: &Engine) -> anyhow::Result<u64> {
-    let root = cache_root(engine);
-    let held = folder_size(&root);
-    tare_build::clear(&root, &engine.paths().run)?;
-    Ok(held.saturating_sub(folder_size(&root)) + engine.images()?.collect_garbage()?)
+/// The builder's part of forgetting its cache, as the engine asks for it.
+pub(crate) fn clear(folder: &Path, run: &Path) -> anyhow::Result<()> {
+    Ok(tare_build::clear(folder, run)?)
 }
 
 /// `docker buildx version`.

@@ -273,7 +273,7 @@ impl Interruption {
 /// A request with what every build takes from this machine: the cache's place, the host's certificates and proxies,
 /// registries.
 pub(crate) fn base_request(engine: &Engine, dockerfile: String, context: Context) -> anyhow::Result<Request> {
-    let cache = crate::commands::build::builder::cache_root(engine);
+    let cache = engine.paths().build_cache();
     let mut request = Request::new(dockerfile, context, cache, engine.paths().run.clone());
     request.pull_options = crate::commands::pull_options();
     request.host_trust = HostTrust {

@@ -1,6 +1,6 @@
 //! `docker commit`.
 
-use tare_engine::commit::CommitOptions;
+use tare_engine::commit::{CommitOptions, Meanwhile};
 use tare_oci::RunConfig;
 
 use crate::commands::container::run_flags::pair;
@@ -37,18 +37,10 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let reference = line.image.as_deref().map(crate::commands::image::tag::reference).transpose()?;
     let mut config = engine.commit_base(&line.name)?;
     apply_changes(&mut config, &line.change)?;
-    let container = engine.container(&line.name)?;
-    let pause = line.pause && container.running().is_ok_and(|run| !run.paused);
-    if pause {
-        engine.pause(&container.id)?;
-    }
-    let options =
-        CommitOptions { reference, author: line.author, message: line.message, config: Some(config) };
-    let id = engine.commit(&container.id, options);
-    if pause {
-        engine.unpause(&container.id)?;
-    }
-    print_line(&id?.to_string())?;
+    let meanwhile = if line.pause { Meanwhile::Paused } else { Meanwhile::Running };
+    let (author, message) = (line.author, line.message);
+    let options = CommitOptions { reference, author, message, config: Some(config), meanwhile };
+    print_line(&engine.commit(&line.name, options)?.to_string())?;
     Ok(0)
 }
 

@@ -96,18 +96,10 @@ fn write_id(file: &str, id: &str) -> anyhow::Result<()> {
 
 fn create(engine: &Engine, make: &MakeFlags, mut requested: Requested) -> anyhow::Result<Created> {
     for from in &requested.volumes_from {
-        let other = engine.container(&from.container)?;
-        for mut mount in other.config.mounts {
-            if requested.config.mounts.iter().any(|own| own.target == mount.target) {
-                continue;
+        for mount in engine.container(&from.container)?.config.mounts {
+            if !requested.config.mounts.iter().any(|own| own.target == mount.target) {
+                requested.config.mounts.push(mount.shared(from.sharing));
             }
-            // What is anonymous there is shared here by its name, and stays that container's to remove.
-            if let tare_engine::config::MountSource::Anonymous { name } = mount.source {
-                mount.source =
-                    tare_engine::config::MountSource::Volume { name, nocopy: true, subpath: String::new() };
-            }
-            mount.readonly |= from.readonly;
-            requested.config.mounts.push(mount);
         }
     }
     let pull =

@@ -138,9 +138,8 @@ fn mount_name(mount: &Mount, whole: bool) -> String {
 }
 
 fn sizes(container: &Container) -> String {
-    let own = tare_engine::volumes::folder_size(&container.folder.join("upper"));
-    let layers: u64 = container.layers.iter().map(|layer| tare_engine::volumes::folder_size(layer)).sum();
-    format!("{} (virtual {})", human::size_short(own), human::size_short(own + layers))
+    let own = container.own_size();
+    format!("{} (virtual {})", human::size_short(own), human::size_short(own + container.layers_size()))
 }
 
 /// Docker's ellipsis: at most `length` characters, the last of them `…`.

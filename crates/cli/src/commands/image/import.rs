@@ -3,7 +3,6 @@
 use std::io::Read;
 
 use anyhow::Context as _;
-use tare_engine::event::{Action, Kind};
 use tare_oci::{ImageConfig, Platform};
 
 use crate::error::Failure;
@@ -52,10 +51,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     crate::commands::container::commit::apply_changes(&mut config.config, &line.change)?;
     let name = line.name.as_deref().map(crate::commands::image::tag::reference).transpose()?;
-    let engine = session.engine()?;
-    let image = engine.images()?.import(&mut input, config, name.as_ref())?;
-    let id = image.id.to_string();
-    engine.emit(Kind::Image, Action::Import, &id, &[("name", &id)]);
-    print_line(&id)?;
+    let image = session.engine()?.image_import(&mut input, config, name.as_ref())?;
+    print_line(&image.id.to_string())?;
     Ok(0)
 }

@@ -3,7 +3,6 @@
 use std::io::{IsTerminal as _, Read};
 
 use anyhow::Context as _;
-use tare_engine::event::{Action, Kind};
 use tare_image::Silent;
 use tare_oci::Platform;
 
@@ -42,10 +41,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         }
         None => Box::new(std::io::stdin()),
     };
-    let engine = session.engine()?;
-    for name in engine.images()?.load(&mut input, &Silent)? {
-        let id = engine.images()?.find(&name)?.map_or_else(|| name.clone(), |image| image.id.to_string());
-        engine.emit(Kind::Image, Action::Load, &id, &[("name", &id)]);
+    for name in session.engine()?.image_load(&mut input, &Silent)? {
         let what = if name.starts_with("sha256:") { "Loaded image ID" } else { "Loaded image" };
         print_line(&format!("{what}: {name}"))?;
     }

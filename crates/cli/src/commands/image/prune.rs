@@ -1,9 +1,7 @@
 //! `docker image prune`.
 
-use tare_engine::Engine;
 use tare_engine::filter::{Filters, ImagePrune, UnusedImages};
-use tare_image::{Image, PruneOptions, Pruned};
-use tare_oci::Digest;
+use tare_image::Pruned;
 
 use crate::output::{confirm, human, print};
 use crate::session::Session;
@@ -35,18 +33,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if !line.force && !confirm(question)? {
         return Ok(0);
     }
-    let pruned = prune(session.engine()?, &chosen)?;
+    let pruned = session.engine()?.images_prune(&|image| chosen.takes(image))?;
     print(&summary(&pruned))?;
     Ok(0)
-}
-
-/// Removes images that no container uses.
-pub(crate) fn prune(engine: &Engine, chosen: &ImagePrune) -> anyhow::Result<Pruned> {
-    let in_use = |id: &Digest| engine.image_users(id);
-    let wanted = |image: &Image| chosen.takes(image);
-    // Layers of builds and pulls that were killed.
-    engine.images()?.sweep()?;
-    Ok(engine.images()?.prune(&PruneOptions { all: true, filter: &wanted, in_use: &in_use })?)
 }
 
 fn summary(pruned: &Pruned) -> String {

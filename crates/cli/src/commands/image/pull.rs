@@ -6,7 +6,6 @@ pub(crate) mod progress;
 
 use anyhow::Context as _;
 use tare_engine::Engine;
-use tare_engine::event::{Action, Kind};
 use tare_image::{PullOptions, PullOutcome, PullProgress, Silent};
 use tare_oci::{Platform, Reference};
 
@@ -87,12 +86,9 @@ fn transfer(
     options.platform = platform_of(platform)?;
     let live = TransferProgress::new(sink);
     let progress: &dyn PullProgress = if quiet { &Silent } else { &live };
-    let outcome = engine.images()?.pull(reference, &options, progress);
+    let outcome = engine.image_pull(reference, &options, progress);
     live.finish();
-    let outcome = outcome?;
-    let name = reference.familiar();
-    engine.emit(Kind::Image, Action::Pull, &name, &[("name", &name)]);
-    Ok(outcome)
+    Ok(outcome?)
 }
 
 /// Reads `linux/arm64`; empty is the host's.

@@ -1,7 +1,6 @@
 //! `docker push`.
 
-use tare_engine::Engine;
-use tare_engine::event::{Action, Kind};
+use tare_engine::{Engine, Error};
 use tare_image::{PullOptions, PullProgress, Silent};
 use tare_oci::Reference;
 
@@ -76,15 +75,12 @@ fn tags(engine: &Engine, repository: &Reference) -> anyhow::Result<Vec<Reference
 fn push(engine: &Engine, name: &Reference, options: &PullOptions, quiet: bool) -> anyhow::Result<()> {
     let live = TransferProgress::new(Sink::Stdout);
     let progress: &dyn PullProgress = if quiet { &Silent } else { &live };
-    let pushed = engine.images()?.push(name, options, progress);
+    let pushed = engine.image_push(name, options, progress);
     live.finish();
     match pushed {
-        Err(tare_image::Error::NoSuchImage(_)) => return Err(not_here(&name.repository()).into()),
-        other => other?,
-    };
-    let name = name.familiar();
-    engine.emit(Kind::Image, Action::Push, &name, &[("name", &name)]);
-    Ok(())
+        Err(Error::Image(tare_image::Error::NoSuchImage(_))) => Err(not_here(&name.repository()).into()),
+        other => Ok(other.map(drop)?),
+    }
 }
 
 /// Docker's words; they name the repository.

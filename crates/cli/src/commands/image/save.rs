@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
-use tare_engine::event::{Action, Kind};
 
 use crate::error::Failure;
 use crate::session::Session;
@@ -25,22 +24,19 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("save"), args)?;
     let engine = session.engine()?;
-    let store = engine.images()?;
     let names: Vec<&str> = line.names.iter().map(String::as_str).collect();
     if let Some(platform) =
         crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?
     {
         for name in &names {
-            crate::refused::other_platform(name, store.require(name)?.config.platform(), &platform)?;
+            crate::refused::other_platform(
+                name,
+                engine.images()?.require(name)?.config.platform(),
+                &platform,
+            )?;
         }
     }
-    write_to(line.output.as_deref(), |out| Ok(store.save(&names, out)?))?;
-    for name in names {
-        if let Some(image) = store.find(name)? {
-            let id = image.id.to_string();
-            engine.emit(Kind::Image, Action::Save, &id, &[("name", &id)]);
-        }
-    }
+    write_to(line.output.as_deref(), |out| Ok(engine.image_save(&names, out)?))?;
     Ok(0)
 }
 

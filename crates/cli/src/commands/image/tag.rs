@@ -1,7 +1,6 @@
 //! `docker tag`.
 
 use anyhow::Context as _;
-use tare_engine::event::{Action, Kind};
 use tare_oci::Reference;
 
 use crate::session::Session;
@@ -20,11 +19,7 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("tag"), args)?;
     let target: Reference = reference(&line.target)?;
-    let engine = session.engine()?;
-    engine.images()?.tag(&line.source, &target)?;
-    if let Some(image) = engine.images()?.find(&target.familiar())? {
-        engine.emit(Kind::Image, Action::Tag, &image.id.to_string(), &[("name", &target.familiar())]);
-    }
+    session.engine()?.image_tag(&line.source, &target)?;
     Ok(0)
 }
 

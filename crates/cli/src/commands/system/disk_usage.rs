@@ -1,12 +1,8 @@
 //! `docker system df -v`: what takes the space, object by object.
 
-use std::collections::BTreeMap;
+use tare_engine::volumes::Volume;
+use tare_engine::{Container, Engine, ImageUsage};
 
-use tare_engine::volumes::folder_size;
-use tare_engine::{Container, Engine};
-use tare_image::Image;
-
-use crate::commands::build::builder;
 use crate::commands::{container, image};
 use crate::output::human;
 use crate::output::view::{Row, Shape, View};
@@ -34,49 +30,36 @@ const VOLUMES: View = View {
 
 /// The whole text.
 pub(crate) fn verbose(engine: &Engine) -> anyhow::Result<String> {
-    let containers = engine.containers()?;
-    let images = image_rows(engine, &engine.images()?.list()?);
-    let own: Vec<Row> = containers.iter().map(container_row).collect();
-    let mut volumes = Vec::new();
-    for volume in engine.volumes()? {
-        volumes.push(Row::new([
-            ("Links", engine.volume_users(&volume.name)?.len().to_string()),
-            ("Size", human::size(folder_size(&engine.volume_path(&volume.name)))),
-            ("Name", volume.name),
-        ]));
-    }
+    let usage = engine.disk_usage_details()?;
+    let images: Vec<Row> = usage.images.iter().flat_map(image_rows).collect();
+    let own: Vec<Row> =
+        usage.containers.iter().map(|(container, size)| container_row(container, *size)).collect();
+    let volume_row = |(volume, users, size): &(Volume, usize, u64)| {
+        Row::new([("Links", users.to_string()), ("Size", human::size(*size)), ("Name", volume.name.clone())])
+    };
+    let volumes: Vec<Row> = usage.volumes.iter().map(volume_row).collect();
     let table = |view: &View, rows: &[Row]| view.render(rows, Shape::default());
     Ok(format!(
         "Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{}\nBuild cache usage: {}\n",
         table(&IMAGES, &images)?,
         table(&CONTAINERS, &own)?,
         table(&VOLUMES, &volumes)?,
-        human::size(builder::size(engine)),
+        human::size(usage.build_cache),
     ))
 }
 
-fn image_rows(engine: &Engine, images: &[Image]) -> Vec<Row> {
-    let mut holders: BTreeMap<String, usize> = BTreeMap::new();
-    for layer in images.iter().flat_map(|image| &image.layers) {
-        *holders.entry(layer.diff_id.to_string()).or_default() += 1;
-    }
-    let mut rows = Vec::new();
-    for image in images {
-        let shared = image.layers.iter().filter(|layer| holders[&layer.diff_id.to_string()] > 1);
-        let shared: u64 = shared.map(|layer| layer.size).sum();
-        let users = engine.image_users(&image.id).len();
-        for mut row in image::list::rows(image) {
-            row.set("SharedSize", human::size(shared));
-            row.set("UniqueSize", human::size(image.size.saturating_sub(shared)));
-            row.set("Containers", users.to_string());
-            rows.push(row);
-        }
+fn image_rows(usage: &ImageUsage) -> Vec<Row> {
+    let mut rows = image::list::rows(&usage.image);
+    for row in &mut rows {
+        row.set("SharedSize", human::size(usage.shared));
+        row.set("UniqueSize", human::size(usage.image.size.saturating_sub(usage.shared)));
+        row.set("Containers", usage.users.to_string());
     }
     rows
 }
 
-fn container_row(container: &Container) -> Row {
+fn container_row(container: &Container, size: u64) -> Row {
     let mut row = container::list::row(container, false, false);
-    row.set("Size", human::size(folder_size(&container.folder.join("upper"))));
+    row.set("Size", human::size(size));
     row
 }

@@ -1,5 +1,6 @@
 //! `docker container prune` and `docker system prune`.
 
+use tare_engine::SystemPruned;
 use tare_engine::filter::{ContainerPrune, Filters, SystemPrune, SystemVolumes, UnusedImages};
 
 use crate::output::{confirm, human, print, print_line};
@@ -38,15 +39,10 @@ pub(crate) fn containers(session: &Session, args: &[String]) -> anyhow::Result<u
     if !line.force && !confirm("WARNING! This will remove all stopped containers.")? {
         return Ok(0);
     }
-    let bytes = prune_containers(session, &prune)?;
-    print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
-    Ok(0)
-}
-
-fn prune_containers(session: &Session, prune: &ContainerPrune) -> anyhow::Result<u64> {
     let (removed, bytes) = session.engine()?.containers_prune(&|container| prune.takes(container))?;
     section("Deleted Containers", &removed)?;
-    Ok(bytes)
+    print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
+    Ok(0)
 }
 
 fn section(title: &str, removed: &[String]) -> anyhow::Result<()> {
@@ -66,24 +62,16 @@ pub(crate) fn system(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if !line.force && !confirm(&question(&prune))? {
         return Ok(0);
     }
-    let engine = session.engine()?;
-    let mut bytes = prune_containers(session, &prune.containers)?;
-    section("Deleted Networks", &engine.networks_prune(&|network| prune.networks.takes(network))?)?;
-    if let Some(volumes) = &prune.volumes {
-        let (removed, freed) = engine.volumes_prune(&|volume| volumes.takes(volume))?;
-        section("Deleted Volumes", &removed)?;
-        bytes += freed;
-    }
-    let images = crate::commands::image::prune::prune(engine, &prune.images)?;
-    let texts: Vec<String> =
-        images.removed.iter().map(|gone| crate::commands::image::remove::text(gone).to_lowercase()).collect();
-    section("Deleted Images", &texts)?;
-    bytes += images.reclaimed;
-    if prune.takes_cache {
-        bytes += crate::commands::build::builder::clear(engine)?;
-    }
-    engine.reconcile()?;
-    print_line(&format!("Total reclaimed space: {}", human::size(bytes)))?;
+    let mut done = SystemPruned::default();
+    let pruned = session.engine()?.system_prune(&prune, &crate::commands::build::builder::clear, &mut done);
+    // What is gone is said, also when the rest failed.
+    section("Deleted Containers", &done.containers)?;
+    section("Deleted Networks", &done.networks)?;
+    section("Deleted Volumes", &done.volumes)?;
+    let texts = done.images.iter().map(|gone| crate::commands::image::remove::text(gone).to_lowercase());
+    section("Deleted Images", &texts.collect::<Vec<_>>())?;
+    pruned?;
+    print_line(&format!("Total reclaimed space: {}", human::size(done.reclaimed)))?;
     Ok(0)
 }
 

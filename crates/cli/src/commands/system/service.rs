@@ -1,7 +1,6 @@
 //! `docker system df`, `system boot` and `system shutdown`.
 
-use tare_engine::Moved;
-use tare_engine::volumes::folder_size;
+use tare_engine::{Moved, Usage};
 
 use crate::error::report;
 use crate::output::view::{Row, Shape, View};
@@ -30,15 +29,6 @@ const VIEW: View = View {
     quiet: "{{.Type}}",
 };
 
-/// What one kind of object takes.
-#[derive(Debug, Default)]
-struct Usage {
-    total: usize,
-    active: usize,
-    size: u64,
-    reclaimable: u64,
-}
-
 /// `docker system df`.
 pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("system df"), args)?;
@@ -47,39 +37,14 @@ pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u
         print(&crate::commands::system::disk_usage::verbose(engine)?)?;
         return Ok(0);
     }
-    let containers = engine.containers()?;
-    let mut images = Usage::default();
-    let mut layers = std::collections::HashMap::new();
-    for image in engine.images()?.list()? {
-        let active = !engine.image_users(&image.id).is_empty();
-        images.total += 1;
-        images.active += usize::from(active);
-        for layer in image.layers {
-            // A layer is shared: counted once, and kept if one of its images is.
-            let (_, kept) = layers.entry(layer.diff_id.to_string()).or_insert((layer.size, false));
-            *kept |= active;
-        }
-    }
-    images.size = layers.values().map(|(size, _)| size).sum();
-    images.reclaimable = layers.values().filter(|(_, kept)| !kept).map(|(size, _)| size).sum();
-    let mut own = Usage::default();
-    for container in &containers {
-        let size = folder_size(&container.folder.join("upper"));
-        let active = container.state.is_active();
-        own.add(size, active);
-    }
-    let mut volumes = Usage::default();
-    for volume in engine.volumes()? {
-        let used = !engine.volume_users(&volume.name)?.is_empty();
-        volumes.add(folder_size(&engine.volume_path(&volume.name)), used);
-    }
-    let cache = Usage {
-        size: crate::commands::build::builder::size(engine),
-        reclaimable: crate::commands::build::builder::size(engine),
-        ..Usage::default()
-    };
-    let rows = [("Images", images), ("Containers", own), ("Local Volumes", volumes), ("Build Cache", cache)];
-    let rows: Vec<Row> = rows.iter().map(|(kind, usage)| usage.row(kind)).collect();
+    let usage = engine.disk_usage()?;
+    let rows = [
+        ("Images", usage.images),
+        ("Containers", usage.containers),
+        ("Local Volumes", usage.volumes),
+        ("Build Cache", usage.build_cache),
+    ];
+    let rows: Vec<Row> = rows.iter().map(|(kind, usage)| row(kind, *usage)).collect();
     print(&VIEW.render(&rows, Shape { format: line.format.as_deref(), quiet: false })?)?;
     Ok(0)
 }
@@ -115,30 +80,21 @@ fn told(moved: Vec<Moved>) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-impl Usage {
-    fn add(&mut self, size: u64, active: bool) {
-        self.total += 1;
-        self.active += usize::from(active);
-        self.size += size;
-        self.reclaimable += if active { 0 } else { size };
+/// With its share, where there is something to have one of.
+fn reclaimable(usage: Usage) -> String {
+    let size = human::size(usage.reclaimable);
+    match (usage.reclaimable * 100).checked_div(usage.size) {
+        Some(share) => format!("{size} ({share}%)"),
+        None => size,
     }
+}
 
-    /// With its share, where there is something to have one of.
-    fn reclaimable(&self) -> String {
-        let size = human::size(self.reclaimable);
-        match (self.reclaimable * 100).checked_div(self.size) {
-            Some(share) => format!("{size} ({share}%)"),
-            None => size,
-        }
-    }
-
-    fn row(&self, kind: &str) -> Row {
-        Row::new([
-            ("Type", kind.to_owned()),
-            ("TotalCount", self.total.to_string()),
-            ("Active", self.active.to_string()),
-            ("Size", human::size(self.size)),
-            ("Reclaimable", self.reclaimable()),
-        ])
-    }
+fn row(kind: &str, usage: Usage) -> Row {
+    Row::new([
+        ("Type", kind.to_owned()),
+        ("TotalCount", usage.total.to_string()),
+        ("Active", usage.active.to_string()),
+        ("Size", human::size(usage.size)),
+        ("Reclaimable", reclaimable(usage)),
+    ])
 }

@@ -9,6 +9,16 @@ use crate::Engine;
 use crate::state::error::{Error, Result};
 use crate::state::event::Action;
 
+/// Whether a container that runs goes on meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// It is paused.
+    #[default]
+    Paused,
+    /// It goes on, and may change what is being copied.
+    Running,
+}
+
 /// What a commit is to say of itself.
 #[derive(Debug, Clone, Default)]
 pub struct CommitOptions {
@@ -20,6 +30,8 @@ pub struct CommitOptions {
     pub message: String,
     /// Changes to the run configuration, already applied by the caller to [`Engine::commit_base`].
     pub config: Option<RunConfig>,
+    /// What a container that runs does.
+    pub meanwhile: Meanwhile,
 }
 
 impl Engine {
@@ -64,6 +76,18 @@ impl Engine {
     /// # Errors
     /// [`Error::NoSuchContainer`], [`Error::NoSuchImage`] when its image is gone, store errors.
     pub fn commit(&self, name: &str, options: CommitOptions) -> Result<Digest> {
+        let container = self.container(name)?;
+        let runs = container.running().is_ok_and(|run| !run.paused);
+        if !runs || options.meanwhile == Meanwhile::Running {
+            return self.commit_as_it_is(&container.id, options);
+        }
+        self.pause(&container.id)?;
+        let id = self.commit_as_it_is(&container.id, options);
+        self.unpause(&container.id)?;
+        id
+    }
+
+    fn commit_as_it_is(&self, name: &str, options: CommitOptions) -> Result<Digest> {
         let record = self.record(name)?;
         let images = self.images()?;
         let base =

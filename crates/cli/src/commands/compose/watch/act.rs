@@ -172,7 +172,7 @@ impl Watch<'_> {
             image.repo_tags.is_empty() && engine.image_users(&image.id).is_empty()
         };
         if store.find(&before)?.as_ref().is_some_and(unused) {
-            engine.image_remove(&before)?;
+            engine.image_remove(&before, &tare_engine::ImageRemoval::default())?;
         }
         Ok(())
     }

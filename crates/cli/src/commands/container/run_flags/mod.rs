@@ -15,7 +15,7 @@ pub(crate) mod storage;
 use std::path::PathBuf;
 
 use clap::Args;
-use tare_engine::config::ContainerConfig;
+use tare_engine::config::{ContainerConfig, Sharing};
 
 use crate::error::Failure;
 
@@ -65,8 +65,8 @@ pub(crate) struct Requested {
 pub(crate) struct VolumesFrom {
     /// Container whose mounts are taken.
     pub(crate) container: String,
-    /// Mount them read-only (`:ro`).
-    pub(crate) readonly: bool,
+    /// How they are used (`:ro`).
+    pub(crate) sharing: Sharing,
 }
 
 impl ContainerFlags {

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
-use tare_engine::config::{BindOwner, ContainerConfig, CreateSource, Mount, MountSource};
+use tare_engine::config::{BindOwner, ContainerConfig, CreateSource, Mount, MountSource, Sharing};
 
 use super::{Host, VolumesFrom, invalid};
 use crate::output::human;
@@ -94,7 +94,8 @@ fn volumes_from(text: &str) -> anyhow::Result<VolumesFrom> {
     if container.is_empty() || !matches!(mode, "ro" | "rw" | "z" | "Z") {
         return Err(invalid("--volumes-from", text, "use container or container:ro"));
     }
-    Ok(VolumesFrom { container: container.to_owned(), readonly: mode == "ro" })
+    let sharing = if mode == "ro" { Sharing::ReadOnly } else { Sharing::AsThere };
+    Ok(VolumesFrom { container: container.to_owned(), sharing })
 }
 
 /// Reads one `-v`: `/in/container`, `name:/in/container`, `/host:/in/container:ro,idmap=off`.
@@ -405,8 +406,11 @@ mod tests {
     fn volumes_from_other_containers() {
         let request =
             request(&["--volumes-from", "a:ro", "--volumes-from=b", "--shm-size=128m", "img"]).unwrap();
-        assert_eq!(request.volumes_from[0], VolumesFrom { container: "a".into(), readonly: true });
-        assert!(!request.volumes_from[1].readonly);
+        assert_eq!(
+            request.volumes_from[0],
+            VolumesFrom { container: "a".into(), sharing: Sharing::ReadOnly }
+        );
+        assert_eq!(request.volumes_from[1].sharing, Sharing::AsThere);
         assert_eq!(request.config.shm_size, 128 << 20);
     }
 }
