@@ -2,6 +2,7 @@
 
 use tare_compose::session::Error as SessionError;
 use tare_engine::Error as EngineError;
+use tare_monitor::status::FailureKind;
 
 /// The exit code of an error that carries none of its own: what could not be started has Docker's codes, all else is 1.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
@@ -11,15 +12,13 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
             return 130;
         }
         if let Some(EngineError::StartFailed(failure)) = cause.downcast_ref::<EngineError>() {
-            return u8::try_from(failure.kind.exit_code()).unwrap_or(1);
+            return failure.kind.exit_code();
         }
         if let Some(runtime) = runtime(cause) {
-            return match runtime {
-                tare_runtime::Error::NotFound { .. }
-                | tare_runtime::Error::InterpreterNotFound { .. }
-                | tare_runtime::Error::CrlfInterpreter { .. } => 127,
-                tare_runtime::Error::PermissionDenied { .. } => 126,
-                _ => 1,
+            // `exec` fails with 1 where it is not the program; `run` and `create` lay their 125 over that.
+            return match FailureKind::of(runtime) {
+                kind @ (FailureKind::NotFound | FailureKind::NotExecutable) => kind.exit_code(),
+                FailureKind::PortInUse | FailureKind::Setup => 1,
             };
         }
     }
@@ -72,7 +71,7 @@ fn mistrust(error: &tare_build::Error) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tare_monitor::status::{Failure, FailureKind};
+    use tare_monitor::status::Failure;
 
     #[test]
     fn failures_to_start_have_dockers_codes() {

@@ -26,6 +26,7 @@ pub use container::run::stop::{StopOptions, StopOutcome};
 pub use container::run::wait::{Awaited, LinkWait, Readiness, WaitCondition};
 pub use image::operations::{ImageRemoval, WhenNamedTwice};
 pub use state::error::{Error, Result};
+pub use state::error_kind::ErrorKind;
 pub use state::ids::random_hex;
 pub use state::record::{Container, State};
 pub use system::boot::Moved;

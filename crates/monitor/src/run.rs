@@ -113,11 +113,7 @@ pub(crate) fn failure(error: &Error) -> Failure {
     use tare_network::Error as N;
     use tare_runtime::Error as R;
     let kind = match error {
-        Error::Runtime(e) => match e.exit_status() {
-            127 => FailureKind::NotFound,
-            126 => FailureKind::NotExecutable,
-            _ => FailureKind::Setup,
-        },
+        Error::Runtime(e) => FailureKind::of(e),
         Error::Network(N::PortInUse { .. }) => FailureKind::PortInUse,
         _ => FailureKind::Setup,
     };

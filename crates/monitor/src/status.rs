@@ -125,9 +125,19 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// What an error of the runtime means for who starts or executes a program.
+    #[must_use]
+    pub fn of(error: &tare_runtime::Error) -> Self {
+        match error.exit_status() {
+            127 => Self::NotFound,
+            126 => Self::NotExecutable,
+            _ => Self::Setup,
+        }
+    }
+
     /// Docker's exit code of `run` for it.
     #[must_use]
-    pub fn exit_code(self) -> i32 {
+    pub fn exit_code(self) -> u8 {
         match self {
             Self::NotFound => 127,
             Self::NotExecutable => 126,

@@ -262,7 +262,8 @@ impl Engine {
             })
         };
         match attempt(&HashSet::new()) {
-            Err(Error::Invalid { .. }) => attempt(&self.stopped_ids()?),
+            // Those of stopped containers may be taken over.
+            Err(Error::AddressInUse { .. } | Error::NoFreeAddress { .. }) => attempt(&self.stopped_ids()?),
             other => other,
         }
     }
@@ -304,7 +305,7 @@ fn lease(
     let address = match settings.ipv4.or(before) {
         Some(wanted) if !taken_by_others(wanted) => wanted,
         Some(wanted) if settings.ipv4.is_some() => {
-            return Err(Error::invalid(format!("address {wanted} of network {} is in use", network.name)));
+            return Err(Error::AddressInUse { network: network.name.clone(), address: wanted });
         }
         _ => pick(network, bridge, &leases, &taken_by_others)?,
     };
@@ -334,10 +335,7 @@ fn pick(
     // First choice: an address that nobody has a lease on; then one of a stopped container.
     let leased = |a: Ipv4Addr| taken(a) || leases.iter().any(|(l, _)| *l == a.to_string());
     ipam::pick_address(&range, last, &leased).or_else(|| ipam::pick_address(&range, last, taken)).ok_or_else(
-        || Error::Invalid {
-            message: format!("network {} has no free address in {}", network.name, bridge.subnet),
-            hint: Some("remove containers, or make a network with a larger --subnet".into()),
-        },
+        || Error::NoFreeAddress { network: network.name.clone(), subnet: bridge.subnet.to_string() },
     )
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in the engine. Messages name the object; the CLI adds prefixes, hints and exit codes.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use tare_monitor::status::Failure;
@@ -82,6 +83,36 @@ pub enum Error {
     /// The operation needs a container that is not paused.
     #[error("container {0} is paused, unpause it first")]
     Paused(String),
+    /// It is frozen already.
+    #[error("container {0} is already paused")]
+    AlreadyPaused(String),
+    /// It is not frozen.
+    #[error("container {0} is not paused")]
+    NotPaused(String),
+    /// A path that is not in a container.
+    #[error("Could not find the file {} in container {container}", path.display())]
+    NoSuchPath {
+        /// The container's name.
+        container: String,
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// The address that was asked for is another container's.
+    #[error("address {address} of network {network} is in use")]
+    AddressInUse {
+        /// The network's name.
+        network: String,
+        /// What was asked for.
+        address: Ipv4Addr,
+    },
+    /// Every address of a network is given away.
+    #[error("network {network} has no free address in {subnet}")]
+    NoFreeAddress {
+        /// The network's name.
+        network: String,
+        /// Its subnet.
+        subnet: String,
+    },
     /// The request makes no sense as it stands.
     #[error("{message}")]
     Invalid {
@@ -168,6 +199,9 @@ impl Error {
         match self {
             Self::Invalid { hint, .. } => hint.clone(),
             Self::StartFailed(failure) => failure.hint.clone(),
+            Self::NoFreeAddress { .. } => {
+                Some("remove containers, or make a network with a larger --subnet".into())
+            }
             Self::NameInUse { name, .. } => {
                 Some(format!("remove it first (`tare rm -f {name}`) or choose another --name"))
             }

@@ -3,6 +3,7 @@
 //! Below every other room but [`config`](crate::config); it knows nothing of what is done with what it keeps.
 
 pub(crate) mod error;
+pub(crate) mod error_kind;
 pub mod event;
 pub(crate) mod ids;
 pub(crate) mod private;

@@ -149,11 +149,11 @@ impl Engine {
     /// Freezes a container.
     ///
     /// # Errors
-    /// [`Error::NotRunning`], [`Error::Paused`].
+    /// [`Error::NotRunning`], [`Error::AlreadyPaused`].
     pub fn pause(&self, name: &str) -> Result<()> {
         let container = self.container(name)?;
         if container.running()?.paused {
-            return Err(Error::invalid(format!("container {} is already paused", container.name)));
+            return Err(Error::AlreadyPaused(container.name));
         }
         self.request(&container, &Request::Pause, Action::Pause)
     }
@@ -161,11 +161,11 @@ impl Engine {
     /// Lets a frozen container go on.
     ///
     /// # Errors
-    /// [`Error::NotRunning`], [`Error::Invalid`].
+    /// [`Error::NotRunning`], [`Error::NotPaused`].
     pub fn unpause(&self, name: &str) -> Result<()> {
         let container = self.container(name)?;
         if !container.running()?.paused {
-            return Err(Error::invalid(format!("container {} is not paused", container.name)));
+            return Err(Error::NotPaused(container.name));
         }
         self.request(&container, &Request::Unpause, Action::Unpause)
     }

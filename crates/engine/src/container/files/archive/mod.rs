@@ -245,12 +245,9 @@ impl ContainerPath {
 }
 
 fn absent(container: &str, path: &Path, error: &std::io::Error) -> Error {
-    let path = path.display();
     match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Error::invalid(format!("Could not find the file {path} in container {container}"))
-        }
-        _ => Error::invalid(format!("{path} in container {container}: {error}")),
+        std::io::ErrorKind::NotFound => Error::NoSuchPath { container: container.into(), path: path.into() },
+        _ => Error::invalid(format!("{} in container {container}: {error}", path.display())),
     }
 }
 
