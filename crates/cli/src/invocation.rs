@@ -8,6 +8,7 @@ use crate::commands::{self, Command};
 use crate::destination::Destination;
 use crate::error::{Failure, OWN_FAILURE};
 use crate::global_flags::{self, Asked};
+use crate::not_here;
 use crate::output::print;
 use crate::session::Session;
 
@@ -101,6 +102,9 @@ fn unknown(session: &Session, args: &[String]) -> Failure {
     let program = session.program;
     let operands: Vec<&str> =
         args.iter().map(String::as_str).take_while(|word| !word.starts_with('-')).collect();
+    if let Some(refusal) = not_here::refusal(program, &operands) {
+        return refusal;
+    }
     let group = operands.first().copied().filter(|word| commands::is_group(word));
     let (typed, help) = match (group, operands.get(1)) {
         (Some(group), Some(word)) => (format!("{group} {word}"), format!("{program} {group} --help")),

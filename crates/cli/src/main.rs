@@ -13,6 +13,7 @@ mod flags;
 mod global_flags;
 mod hints;
 mod invocation;
+mod not_here;
 mod output;
 mod refused;
 mod session;

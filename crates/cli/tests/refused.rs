@@ -88,3 +88,35 @@ fn variables_that_are_not_heard_are_refused_by_name() {
         assert!(!output.status.success() && text(&output).contains(name), "{}", text(&output));
     }
 }
+
+#[test]
+fn commands_that_are_absent_say_so_and_guess_nothing() {
+    let lab = Lab::new();
+    let absent = [
+        (&["swarm", "init"][..], "not in tare: swarm: "),
+        (&["service", "ls"], "not in tare: service: "),
+        (&["stack", "deploy", "-c", "x.yaml", "x"], "not in tare: stack: "),
+        (&["plugin", "ls"], "not in tare: plugin: "),
+        (&["trust", "--help"], "not in tare: trust: "),
+        (&["checkpoint", "ls", "x"], "not in tare: checkpoint: "),
+        (&["context", "create", "x"], "not in tare: context create: "),
+        (&["manifest", "push", "x"], "not in tare: manifest push: "),
+        (&["buildx", "bake"], "not in tare: buildx bake: "),
+        (&["builder", "use", "x"], "not in tare: builder use: "),
+    ];
+    for (words, why) in absent {
+        let said = lab.fails(1, words);
+        assert!(said.contains(why), "{words:?}: {said}");
+        assert!(!said.contains("did you mean") && said.trim().lines().count() == 1, "{words:?}: {said}");
+    }
+    assert!(lab.fails(1, &["volumes", "ls"]).contains("did you mean"));
+}
+
+#[test]
+fn the_version_of_compose_is_one_that_scripts_accept() {
+    let lab = Lab::new();
+    assert_eq!(lab.ok(&["compose", "version", "--short"]), "2.40.0\n");
+    assert_eq!(lab.ok(&["compose", "version", "-f", "json"]), "{\"version\":\"v2.40.0\"}\n");
+    let line = lab.ok(&["compose", "version"]);
+    assert!(line.starts_with("Docker Compose version v2.40.0+tare."), "{line}");
+}

@@ -4,6 +4,9 @@ use clap::Args;
 
 use crate::output::print_line;
 
+/// The Compose that tare's is measured against: scripts compare this number with the least they need.
+const COMPOSE: &str = "2.40.0";
+
 /// Flags of `version`.
 #[derive(Debug, Default, Args)]
 pub(super) struct VersionArgs {
@@ -17,11 +20,11 @@ pub(super) struct VersionArgs {
 
 /// `compose version`.
 pub(super) fn main(args: &VersionArgs) -> anyhow::Result<u8> {
-    let version = env!("CARGO_PKG_VERSION");
     match (args.short, args.format.as_str()) {
-        (true, _) => print_line(version)?,
-        (_, "json") => print_line(&serde_json::json!({ "version": version }).to_string())?,
-        _ => print_line(&format!("Docker Compose version {version} (tare)"))?,
+        (true, _) => print_line(COMPOSE)?,
+        (_, "json") => print_line(&serde_json::json!({ "version": format!("v{COMPOSE}") }).to_string())?,
+        // What stands after `+` is no part of a version's order.
+        _ => print_line(&format!("Docker Compose version v{COMPOSE}+tare.{}", env!("CARGO_PKG_VERSION")))?,
     }
     Ok(0)
 }
