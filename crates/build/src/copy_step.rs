@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use tare_dockerfile::glob::{DoubleStar, Glob};
 use tare_dockerfile::{AddCopy, Expander, Node, Source};
 use tare_image::LayerStaging;
 
@@ -14,7 +15,7 @@ use crate::event::Event;
 use crate::executor::{Builder, Stage, Step};
 use crate::fetch::{self, Fetched};
 use crate::git::Repository;
-use crate::glob::{DoubleStar, Glob};
+
 use crate::io_at::At as _;
 use crate::plan;
 use crate::remote::{self, GitFolder};
@@ -200,7 +201,7 @@ impl Builder<'_> {
         let Some(name) = &copy.from else { return Ok(None) };
         plan::refuse_variable("COPY", name, step.line)?;
         if let Some(NamedContext::Dir(path)) = self.request.contexts.get(name) {
-            let root = SourceRoot::host(path, crate::ignore::Ignore::default())?;
+            let root = SourceRoot::host(path, tare_dockerfile::ignore::Ignore::default())?;
             return Ok(Some((LazyRoot::Ready(root), None)));
         }
         let from = self.source_stage(stage.index, name, step.line)?;
@@ -290,7 +291,7 @@ impl Builder<'_> {
     ) -> Result<(), Error> {
         let checkout =
             remote::check_out(self.request, repository, (commit, step.line), git_folder, self.cancel)?;
-        let root = SourceRoot::host(checkout.path(), crate::ignore::Ignore::default())?;
+        let root = SourceRoot::host(checkout.path(), tare_dockerfile::ignore::Ignore::default())?;
         select::select(&root, ".", &[])?.iter().try_for_each(|all| writer.copy(all, &how.target))
     }
 

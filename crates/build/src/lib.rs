@@ -23,11 +23,7 @@ mod event;
 mod executor;
 mod extract;
 mod fetch;
-#[doc(hidden)]
-pub mod fuzzing;
 mod git;
-mod glob;
-mod ignore;
 mod instructions;
 mod interruptible;
 mod io_at;

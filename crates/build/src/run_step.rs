@@ -170,7 +170,7 @@ impl Builder<'_> {
     pub(crate) fn host_root(&self, name: Option<&str>) -> Result<Option<SourceRoot>, Error> {
         match name.and_then(|name| self.request.contexts.get(name)) {
             Some(NamedContext::Dir(path)) => {
-                SourceRoot::host(path, crate::ignore::Ignore::default()).map(Some)
+                SourceRoot::host(path, tare_dockerfile::ignore::Ignore::default()).map(Some)
             }
             _ => Ok(None),
         }

@@ -12,12 +12,12 @@ use tare_oci::Hasher;
 use tare_sys::root::RootDir;
 
 use crate::cache::{Cache, FileFacts, FileStamp, KeyHasher};
-use crate::glob::{DoubleStar, Glob, is_pattern};
-use crate::ignore::{Ignore, Verdict};
 use crate::io_at::At as _;
 use crate::place::{clean, handle_path};
 use crate::sources::{Origin, SourceRoot};
 use crate::{Cancel, Error, Excluded};
+use tare_dockerfile::glob::{DoubleStar, Glob, is_pattern};
+use tare_dockerfile::ignore::{Ignore, Verdict};
 
 /// One file or folder that a source names.
 pub(crate) struct Selected {

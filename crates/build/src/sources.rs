@@ -10,10 +10,10 @@ use tare_runtime::RootFs;
 use tare_sys::bounded;
 use tare_sys::root::RootDir;
 
-use crate::ignore::Ignore;
 use crate::io_at::At as _;
 use crate::request::Context;
 use crate::{Cancel, Error, extract};
+use tare_dockerfile::ignore::Ignore;
 
 /// A tree to copy from.
 pub(crate) struct SourceRoot {

@@ -1,6 +1,7 @@
 //! What the errors of the crates below mean for the person at the terminal: exit codes and «hint:» lines.
 
 use tare_compose::session::Error as SessionError;
+use tare_compose::watch::WatchError;
 use tare_engine::Error as EngineError;
 use tare_monitor::status::FailureKind;
 
@@ -38,6 +39,7 @@ fn runtime<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a tare_
 pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
     let mut hints = Vec::new();
     for cause in error.chain() {
+        hints.extend(cause.downcast_ref::<WatchError>().and_then(WatchError::hint));
         if let Some(session) = cause.downcast_ref::<SessionError>() {
             hints.extend(session.hints());
         }

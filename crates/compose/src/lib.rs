@@ -6,6 +6,7 @@
 
 pub mod convert;
 pub mod execute;
+pub mod follow;
 pub mod infer;
 pub mod labels;
 pub mod observe;
@@ -14,3 +15,4 @@ pub mod plan;
 pub mod progress;
 pub mod schedule;
 pub mod session;
+pub mod watch;

@@ -12,7 +12,11 @@ mod error;
 mod excerpt;
 pub mod expand;
 mod flags;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod glob;
 mod heredoc;
+pub mod ignore;
 mod instruction;
 mod json;
 pub mod lines;

@@ -14,7 +14,7 @@ use super::Finding;
 const MAP: [(&str, &[&str]); 13] = [
     ("cli", &["api", "build", "compose", "engine"]),
     ("api", &["engine", "image"]),
-    ("compose", &["engine", "compose-model"]),
+    ("compose", &["engine", "compose-model", "dockerfile"]),
     ("engine", &["image", "network", "monitor", "runtime"]),
     ("build", &["dockerfile", "image", "runtime"]),
     ("monitor", &["runtime", "network"]),

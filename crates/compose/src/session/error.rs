@@ -25,6 +25,9 @@ pub enum Error {
     /// The work was cancelled by whoever asked for it; there is nothing to say.
     #[error("")]
     Cancelled,
+    /// Logs cannot be waited for.
+    #[error("cannot wait for logs")]
+    Poll(#[source] std::io::Error),
     /// An image could not be pulled.
     #[error("service {service}: cannot pull {image}")]
     Pull {

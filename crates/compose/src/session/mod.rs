@@ -123,6 +123,32 @@ impl<'a, L: Listener> Session<'a, L> {
         Self { engine, project, surroundings, settings, listener, cancel, lock: OnceLock::new() }
     }
 
+    /// A session of the same kind that does not have the lock yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let settings = self.settings.clone();
+        let Self { engine, project, surroundings, listener, cancel, .. } = self;
+        Self::new(engine, project, surroundings, settings, listener, cancel)
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    /// The project.
+    #[must_use]
+    pub fn project(&self) -> &'a Project {
+        self.project
+    }
+
+    /// One of the caller's variables.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.surroundings.variables.get(name).cloned()
+    }
+
     /// What exists of the project, once replacements that were cut short are settled.
     ///
     /// # Errors
@@ -161,7 +187,7 @@ impl<'a, L: Listener> Session<'a, L> {
 
     /// Hands an executor out, for a phase of the work.
     pub fn with_executor<T>(&self, observed: &Observed, work: impl FnOnce(&Executor<'_>) -> T) -> T {
-        let variable = |name: &str| self.surroundings.variables.get(name).cloned();
+        let variable = |name: &str| self.variable(name);
         let mut settings = execute::Settings::new(self.engine, &self.project.name);
         settings.stop_timeout = self.settings.stop_timeout;
         if let Some(workers) = self.settings.parallel {

@@ -33,6 +33,7 @@ mod version;
 mod volumes;
 mod wait;
 mod watch;
+mod watching;
 mod work;
 
 use std::path::PathBuf;

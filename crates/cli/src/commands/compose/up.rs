@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use rustix::fd::AsFd as _;
 use tare_compose::execute::ExecuteError;
+use tare_compose::follow::Merged;
 use tare_compose::infer::Inferred;
 use tare_compose::observe::Observed;
 use tare_compose::observe_engine::{is_oneoff, label_of, of_project, service_of};
@@ -19,15 +21,16 @@ use tare_compose::plan::{
 };
 use tare_compose::schedule::Cancel;
 use tare_compose::session::{self, ImagePolicy, PullNews, Readiness, Session};
+use tare_compose::watch::{Replaced, Watch};
 use tare_engine::logs::LogOptions;
 use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
-use super::follow::{Look, Merged, announce};
+use super::follow::{Look, announce};
 use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
-use super::watch::{Manner, Watch};
+use super::watching::Terminal;
 use super::work::{self, BuildFlags, Work};
 use crate::output::note;
 
@@ -200,23 +203,35 @@ pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) ->
     let flags = BuildFlags { quiet: args.quiet_build, ..BuildFlags::default() };
     work.session(|session| {
         work.get_images(session, &args.services, args.scope(), policy, &flags)?;
-        let watching = args.watch.then(|| {
-            let manner = Manner { quiet_build: args.quiet_build, prune: true };
-            Watch::new(context, &project, &args.services, manner)
-        });
-        let watching = watching.transpose()?;
-        if args.is_attached() && !context.options.dry_run {
-            return attached(&work, session, args, watching.as_ref());
+        if !args.watch {
+            return bring_up(&work, session, args, None);
         }
-        work.cancel_on_signals()?;
-        let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
-        let readiness = match args.wait {
-            true => Readiness::Awaited { bound: args.wait_timeout.map(Duration::from_secs) },
-            false => Readiness::Assumed,
-        };
-        session.up(args.plan_options(&work, start)?, readiness)?;
-        Ok(0)
+        let terminal = Terminal::new(context, &project, args.quiet_build);
+        Work::quiet(context, &project).session(|watched| {
+            let watch = Watch::new(watched, &args.services, &terminal, Replaced::Remove)?;
+            bring_up(&work, session, args, Some(&watch))
+        })
     })
+}
+
+/// [`run`], once images are there.
+fn bring_up(
+    work: &Work<'_>,
+    session: &Session<'_, List>,
+    args: &UpArgs,
+    watching: Option<&Watch<'_, List>>,
+) -> anyhow::Result<u8> {
+    if args.is_attached() && !work.context.options.dry_run {
+        return attached(work, session, args, watching);
+    }
+    work.cancel_on_signals()?;
+    let start = if args.no_start { StartMode::CreateOnly } else { StartMode::Start };
+    let readiness = match args.wait {
+        true => Readiness::Awaited { bound: args.wait_timeout.map(Duration::from_secs) },
+        false => Readiness::Assumed,
+    };
+    session.up(args.plan_options(work, start)?, readiness)?;
+    Ok(0)
 }
 
 /// Creates with a live list, then starts with the logs on the terminal.
@@ -224,7 +239,7 @@ fn attached(
     work: &Work<'_>,
     session: &Session<'_, List>,
     args: &UpArgs,
-    watching: Option<&Watch<'_>>,
+    watching: Option<&Watch<'_, List>>,
 ) -> anyhow::Result<u8> {
     let context = work.context;
     let since = jiff::Timestamp::now();
@@ -244,7 +259,7 @@ fn attached(
     note(&format!("Attaching to {}", names.join(", ")));
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
     let log = LogOptions { tail: None, since: Some(since), until: None };
-    let merged = Merged::begin(work.engine()?, &followed, &log, look)?.ends_from(since);
+    let merged = Merged::begin(work.engine()?, &followed, &log, |line| look.show(line))?.ends_from(since);
     let following = Following { work, session, args, watching, signals: &signals };
     following.follow(&observed, &start, merged)
 }
@@ -271,16 +286,20 @@ struct Following<'a> {
     work: &'a Work<'a>,
     session: &'a Session<'a, List>,
     args: &'a UpArgs,
-    watching: Option<&'a Watch<'a>>,
+    watching: Option<&'a Watch<'a, List>>,
     signals: &'a SignalFd,
 }
 
 impl Following<'_> {
     /// Starts on another thread while this one prints logs and takes signals.
-    fn follow(&self, observed: &Observed, start: &Plan, mut merged: Merged<'_>) -> anyhow::Result<u8> {
+    fn follow(
+        &self,
+        observed: &Observed,
+        start: &Plan,
+        mut merged: Merged<'_, anyhow::Error>,
+    ) -> anyhow::Result<u8> {
         let Self { work, session, args, signals, .. } = *self;
-        let mut quiet = Work::new(work.context, work.project, "Running");
-        quiet.list = List::quiet();
+        let mut quiet = Work::quiet(work.context, work.project);
         quiet.list.hooks = hook_output(args);
         quiet.cancel = Arc::clone(&work.cancel);
         quiet.settings.stop_timeout = args.timeout;
@@ -323,7 +342,7 @@ impl Following<'_> {
     /// Prints until the end. Containers that are started again or made anew meanwhile are followed too.
     fn look(
         &self,
-        merged: &mut Merged<'_>,
+        merged: &mut Merged<'_, anyhow::Error>,
         starting: &mut Option<ScopedJoinHandle<'_, Result<(), ExecuteError>>>,
     ) -> anyhow::Result<End> {
         let args = self.args;
@@ -338,10 +357,10 @@ impl Following<'_> {
                 return Err(session::Error::from(error).into());
             }
             let all_started = starting.is_none();
-            for ended in merged.turn(Some(self.signals))? {
+            for ended in merged.turn(Some(self.signals.as_fd()))? {
                 announce(&ended)?;
-                if abort || (args.abort_on_container_failure && ended.code != 0) {
-                    return Ok(End::Aborted(ended.code));
+                if abort || (args.abort_on_container_failure && ended.code() != 0) {
+                    return Ok(End::Aborted(ended.code()));
                 }
             }
             if self.signals.read()?.is_some() {
@@ -358,13 +377,13 @@ impl Following<'_> {
 }
 
 /// The watch's thread: it begins when the containers run.
-fn watch_once_started(watching: &Watch<'_>, started: &AtomicBool, over: &AtomicBool) {
+fn watch_once_started(watching: &Watch<'_, List>, started: &AtomicBool, over: &AtomicBool) {
     let is_over = || over.load(Ordering::SeqCst);
     while !started.load(Ordering::SeqCst) && !is_over() {
         std::thread::sleep(Duration::from_millis(50));
     }
     if let Err(error) = watching.run(&is_over) {
-        crate::error::report(&error);
+        crate::error::report(&error.into());
     }
 }
 
@@ -388,7 +407,7 @@ fn stop_all(
     work: &Work<'_>,
     session: &Session<'_, List>,
     args: &UpArgs,
-    merged: &mut Merged<'_>,
+    merged: &mut Merged<'_, anyhow::Error>,
     signals: &SignalFd,
 ) -> anyhow::Result<()> {
     let observed = session.observe()?;
@@ -403,7 +422,7 @@ fn stop_all(
             std::thread::scope(|scope| -> anyhow::Result<()> {
                 let stop = scope.spawn(|| executor.run(&plan));
                 while !stop.is_finished() {
-                    for ended in merged.turn(Some(signals))? {
+                    for ended in merged.turn(Some(signals.as_fd()))? {
                         announce(&ended)?;
                     }
                     if signals.read()?.is_some() {

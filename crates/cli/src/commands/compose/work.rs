@@ -54,6 +54,11 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Work of which warnings alone are shown.
+    pub(super) fn quiet(context: &'a Context<'a>, project: &'a Project) -> Self {
+        Self { list: List::quiet(), ..Self::new(context, project, "Running") }
+    }
+
     pub(super) fn engine(&self) -> anyhow::Result<&'a Engine> {
         self.context.engine()
     }

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{Hook, MountKind, Project, Service, WatchAction};
-
-use super::patterns::Patterns;
+use tare_dockerfile::ignore::{Ignore, Verdict};
 
 /// What editors, version control and operating systems leave beside the files that matter.
 const EPHEMERAL: [&str; 12] = [
@@ -32,11 +31,11 @@ pub(super) struct Rule {
     pub(super) initial_sync: bool,
     pub(super) exec: Option<Hook>,
     target: String,
-    ignore: Patterns,
-    include: Patterns,
+    ignore: Ignore,
+    include: Ignore,
     /// The patterns of the build context's `.dockerignore`, and the context.
-    ignored_by_build: Option<(PathBuf, Patterns)>,
-    ephemeral: Patterns,
+    ignored_by_build: Option<(PathBuf, Ignore)>,
+    ephemeral: Ignore,
 }
 
 impl Rule {
@@ -48,13 +47,13 @@ impl Rule {
             // The rule names the file itself.
             return true;
         }
-        !self.is_ignored(path) && (self.include.is_empty() || self.include.take(&relative))
+        !self.is_ignored(path) && (self.include.is_empty() || takes(&self.include, &relative))
     }
 
     /// Whether the path, or a folder and so all in it, is left out.
     pub(super) fn is_ignored(&self, path: &Path) -> bool {
-        let under = |root: &Path, patterns: &Patterns| {
-            path.strip_prefix(root).is_ok_and(|relative| patterns.take(&relative.to_string_lossy()))
+        let under = |root: &Path, patterns: &Ignore| {
+            path.strip_prefix(root).is_ok_and(|relative| takes(patterns, &relative.to_string_lossy()))
         };
         under(&self.path, &self.ignore)
             || under(&self.path, &self.ephemeral)
@@ -104,10 +103,10 @@ pub(super) fn rules(
                 initial_sync: rule.initial_sync,
                 exec: rule.exec.clone(),
                 target: rule.target.clone().unwrap_or_default(),
-                ignore: Patterns::new(rule.ignore.iter().map(String::as_str)),
-                include: Patterns::new(rule.include.iter().map(String::as_str)),
+                ignore: patterns(&rule.ignore),
+                include: patterns(&rule.include),
                 ignored_by_build: ignored_by_build(service, read),
-                ephemeral: Patterns::new(EPHEMERAL),
+                ephemeral: patterns(&EPHEMERAL),
             });
         }
     }
@@ -120,15 +119,23 @@ fn is_mounted(service: &Service, path: &str) -> bool {
     binds.filter_map(|mount| mount.source.as_deref()).any(|source| Path::new(path).starts_with(source))
 }
 
-fn ignored_by_build(
-    service: &Service,
-    read: &dyn Fn(&Path) -> Option<String>,
-) -> Option<(PathBuf, Patterns)> {
+fn ignored_by_build(service: &Service, read: &dyn Fn(&Path) -> Option<String>) -> Option<(PathBuf, Ignore)> {
     let build = service.build.as_ref()?;
     let context = PathBuf::from(build.context.as_ref()?);
     let own = build.dockerfile.as_ref().map(|file| context.join(format!("{file}.dockerignore")));
     let text = own.and_then(|path| read(&path)).or_else(|| read(&context.join(".dockerignore")))?;
-    Some((context, Patterns::new(text.lines())))
+    let patterns = Ignore::parse(".dockerignore", &text);
+    Some((context, patterns))
+}
+
+/// `ignore:` and `include:` are written as in an ignore file, one pattern an item.
+fn patterns<T: AsRef<str>>(items: &[T]) -> Ignore {
+    let lines: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    Ignore::parse("watch", &lines.join("\n"))
+}
+
+fn takes(patterns: &Ignore, path: &str) -> bool {
+    patterns.verdict(path) != Verdict::Included
 }
 
 #[cfg(test)]
@@ -151,8 +158,8 @@ mod tests {
                   {"path": "/src/bound/x", "action": "sync", "target": "/b/x"}]}},
                 "plain": {"image": "x", "develop": {"watch": [{"path": "/src", "action": "rebuild"}]}}}}"#,
         );
-        let read =
-            |path: &Path| (path == Path::new("/src/.dockerignore")).then(|| "app/gen\n**/*.log".to_owned());
+        let ignored = "\u{feff}app/gen\n**.log";
+        let read = |path: &Path| (path == Path::new("/src/.dockerignore")).then(|| ignored.to_owned());
         let (rules, remarks) = rules(&project, &[], &read);
         assert_eq!((rules.len(), remarks.len()), (3, 2), "{remarks:?}");
         let wanted = |path: &str| -> Vec<usize> {

@@ -5,7 +5,7 @@ use crate::glob::{DoubleStar, Glob};
 
 /// The rules of one ignore file.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ignore {
+pub struct Ignore {
     file: String,
     rules: Vec<Rule>,
 }
@@ -21,33 +21,40 @@ struct Rule {
 
 /// What the rules say of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
+    /// It stays.
     Included,
-    /// By the pattern in this line.
+    /// It is left out.
     Excluded {
+        /// The line of the pattern that decides.
         line: u32,
+        /// The pattern.
         pattern: String,
     },
 }
 
 impl Ignore {
     /// Reads the file's text. Malformed patterns match nothing.
-    pub(crate) fn parse(file: &str, text: &str) -> Self {
+    pub fn parse(file: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let rules = text.lines().zip(1..).filter_map(|(line, number)| Rule::parse(line, number)).collect();
         Self { file: file.to_owned(), rules }
     }
 
-    pub(crate) fn file(&self) -> &str {
+    /// The file's name, for messages.
+    #[must_use]
+    pub fn file(&self) -> &str {
         &self.file
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there are no rules.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
     /// What the rules say of a path relative to the context, with `/` between its parts.
-    pub(crate) fn verdict(&self, path: &str) -> Verdict {
+    pub fn verdict(&self, path: &str) -> Verdict {
         let mut verdict = Verdict::Included;
         for rule in &self.rules {
             let excluded = verdict != Verdict::Included;
@@ -64,7 +71,7 @@ impl Ignore {
     }
 
     /// Whether something beneath an excluded folder may be let in again.
-    pub(crate) fn may_let_in_beneath(&self, folder: &str) -> bool {
+    pub fn may_let_in_beneath(&self, folder: &str) -> bool {
         let folder: Vec<&str> = folder.split('/').collect();
         self.rules.iter().filter(|rule| rule.lets_in).any(|rule| {
             for (part, name) in rule.parts.iter().zip(&folder) {

@@ -2,7 +2,7 @@
 
 /// A pattern over a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Glob(Vec<Token>);
+pub struct Glob(Vec<Token>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -24,14 +24,17 @@ enum Token {
 
 /// Whether `**` means more than `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DoubleStar {
+pub enum DoubleStar {
+    /// It does: any number of folders.
     Deep,
+    /// It does not.
     Plain,
 }
 
 impl Glob {
     /// Reads a pattern; `None` if it is malformed.
-    pub(crate) fn new(pattern: &str, double_star: DoubleStar) -> Option<Self> {
+    #[must_use]
+    pub fn new(pattern: &str, double_star: DoubleStar) -> Option<Self> {
         let mut tokens = Vec::new();
         let mut chars = pattern.chars().peekable();
         while let Some(c) = chars.next() {
@@ -51,7 +54,8 @@ impl Glob {
     }
 
     /// Whether the pattern matches the whole path.
-    pub(crate) fn matches(&self, path: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
         let path: Vec<char> = path.chars().collect();
         // reach[i]: the tokens so far can match the first i characters.
         let mut reach = vec![false; path.len() + 1];
@@ -133,7 +137,8 @@ fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Token> 
 }
 
 /// Whether a text has characters that make it a pattern.
-pub(crate) fn is_pattern(text: &str) -> bool {
+#[must_use]
+pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 

@@ -7,13 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-use crate::error::Failure;
+use super::WatchError;
 
 /// Files and folders under watch.
 pub(super) struct Tree<'a> {
@@ -27,9 +26,12 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     /// Watches `roots`, without the folders that `skip` names. A root that does not exist yet is waited for.
-    pub(super) fn new(roots: Vec<PathBuf>, skip: impl Fn(&Path) -> bool + Send + 'a) -> anyhow::Result<Self> {
-        let fd =
-            inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).context("cannot make an inotify")?;
+    pub(super) fn new(
+        roots: Vec<PathBuf>,
+        skip: impl Fn(&Path) -> bool + Send + 'a,
+    ) -> Result<Self, WatchError> {
+        let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
+            .map_err(|error| WatchError::Inotify(error.into()))?;
         let mut tree = Self { fd, roots: roots.clone(), folders: HashMap::new(), skip: Box::new(skip) };
         for root in &roots {
             tree.add_root(root)?;
@@ -37,7 +39,7 @@ impl<'a> Tree<'a> {
         Ok(tree)
     }
 
-    fn add_root(&mut self, root: &Path) -> anyhow::Result<()> {
+    fn add_root(&mut self, root: &Path) -> Result<(), WatchError> {
         if root.is_dir() {
             self.add_all(root, &mut BTreeSet::new())?;
         }
@@ -46,7 +48,7 @@ impl<'a> Tree<'a> {
         above.map_or(Ok(()), |folder| self.add(folder))
     }
 
-    fn add(&mut self, folder: &Path) -> anyhow::Result<()> {
+    fn add(&mut self, folder: &Path) -> Result<(), WatchError> {
         let flags = WatchFlags::CREATE
             | WatchFlags::MODIFY
             | WatchFlags::CLOSE_WRITE
@@ -58,20 +60,16 @@ impl<'a> Tree<'a> {
             Ok(watch) => drop(self.folders.insert(watch, folder.to_owned())),
             // Gone again, or no folder any more.
             Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Err(Errno::NOSPC) => {
-                let failure =
-                    Failure::new(format!("cannot watch {}: too many folders are watched", folder.display()));
-                return Err(failure.with_hint("raise fs.inotify.max_user_watches with sysctl").into());
-            }
+            Err(Errno::NOSPC) => return Err(WatchError::TooMany(folder.to_owned())),
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot watch {}", folder.display()));
+                return Err(WatchError::Folder { path: folder.to_owned(), source: error.into() });
             }
         }
         Ok(())
     }
 
     /// Watches a folder and all beneath it; tells the files that are there.
-    fn add_all(&mut self, folder: &Path, found: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
+    fn add_all(&mut self, folder: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), WatchError> {
         if (self.skip)(folder) {
             return Ok(());
         }
@@ -88,12 +86,12 @@ impl<'a> Tree<'a> {
     }
 
     /// Waits for something to happen, at most the given milliseconds; the paths that changed.
-    pub(super) fn wait(&mut self, milliseconds: u32) -> anyhow::Result<BTreeSet<PathBuf>> {
+    pub(super) fn wait(&mut self, milliseconds: u32) -> Result<BTreeSet<PathBuf>, WatchError> {
         let bound = Timespec { tv_sec: 0, tv_nsec: i64::from(milliseconds) * 1_000_000 };
         match rustix::event::poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&bound)) {
             Ok(0) | Err(Errno::INTR) => return Ok(BTreeSet::new()),
             Ok(_) => {}
-            Err(error) => return Err(std::io::Error::from(error).into()),
+            Err(error) => return Err(WatchError::Read(error.into())),
         }
         let mut changed = BTreeSet::new();
         let mut appeared = Vec::new();
@@ -105,7 +103,7 @@ impl<'a> Tree<'a> {
                 Ok(event) => event,
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => continue,
-                Err(error) => return Err(std::io::Error::from(error).into()),
+                Err(error) => return Err(WatchError::Read(error.into())),
             };
             let flags = event.events();
             overflow |= flags.contains(ReadFlags::QUEUE_OVERFLOW);
@@ -134,7 +132,7 @@ impl<'a> Tree<'a> {
         appeared: Vec<PathBuf>,
         overflow: bool,
         changed: &mut BTreeSet<PathBuf>,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), WatchError> {
         for path in appeared {
             if self.roots.iter().any(|root| path.starts_with(root)) {
                 self.add_all(&path, changed)?;
