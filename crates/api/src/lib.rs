@@ -13,6 +13,7 @@ mod event;
 mod graph_driver;
 mod host_config;
 mod image;
+mod info;
 mod network;
 mod ports;
 mod volume;
@@ -28,6 +29,7 @@ pub use host_config::{
     DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting, UnusedSettings,
 };
 pub use image::{ImageInspect, ImageMetadata, ImageRootFs, ImageSettings};
+pub use info::{InfoContext, info, version};
 pub use network::{ConfigFrom, Ipam, IpamConfig, NetworkContainer, NetworkInspect};
 pub use ports::PortHost;
 pub use volume::{Volume, VolumeUsage};

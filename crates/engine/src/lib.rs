@@ -30,13 +30,14 @@ pub use state::error_kind::ErrorKind;
 pub use state::ids::random_hex;
 pub use state::record::{Container, State};
 pub use system::boot::Moved;
+pub use system::facts::SystemFacts;
 pub use system::prune::SystemPruned;
 pub use system::usage::{DiskUsage, DiskUsageDetails, ImageUsage, Usage};
 
 pub use config::security_option;
 pub use container::files::{archive, commit};
 pub use container::run::{attach, control, exec};
-pub use container::{apparmor, diagnose, logs, stats};
+pub use container::{apparmor, diagnose, logs, processes, stats};
 pub use network as networks;
 pub use state::{event, user_ids};
 pub use volume as volumes;

@@ -9,6 +9,7 @@ pub mod diagnose;
 pub mod files;
 pub(crate) mod lock;
 pub mod logs;
+pub mod processes;
 pub(crate) mod remove;
 pub mod run;
 mod size;

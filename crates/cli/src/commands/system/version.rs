@@ -1,7 +1,7 @@
 //! `docker version` and `--version`.
 
 use gotmpl::MissingKey;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::output::template::{Format, value};
 use crate::output::{print, print_line};
@@ -50,24 +50,7 @@ fn for_templates(mut facts: Json) -> Json {
 }
 
 fn facts() -> Json {
-    let uname = rustix::system::uname();
-    let kernel = uname.release().to_string_lossy().into_owned();
-    let platform = tare_oci::Platform::host();
-    let common = json!({
-        "Version": VERSION,
-        "ApiVersion": tare_api::API_VERSION,
-        "MinAPIVersion": tare_api::MIN_API_VERSION,
-        "Os": platform.os,
-        "Arch": platform.architecture,
-        "KernelVersion": kernel,
-        "GitCommit": "",
-        "GoVersion": "",
-        "BuildTime": "",
-        "Platform": {"Name": "tare (no daemon)"},
-        "Experimental": false,
-        "Context": "default",
-    });
-    json!({"Client": common, "Server": common})
+    tare_api::version(VERSION, &rustix::system::uname().release().to_string_lossy())
 }
 
 fn table(facts: &Json) -> String {
