@@ -99,7 +99,7 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let coded = usize::from(error.downcast_ref::<Coded>().is_some());
     for cause in error.chain().skip(coded) {
-        let part = cause.to_string();
+        let part = without_numbers(&cause.to_string());
         if part.is_empty() || text.contains(&part) {
             continue;
         }
@@ -111,9 +111,25 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     text
 }
 
+/// A message without the numbers that the standard library puts after the system's words: « (os error 2)».
+fn without_numbers(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.push_str(rest),
+            _ => {
+                text.push_str(" (os error ");
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
 /// Prints a warning of the engine with its hint.
 pub(crate) fn warn(message: &str, hint: Option<&str>) {
-    note(&format!("{} {message}", color::warning("warning:")));
+    note(&format!("{} {}", color::warning("warning:"), without_numbers(message)));
     if let Some(hint) = hint {
         note(&format!("{} {hint}", color::hint("hint:")));
     }
@@ -130,6 +146,15 @@ mod tests {
         assert_eq!(chain(&error), "cannot write x: disk full");
         let error = anyhow::anyhow!("disk full").context("cannot write x");
         assert_eq!(chain(&error), "cannot write x: disk full");
+    }
+
+    #[test]
+    fn the_systems_words_stand_without_numbers() {
+        let missing = || std::io::Error::from_raw_os_error(2);
+        let error = anyhow::Error::new(missing()).context(format!("open /x: {}", missing()));
+        assert_eq!(chain(&error), "open /x: No such file or directory");
+        assert_eq!(without_numbers("a (os error 13): b (os error 2)"), "a: b");
+        assert_eq!(without_numbers("a (os error x) b (os error "), "a (os error x) b (os error ");
     }
 
     #[test]

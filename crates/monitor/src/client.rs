@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 
 use crate::protocol::{Message, Request, line};
+use crate::refusal::Refusal;
 
 /// A client may leave so much unread before it is dropped.
 const BACKLOG: usize = 256 * 1024;
@@ -21,7 +22,7 @@ pub(crate) struct Client {
 /// What reading from a client gave.
 pub(crate) enum Incoming {
     /// Whole requests, in order.
-    Requests(Vec<Result<Request, String>>),
+    Requests(Vec<Result<Request, Refusal>>),
     /// It has gone.
     Closed,
 }
@@ -48,7 +49,7 @@ impl Client {
         Incoming::Requests(self.take_lines())
     }
 
-    fn take_lines(&mut self) -> Vec<Result<Request, String>> {
+    fn take_lines(&mut self) -> Vec<Result<Request, Refusal>> {
         let Some(end) = self.input.iter().rposition(|&b| b == b'\n') else { return Vec::new() };
         let rest = self.input.split_off(end + 1);
         let whole = std::mem::replace(&mut self.input, rest);

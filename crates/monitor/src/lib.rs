@@ -22,6 +22,7 @@ pub mod log;
 mod network;
 pub mod protocol;
 mod ready;
+pub mod refusal;
 mod restart;
 mod run;
 pub mod spec;

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 use tare_runtime::cgroup::Resources;
 
+use crate::refusal::{Refusal, RefusalKind};
 use crate::spec::{Attachment, RestartPolicy};
 use crate::status::Status;
 
@@ -84,10 +85,7 @@ pub enum Message {
     /// The request was carried out (for [`Request::Stop`]: begun).
     Done,
     /// It was not.
-    Refused {
-        /// Why.
-        error: String,
-    },
+    Refused(Refusal),
     /// The container's state, now.
     Status(Box<Status>),
 }
@@ -134,7 +132,7 @@ impl Request {
     ///
     /// # Errors
     /// What to answer: that it is a newer tare's, or no request.
-    pub fn parse(line: &[u8]) -> Result<Self, String> {
+    pub fn parse(line: &[u8]) -> Result<Self, Refusal> {
         #[derive(Deserialize)]
         struct Since {
             #[serde(default)]
@@ -142,12 +140,14 @@ impl Request {
         }
         let asked = serde_json::from_slice::<Since>(line).map_or(0, |since| since.version);
         if asked > VERSION {
-            return Err(format!(
+            let error = format!(
                 "this is a request of protocol {asked}, and the container was started by an older tare, whose monitor \
                  knows {VERSION}: stop and start the container first"
-            ));
+            );
+            return Err(Refusal::new(RefusalKind::Newer, error));
         }
-        serde_json::from_slice(line).map_err(|e| format!("not a request: {e}"))
+        serde_json::from_slice(line)
+            .map_err(|e| Refusal::new(RefusalKind::NotUnderstood, format!("not a request: {e}")))
     }
 }
 
@@ -199,10 +199,11 @@ mod tests {
     fn requests_of_older_and_newer_tares_are_answered() {
         assert!(matches!(Request::parse(STOP), Ok(Request::Stop { .. })), "one without a version");
         let newer = Request::parse(br#"{"version":7,"request":"snapshot"}"#).unwrap_err();
-        assert!(newer.contains("protocol 7") && newer.contains("older tare"), "{newer}");
+        assert_eq!(newer.kind, RefusalKind::Newer);
+        assert!(newer.error.contains("protocol 7") && newer.error.contains("older tare"), "{newer}");
         // A word that is known may mean something else by then.
         assert!(Request::parse(br#"{"version":7,"request":"pause"}"#).is_err());
-        assert!(Request::parse(b"{}").unwrap_err().contains("not a request"));
+        assert!(Request::parse(b"{}").unwrap_err().error.contains("not a request"));
     }
 
     #[test]

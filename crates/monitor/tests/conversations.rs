@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use tare_monitor::fuzzing::{attach, control, message};
 use tare_monitor::protocol::{Message, Request, line};
+use tare_monitor::refusal::{Refusal, RefusalKind};
 
 fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
@@ -26,7 +27,7 @@ proptest! {
 
     #[test]
     fn refusals_are_read_as_they_were_written(error in ".{0,200}") {
-        let written = line(&Message::Refused { error });
+        let written = line(&Message::Refused(Refusal { kind: RefusalKind::NotRunning, error }));
         prop_assert_eq!(message(&written), Some(written));
     }
 

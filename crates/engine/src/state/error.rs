@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use tare_monitor::refusal::Refusal;
 use tare_monitor::status::Failure;
 
 /// Engine errors.
@@ -124,7 +125,15 @@ pub enum Error {
     /// The container could not start.
     #[error("{}", .0.message)]
     StartFailed(Failure),
-    /// The monitor said no, or went away.
+    /// The monitor said no.
+    #[error("container {id}: its monitor refused: {refusal}")]
+    Refused {
+        /// Container id.
+        id: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The monitor cannot be talked with, or went away.
     #[error("container {id}: its monitor {what}")]
     Monitor {
         /// Container id.

@@ -3,6 +3,7 @@
 
 use tare_image::Error as Image;
 use tare_monitor::Error as Monitor;
+use tare_monitor::refusal::RefusalKind;
 use tare_network::Error as Network;
 use tare_runtime::Error as Runtime;
 
@@ -54,6 +55,12 @@ impl Error {
                 ErrorKind::BadParameter
             }
             Self::NoFreeAddress { .. } | Self::Monitor { .. } => ErrorKind::Unavailable,
+            Self::Refused { refusal, .. } => match refusal.kind {
+                RefusalKind::NotRunning => ErrorKind::Conflict,
+                RefusalKind::BadParameter => ErrorKind::BadParameter,
+                RefusalKind::NotUnderstood | RefusalKind::Newer => ErrorKind::NotImplemented,
+                RefusalKind::Failed => ErrorKind::System,
+            },
             Self::NewerDatabase { .. } => ErrorKind::NotImplemented,
             Self::StartFailed(failure) => match failure.kind {
                 tare_monitor::status::FailureKind::NotFound

@@ -12,6 +12,7 @@ use crate::attach::Attached;
 use crate::client::{Client, Incoming};
 use crate::event::Action;
 use crate::protocol::{Message, Request};
+use crate::refusal::{Refusal, RefusalKind};
 use crate::spec::{Attachment, RestartPolicy};
 use crate::status::{EndCause, Exit, State};
 use crate::{Error, network, run};
@@ -48,11 +49,11 @@ impl Supervisor {
         }
     }
 
-    fn answer(&mut self, index: usize, request: Result<Request, String>) -> bool {
+    fn answer(&mut self, index: usize, request: Result<Request, Refusal>) -> bool {
         let subscribe = matches!(request, Ok(Request::Subscribe));
         let message = match request.and_then(|r| self.carry_out(r)) {
             Ok(()) => Message::Done,
-            Err(error) => Message::Refused { error },
+            Err(refusal) => Message::Refused(refusal),
         };
         let now = Message::Status(Box::new(self.status.clone()));
         let Some(client) = self.clients.get_mut(index) else { return false };
@@ -60,7 +61,7 @@ impl Supervisor {
         client.send(&message) && (!subscribe || client.send(&now))
     }
 
-    fn carry_out(&mut self, request: Request) -> Result<(), String> {
+    fn carry_out(&mut self, request: Request) -> Result<(), Refusal> {
         match request {
             Request::Subscribe => Ok(()),
             Request::Stop { signal, grace_ms } => {
@@ -79,11 +80,11 @@ impl Supervisor {
             Request::Pause => self.freeze(Freezing::Freeze),
             Request::Unpause => self.freeze(Freezing::Thaw),
             Request::Resize { rows, cols } => {
-                self.run.as_ref().map_or(Ok(()), |r| r.io.resize(rows, cols)).map_err(|e| e.to_string())
+                self.run.as_ref().map_or(Ok(()), |r| r.io.resize(rows, cols)).map_err(Refusal::failed)
             }
-            Request::Rename { name } => self.rename(name).map_err(|e| e.to_string()),
-            Request::Connect { attachment } => self.connect(*attachment).map_err(|e| e.to_string()),
-            Request::Disconnect { network_id } => self.disconnect(&network_id).map_err(|e| e.to_string()),
+            Request::Rename { name } => self.rename(name).map_err(Refusal::failed),
+            Request::Connect { attachment } => self.connect(*attachment).map_err(Refusal::failed),
+            Request::Disconnect { network_id } => self.disconnect(&network_id).map_err(Refusal::failed),
             Request::Update { resources, restart } => self.update(resources.as_deref(), restart),
         }
     }
@@ -113,12 +114,12 @@ impl Supervisor {
         &mut self,
         resources: Option<&tare_runtime::cgroup::Resources>,
         restart: Option<RestartPolicy>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         if let Some(policy) = restart {
             self.spec.restart = policy;
         }
         if let Some(resources) = resources {
-            self.cgroups.group(&run::cgroup_path(&self.spec)).update(resources).map_err(|e| e.to_string())?;
+            self.cgroups.group(&run::cgroup_path(&self.spec)).update(resources).map_err(Refusal::failed)?;
             // For the next run; devices cannot be changed.
             let devices = self.spec.runtime.cgroup.resources.devices.take();
             self.spec.runtime.cgroup.resources =
@@ -164,10 +165,11 @@ impl Supervisor {
         self.stopping = Some(Stopping { then, signal, grace, kill_at, killed: false, deaf });
     }
 
-    fn kill(&mut self, number: i32) -> Result<(), String> {
-        let Some(run) = &self.run else { return Err("the container is not running".into()) };
-        let signal = Signal::from_number(number).ok_or_else(|| format!("{number} is not a signal"))?;
-        tare_sys::signal::pidfd_send(&run.pidfd, signal).map_err(|e| e.to_string())?;
+    fn kill(&mut self, number: i32) -> Result<(), Refusal> {
+        let Some(run) = &self.run else { return Err(Refusal::not_running()) };
+        let signal = Signal::from_number(number)
+            .ok_or_else(|| Refusal::new(RefusalKind::BadParameter, format!("{number} is not a signal")))?;
+        tare_sys::signal::pidfd_send(&run.pidfd, signal).map_err(Refusal::failed)?;
         self.tell_signal(number);
         if signal == Signal::KILL {
             let _ = run.group.thaw();
@@ -177,17 +179,17 @@ impl Supervisor {
         Ok(())
     }
 
-    fn freeze(&mut self, freezing: Freezing) -> Result<(), String> {
+    fn freeze(&mut self, freezing: Freezing) -> Result<(), Refusal> {
         let State::Running { paused, .. } = &mut self.status.state else {
-            return Err("the container is not running".into());
+            return Err(Refusal::not_running());
         };
-        let Some(run) = &self.run else { return Err("the container is not running".into()) };
+        let Some(run) = &self.run else { return Err(Refusal::not_running()) };
         let done = match freezing {
             Freezing::Freeze => run.group.freeze(),
             Freezing::Thaw => run.group.thaw(),
         };
-        done.map_err(|e| e.to_string())?;
+        done.map_err(Refusal::failed)?;
         *paused = freezing == Freezing::Freeze;
-        self.publish().map_err(|e| e.to_string())
+        self.publish().map_err(Refusal::failed)
     }
 }

@@ -64,7 +64,9 @@ impl Control {
         loop {
             match self.next(Some(ANSWER))? {
                 Some(Message::Done) => return Ok(()),
-                Some(Message::Refused { error }) => return Err(self.error(format!("refused: {error}"))),
+                Some(Message::Refused(refusal)) => {
+                    return Err(Error::Refused { id: self.id.clone(), refusal });
+                }
                 Some(Message::Status(_)) => {}
                 None => return Err(self.error("ended before it answered")),
             }
