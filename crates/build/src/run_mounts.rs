@@ -166,6 +166,12 @@ impl Builder<'_> {
             let MountKind::Cache { id, sharing, mode, uid, gid, from, source } = &mount.kind else {
                 continue;
             };
+            if let (None, Some(source)) = (from, source) {
+                let reason = format!(
+                    "--mount=type=cache,source={source} without from= is not in tare: leave source out"
+                );
+                return Err(invalid(step.line, "RUN", reason));
+            }
             let target = self.mount_target(stage, mount, step)?;
             let id = self.expand_some(stage, id, step)?;
             let id = id.unwrap_or_else(|| target.to_string_lossy().into_owned());

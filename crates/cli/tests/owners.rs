@@ -248,7 +248,7 @@ fn a_shared_mount_of_the_host_is_not_mounted_on() {
     let disk = lab.folder("disk");
     // In a mount namespace of the test's own, with a shared mount as systemd's hosts have them.
     let script = "mount -t tmpfs none \"$1\" && mount --make-shared \"$1\" && mkdir \"$1/d\" && chown 1000 \"$1/d\" || exit 9
-        \"$2\" run --rm --network=none -v \"$1/d:/d:rshared\" busybox sh -c 'echo x >/d/x; stat -c %u /d; cat /proc/mounts' || exit 8
+        \"$2\" run --rm --network=none -v \"$1/d:/d:rslave\" busybox sh -c 'echo x >/d/x; stat -c %u /d; cat /proc/mounts' || exit 8
         stat -c 'host %u' \"$1/d/x\"; echo in the host; cat /proc/self/mountinfo";
     let mut command = lab.command(&[]);
     let state = ["TARE_ROOT", "TARE_RUN"].map(|name| {

@@ -41,8 +41,23 @@ pub(crate) fn request(config: &ContainerConfig) -> Result<()> {
         }
     }
     limits(&config.resources)?;
+    propagation(config)?;
     texts(config)?;
     log(&config.log)
+}
+
+/// Mounts made in a container never travel to the host.
+fn propagation(config: &ContainerConfig) -> Result<()> {
+    let asks = |source: &MountSource| matches!(source, MountSource::Bind { propagation, .. } if propagation.ends_with("shared"));
+    match config.mounts.iter().find(|mount| asks(&mount.source)) {
+        None => Ok(()),
+        Some(mount) => Err(Error::Invalid {
+            message: format!("mount at {}: shared propagation is not in tare", mount.target),
+            hint: Some(
+                "rslave lets the host's later mounts into the container; the other way there is none".into(),
+            ),
+        }),
+    }
 }
 
 /// Limits that this machine cannot give.
