@@ -120,3 +120,18 @@ fn the_version_of_compose_is_one_that_scripts_accept() {
     let line = lab.ok(&["compose", "version"]);
     assert!(line.starts_with("Docker Compose version v2.40.0+tare."), "{line}");
 }
+
+#[test]
+fn lists_and_templates_fail_as_dockers_do() {
+    let lab = Lab::new();
+    lab.ok(&["create", "--name", "exposed", "--expose", "8080", "busybox", "true"]);
+    let named = |filter: &str| lab.ok(&["ps", "-a", "--format", "{{.Names}}", "--filter", filter]);
+    for filter in ["expose=80-9000/tcp", "expose=8080", "is-task=false"] {
+        assert_eq!(named(filter), "exposed\n", "{filter}");
+    }
+    for filter in ["expose=80-90", "expose=8080/udp", "publish=80-9000", "is-task=true"] {
+        assert_eq!(named(filter), "", "{filter}");
+    }
+    lab.fails(64, &["inspect", "-f", "{{.State", "exposed"]);
+    lab.fails(1, &["inspect", "-f", "{{.Nothing}}", "exposed"]);
+}

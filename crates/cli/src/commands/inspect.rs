@@ -11,6 +11,9 @@ use crate::output::template::{Format, value};
 use crate::output::{note, print};
 use crate::session::Session;
 
+/// Docker's exit code of `inspect` for a template that cannot be read; one that finds nothing ends with 1.
+const UNREADABLE_TEMPLATE: u8 = 64;
+
 #[derive(clap::Parser)]
 struct Line {
     /// Format output using a custom template
@@ -95,7 +98,8 @@ pub(super) fn render(objects: &[Json], format: Option<&str>) -> anyhow::Result<S
         None | Some("") => Ok(format!("{}\n", pretty(&Json::Array(objects.to_vec()))?)),
         Some("json") => Ok(format!("{}\n", Json::Array(objects.to_vec()))),
         Some(source) => {
-            let template = Format::parse(source, MissingKey::Error)?;
+            let template = Format::parse(source, MissingKey::Error)
+                .map_err(|error| Failure::new(error.to_string()).with_code(UNREADABLE_TEMPLATE))?;
             let mut text = String::new();
             for object in objects {
                 text.push_str(&template.render(&value(&with_absent(object, source)))?);

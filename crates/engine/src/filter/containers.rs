@@ -1,5 +1,7 @@
 //! Filters of container lists.
 
+use std::ops::RangeInclusive;
+
 use tare_monitor::status::HealthStatus;
 
 use super::Filters;
@@ -7,9 +9,9 @@ use crate::config::{Mount, MountSource, NetworkMode};
 use crate::state::error::{Error, Result};
 use crate::{Container, Engine, State};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name", "id", "label", "status", "ancestor", "network", "volume", "health", "publish", "expose",
-    "exited", "before", "since",
+    "exited", "before", "since", "is-task",
 ];
 const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 const HEALTH: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
@@ -35,6 +37,12 @@ impl ContainerFilter {
         }
         if let Some(code) = filters.values("exited").iter().find(|code| code.parse::<i32>().is_err()) {
             return Err(Error::invalid(format!("invalid filter 'exited={code}'")));
+        }
+        filters.flag("is-task")?;
+        for key in ["publish", "expose"] {
+            if let Some(value) = filters.values(key).iter().find(|value| PortRange::read(value).is_none()) {
+                return Err(Error::invalid(format!("invalid filter '{key}={value}'")));
+            }
         }
         Ok(Self(filters))
     }
@@ -89,10 +97,12 @@ impl ContainerFilter {
             })
             && filters.any("volume", |name| container.config.mounts.iter().any(|mount| is_mount(mount, name)))
             && filters.any("publish", |port| is_published(container, port))
-            && filters.any("expose", |port| {
-                let wanted = if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") };
-                container.config.exposed_ports.contains(&wanted)
+            && filters.any("expose", |ports| {
+                let exposed = container.config.exposed_ports.iter();
+                PortRange::read(ports).is_some_and(|wanted| exposed.filter_map(|port| PortRange::read(port)).any(|port| wanted.meets(&port)))
             })
+            // Tasks are swarm's; no container here is one.
+            && !matches!(self.0.flag("is-task"), Ok(Some(true)))
     }
 }
 
@@ -132,14 +142,35 @@ fn is_mount(mount: &Mount, name: &str) -> bool {
         }
 }
 
-fn is_published(container: &Container, port: &str) -> bool {
-    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-    container.ports.iter().any(|bound| {
-        bound.protocol == protocol
-            && number
-                .parse()
-                .is_ok_and(|number: u16| bound.host_port == number || bound.container_port == number)
+fn is_published(container: &Container, ports: &str) -> bool {
+    PortRange::read(ports).is_some_and(|wanted| {
+        container.ports.iter().any(|bound| {
+            bound.protocol == wanted.protocol
+                && (wanted.numbers.contains(&bound.host_port)
+                    || wanted.numbers.contains(&bound.container_port))
+        })
     })
+}
+
+/// `80`, `80/udp`, `8000-9000/tcp`.
+struct PortRange<'a> {
+    numbers: RangeInclusive<u16>,
+    protocol: &'a str,
+}
+
+impl<'a> PortRange<'a> {
+    fn read(text: &'a str) -> Option<PortRange<'a>> {
+        let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        let numbers = first.parse().ok()?..=last.parse().ok()?;
+        (!numbers.is_empty()).then_some(PortRange { numbers, protocol })
+    }
+
+    fn meets(&self, other: &PortRange<'_>) -> bool {
+        self.protocol == other.protocol
+            && self.numbers.start() <= other.numbers.end()
+            && other.numbers.start() <= self.numbers.end()
+    }
 }
 
 #[cfg(test)]
@@ -149,10 +180,26 @@ mod tests {
     #[test]
     fn values_that_match_nothing_are_refused() {
         let read = |text: &str| ContainerFilter::new(Filters::from_texts(&[text.to_owned()]).unwrap());
-        for text in ["status=exitd", "health=fine", "exited=x", "label!=x", "bogus=1"] {
+        for text in [
+            "status=exitd",
+            "health=fine",
+            "exited=x",
+            "label!=x",
+            "bogus=1",
+            "is-task=x",
+            "publish=a",
+            "expose=9-8",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(read("status=exited").unwrap().shows_ended());
         assert!(!read("health=none").unwrap().shows_ended());
+    }
+
+    #[test]
+    fn ports_are_asked_for_in_ranges() {
+        let meet = |left, right| PortRange::read(left).unwrap().meets(&PortRange::read(right).unwrap());
+        assert!(meet("80-9000/tcp", "8080/tcp") && meet("80", "80/tcp") && meet("80/udp", "70-80/udp"));
+        assert!(!meet("80-9000/udp", "8080/tcp") && !meet("81-90", "80"));
     }
 }
