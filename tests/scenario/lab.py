@@ -178,6 +178,8 @@ class Lab:
         self.env.setdefault("TARE_RUN", "/run/tare-scenario")
         self.project = os.path.join(self.dir, "django_sample")
         self.terms, self.processes = [], []
+        # Interfaces of the networks that were seen here: other states on this machine have their own.
+        self.bridges = set()
         self.before = leftovers()
 
     def images(self, *names):
@@ -271,6 +273,7 @@ class Lab:
                     process.kill()
                     process.wait()
         self.terms, self.processes = [], []
+        self.note_networks()
         if os.path.exists(self.path("docker-compose.yml")):
             self.run("docker-compose", "down", "-v", "--remove-orphans", seconds=60)
         self.run("docker", "rm", "-f", "-v", "db", "django", seconds=60)
@@ -284,10 +287,33 @@ class Lab:
         self.run("docker", "network", "prune", "-f", seconds=60)
         shutil.rmtree(self.dir, ignore_errors=True)
         try:
-            until("no leftovers", 15, lambda: not (leftovers() - self.before))
+            until("no leftovers", 15, lambda: not self.left())
         except Failed:
-            return sorted(leftovers() - self.before)
+            return sorted(self.left())
         return []
+
+    def note_networks(self):
+        """Remembers the interfaces of this state's networks."""
+        ids = self.run("docker", "network", "ls", "-q", "--no-trunc", seconds=60).out.split()
+        self.bridges.update(f"tr-{id[:12]}" for id in ids)
+
+    def left(self):
+        """What is left of this run, whatever other states on this machine have."""
+        new = leftovers() - self.before
+        strange = [text for text in new if text.startswith("process ") and self.env["TARE_ROOT"] not in text]
+        ids = {text.rsplit("/", 1)[-1] for text in strange}
+        return {text for text in new if text not in strange and not self.is_strange(text, ids)}
+
+    def is_strange(self, text, ids):
+        """Whether it is another state's; `ids` are its containers."""
+        name = text.split()[-1]
+        if text.startswith("cgroup "):
+            return name.rstrip("/").rsplit("/", 1)[-1] in ids
+        if not text.startswith("network interface "):
+            return False
+        with contextlib.suppress(OSError):
+            name = os.path.basename(os.readlink(f"/sys/class/net/{name}/master"))
+        return name.startswith("tr-") and name not in self.bridges
 
 
 def leftovers():
