@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod support;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -83,7 +85,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        let is_left = !support::prune_networks(|words| self.run(words));
         let _ = std::fs::remove_dir_all(&self.folder);
+        assert!(!is_left || std::thread::panicking(), "an interface is left");
     }
 }
 

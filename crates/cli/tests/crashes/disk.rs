@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Lab, text};
+use crate::support::{Lab, prune_networks, text};
 
 /// A small file system for the lab's state; it goes with the value.
 struct Disk {
@@ -89,7 +89,9 @@ impl Drop for Disk {
     fn drop(&mut self) {
         let left = text(&self.lab.run(&["ps", "-aq"]));
         left.lines().for_each(|id| drop(self.lab.run(&["rm", "-f", id])));
+        let is_left = !prune_networks(|words| self.lab.run(words));
         let _ = Command::new("umount").arg("-l").arg(self.lab.folder.join("root")).status();
+        assert!(!is_left || std::thread::panicking(), "an interface is left");
     }
 }
 

@@ -95,8 +95,26 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let left = String::from_utf8(self.run(&["ps", "-aq"]).stdout).unwrap();
         left.lines().for_each(|id| drop(self.run(&["rm", "-f", id])));
-        let _ = self.run(&["network", "prune", "-f"]);
+        let is_left = !prune_networks(|words| self.run(words));
         let _ = std::fs::remove_dir_all(&self.folder);
+        assert!(!is_left || std::thread::panicking(), "an interface is left");
+    }
+}
+
+/// Removes a state's networks, and the default one's interface; whether none is left.
+pub(crate) fn prune_networks(run: impl Fn(&[&str]) -> Output) -> bool {
+    let ids = String::from_utf8(run(&["network", "ls", "-q", "--no-trunc"]).stdout).unwrap_or_default();
+    let interfaces: Vec<PathBuf> =
+        ids.lines().filter_map(|id| Some(format!("/sys/class/net/tr-{}", id.get(..12)?).into())).collect();
+    // The kernel takes the interface of a build's namespace away a little after its end.
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        run(&["network", "prune", "-f"]);
+        let is_gone = !interfaces.iter().any(|interface| interface.exists());
+        if is_gone || std::time::Instant::now() > end {
+            return is_gone;
+        }
+        std::thread::yield_now();
     }
 }
 
