@@ -4,7 +4,6 @@
 pub mod attach;
 pub mod control;
 pub mod exec;
-mod mounts;
 pub(crate) mod prepare;
 mod start;
 pub(crate) mod stop;

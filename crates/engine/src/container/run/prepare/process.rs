@@ -1,0 +1,99 @@
+//! The first process of a container, and what each further one has in common with it.
+
+use tare_runtime as rt;
+
+use super::hosts::hostname;
+use crate::config::{ContainerConfig, Seccomp, Ulimit};
+use crate::state::record::Record;
+
+/// The system call filter of a container.
+pub(crate) fn seccomp(config: &ContainerConfig) -> rt::Seccomp {
+    match (&config.seccomp, config.privileged) {
+        (_, true) | (Seccomp::Unconfined, _) => rt::Seccomp::Unconfined,
+        (Seccomp::Default, _) => rt::Seccomp::Default,
+        (Seccomp::Profile(text), _) => rt::Seccomp::Profile(text.clone()),
+    }
+}
+
+pub(crate) fn process(record: &Record) -> rt::Process {
+    let config = &record.config;
+    let entrypoint = config.entrypoint.iter().flatten();
+    let mut process = rt::Process::new(entrypoint.chain(config.cmd.iter().flatten()).cloned());
+    process.env = environment(record);
+    process.cwd.clone_from(&config.working_dir);
+    process.user.clone_from(&config.user);
+    process.terminal = config.tty;
+    process.capabilities = capabilities(config);
+    process.no_new_privileges = config.no_new_privileges;
+    process.rlimits = config.ulimits.iter().map(rlimit).collect();
+    process.oom_score_adj = config.oom_score_adj;
+    process.additional_gids.clone_from(&config.group_add);
+    process
+}
+
+/// The environment as the first process gets it: PATH, HOSTNAME and TERM come first and may be overridden.
+fn environment(record: &Record) -> Vec<String> {
+    const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let mut env = vec![PATH.to_owned(), format!("HOSTNAME={}", hostname(record))];
+    if record.config.tty {
+        env.push("TERM=xterm".into());
+    }
+    for own in &record.config.env {
+        let name = own.split('=').next().unwrap_or(own);
+        env.retain(|e| e.split('=').next() != Some(name));
+        // `-e NAME` without a value takes the variable away when the host has none.
+        if own.contains('=') {
+            env.push(own.clone());
+        }
+    }
+    env
+}
+
+fn capabilities(config: &ContainerConfig) -> Vec<String> {
+    let bare = |name: &String| name.trim_start_matches("CAP_").to_ascii_uppercase();
+    let all = || tare_sys::caps::CapSet::all().names();
+    let added: Vec<String> = config.cap_add.iter().map(bare).collect();
+    let dropped: Vec<String> = config.cap_drop.iter().map(bare).collect();
+    let is = |list: &[String], name: &str| list.iter().any(|n| n == name);
+    let mut set: Vec<String> = if config.privileged || is(&added, "ALL") {
+        all()
+    } else if is(&dropped, "ALL") {
+        Vec::new()
+    } else {
+        rt::default_capabilities()
+    };
+    set.retain(|name| !is(&dropped, &bare(name)));
+    for name in added.iter().filter(|n| *n != "ALL") {
+        let full = format!("CAP_{name}");
+        if !set.contains(&full) {
+            set.push(full);
+        }
+    }
+    set
+}
+
+fn rlimit(limit: &Ulimit) -> rt::Rlimit {
+    let value = |v: i64| u64::try_from(v).unwrap_or(u64::MAX);
+    rt::Rlimit { name: limit.name.clone(), soft: value(limit.soft), hard: value(limit.hard) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_follow_add_and_drop() {
+        let with = |add: &[&str], drop: &[&str]| {
+            let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+            capabilities(&ContainerConfig {
+                cap_add: list(add),
+                cap_drop: list(drop),
+                ..ContainerConfig::default()
+            })
+        };
+        assert_eq!(with(&[], &[]).len(), 14);
+        assert_eq!(with(&["NET_ADMIN"], &["ALL"]), ["CAP_NET_ADMIN"]);
+        assert!(!with(&[], &["CAP_CHOWN"]).contains(&"CAP_CHOWN".to_owned()));
+        assert!(with(&["ALL"], &["SYS_ADMIN"]).len() > 30);
+    }
+}

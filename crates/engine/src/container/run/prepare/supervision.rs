@@ -1,0 +1,81 @@
+//! What the monitor does for a container beside keeping it: health checks, restarts, the stop, its log.
+
+use std::time::Duration;
+
+use tare_monitor::log::LogPolicy;
+use tare_monitor::spec::{self, HealthCheck, Stdin};
+use tare_oci::Healthcheck;
+use tare_sys::signal::Signal;
+
+use crate::Engine;
+use crate::config::log_files::LogFiles;
+use crate::config::{ContainerConfig, RestartPolicy};
+use crate::state::error::{Error, Result};
+use crate::state::record::Record;
+
+impl Engine {
+    pub(super) fn log_policy(&self, record: &Record) -> Result<LogPolicy> {
+        let log = &record.config.log;
+        let path = match log.driver.as_str() {
+            "" | "json-file" | "local" => Some(self.folder(&record.id).join("json.log")),
+            "none" => None,
+            other => {
+                return Err(Error::Invalid {
+                    message: format!("container {}: no log driver {other:?}", record.name),
+                    hint: Some("use json-file, local or none".into()),
+                });
+            }
+        };
+        let files = LogFiles::parse(&log.options)
+            .map_err(|wrong| Error::invalid(format!("container {}: {wrong}", record.name)))?;
+        Ok(LogPolicy { path, max_size: files.max_size, max_files: files.max_files })
+    }
+}
+
+pub(super) fn stdin(config: &ContainerConfig) -> Stdin {
+    match (config.open_stdin, config.stdin_once && !config.tty) {
+        (false, _) => Stdin::Null,
+        (true, false) => Stdin::Open,
+        (true, true) => Stdin::Once,
+    }
+}
+
+pub(crate) fn restart(policy: RestartPolicy) -> spec::RestartPolicy {
+    match policy {
+        RestartPolicy::No => spec::RestartPolicy::No,
+        RestartPolicy::Always => spec::RestartPolicy::Always,
+        RestartPolicy::UnlessStopped => spec::RestartPolicy::UnlessStopped,
+        RestartPolicy::OnFailure { maximum } => spec::RestartPolicy::OnFailure { maximum },
+    }
+}
+
+pub(super) fn stop_signal(config: &ContainerConfig) -> Result<i32> {
+    if config.stop_signal.is_empty() {
+        return Ok(Signal::TERM.number());
+    }
+    Signal::parse(&config.stop_signal)
+        .map(Signal::number)
+        .ok_or_else(|| Error::invalid(format!("invalid stop signal {:?}", config.stop_signal)))
+}
+
+pub(super) fn health(check: &Healthcheck) -> Option<HealthCheck> {
+    let (kind, rest) = check.test.split_first()?;
+    let argv = match kind.as_str() {
+        "NONE" => return None,
+        "CMD" => rest.to_vec(),
+        "CMD-SHELL" => vec!["/bin/sh".into(), "-c".into(), rest.join(" ")],
+        _ => check.test.clone(),
+    };
+    let time = |nanos: i64, default: u64| match u64::try_from(nanos) {
+        Ok(0) | Err(_) => Duration::from_secs(default),
+        Ok(nanos) => Duration::from_nanos(nanos),
+    };
+    Some(HealthCheck {
+        argv,
+        interval: time(check.interval, 30),
+        timeout: time(check.timeout, 30),
+        start_period: time(check.start_period, 0),
+        start_interval: time(check.start_interval, 5),
+        retries: u32::try_from(check.retries).ok().filter(|r| *r > 0).unwrap_or(3),
+    })
+}
