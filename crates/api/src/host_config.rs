@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tare_engine::config::{
     ContainerConfig, MountSource, NamespaceMode, NetworkMode, Protocol, Resources, RestartPolicy, Seccomp,
+    Sharing, VolumesFrom,
 };
 
 use crate::ports::PortHost;
@@ -111,6 +112,8 @@ pub struct HostConfig {
     pub masked_paths: Option<Vec<String>>,
     /// Read-only in the container.
     pub readonly_paths: Option<Vec<String>>,
+    /// `container`, `container:ro`.
+    pub volumes_from: Option<Vec<String>>,
     /// What tare has no use for, as Docker shows it where it is not set.
     #[serde(flatten)]
     pub unused: UnusedSettings,
@@ -208,7 +211,6 @@ pub struct UnusedSettings {
     pub isolation: String,
     pub memory_swappiness: Option<i64>,
     pub volume_driver: String,
-    pub volumes_from: Option<Vec<String>>,
 }
 
 impl HostConfig {
@@ -274,6 +276,7 @@ impl HostConfig {
             cgroupns_mode: if config.privileged { "host" } else { "private" }.to_owned(),
             masked_paths: paths(config, tare_engine::masked_paths),
             readonly_paths: paths(config, tare_engine::readonly_paths),
+            volumes_from: volumes_from(config),
             unused: UnusedSettings::default(),
             mounts: Vec::new(),
         }
@@ -294,6 +297,14 @@ fn binds(config: &ContainerConfig) -> Option<Vec<String>> {
         })
         .collect();
     (!binds.is_empty()).then_some(binds)
+}
+
+fn volumes_from(config: &ContainerConfig) -> Option<Vec<String>> {
+    let one = |from: &VolumesFrom| match from.sharing {
+        Sharing::AsThere => from.container.clone(),
+        Sharing::ReadOnly => format!("{}:ro", from.container),
+    };
+    (!config.volumes_from.is_empty()).then(|| config.volumes_from.iter().map(one).collect())
 }
 
 fn network_mode(config: &ContainerConfig) -> String {

@@ -62,4 +62,3 @@ pub use service::{Condition, Dependency, Device, EnvFile, Healthcheck, Logging, 
 pub use shell::split_words;
 pub use stages::{Stage, Stages};
 pub use template::Variable;
-pub use values::ULIMITS;

@@ -3,7 +3,7 @@
 
 mod rules;
 
-pub use rules::ULIMITS;
+use rules::ULIMITS;
 
 use crate::error::Error;
 use crate::node::{Map, Node, Value, child_path};

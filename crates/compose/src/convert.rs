@@ -11,11 +11,13 @@ mod networks;
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{Project, Service};
-use tare_engine::config::{ContainerConfig, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode};
+use tare_engine::config::{
+    ContainerConfig, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode, flags,
+};
 use tare_engine::security_option;
 
 pub use limits::healthcheck;
-pub use mounts::{MountsOf, StagedFiles};
+pub use mounts::StagedFiles;
 pub use networks::{network_config, volume_labels, volume_options};
 
 use crate::labels;
@@ -34,8 +36,6 @@ pub enum Instance {
 pub struct Surroundings<'a> {
     /// The project.
     pub project: &'a Project,
-    /// The mounts of an existing container, for `volumes_from`.
-    pub mounts_of: &'a MountsOf<'a>,
     /// Where the content of configs and secrets is put.
     pub files: &'a StagedFiles<'a>,
 }
@@ -101,17 +101,6 @@ pub enum ConvertError {
         /// What is wrong.
         problem: String,
     },
-    /// The engine knows no such container.
-    #[error("service «{service}»: {field}")]
-    Container {
-        /// The service.
-        service: String,
-        /// The key in the file.
-        field: &'static str,
-        /// Why.
-        #[source]
-        source: Box<tare_engine::Error>,
-    },
 }
 
 /// A converted service.
@@ -141,6 +130,7 @@ pub fn container(
     config.image = service.image_name(&around.project.name, service_name);
     config.name = Some(name.clone());
     config.mounts = mounts::of_service(around, service_name, service)?;
+    config.volumes_from = mounts::volumes_from(around, service);
     config.ports = networks::ports(service_name, service)?;
     config.exposed_ports = networks::exposed(service);
     networks::attach(around, service_name, service, &name, &mut config)?;
@@ -199,23 +189,12 @@ fn whole_seconds(span: tare_compose_model::Span) -> u32 {
 /// `restart`, else `deploy.restart_policy`.
 fn restart(service_name: &str, service: &Service) -> Result<RestartPolicy, ConvertError> {
     if let Some(text) = &service.restart {
-        let (policy, maximum) = text.split_once(':').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
-        let bad = || ConvertError::Value {
+        return flags::restart_policy(text).map_err(|_| ConvertError::Value {
             service: service_name.to_owned(),
             field: "restart",
             value: text.clone(),
             expected: "no, always, unless-stopped or on-failure[:max-retries]",
-        };
-        return match (policy, maximum) {
-            ("no" | "", None) => Ok(RestartPolicy::No),
-            ("always", None) => Ok(RestartPolicy::Always),
-            ("unless-stopped", None) => Ok(RestartPolicy::UnlessStopped),
-            ("on-failure", None) => Ok(RestartPolicy::OnFailure { maximum: 0 }),
-            ("on-failure", Some(n)) => {
-                n.parse().map(|maximum| RestartPolicy::OnFailure { maximum }).map_err(|_| bad())
-            }
-            _ => Err(bad()),
-        };
+        });
     }
     let Some(policy) = service.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref()) else {
         return Ok(RestartPolicy::No);
@@ -247,13 +226,9 @@ fn security(
     service: &Service,
     config: &mut ContainerConfig,
 ) -> Result<(), ConvertError> {
-    let capability = |name: &String| {
-        let upper = name.to_ascii_uppercase();
-        upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
-    };
     config.privileged = service.privileged;
-    config.cap_add = service.cap_add.iter().map(capability).collect();
-    config.cap_drop = service.cap_drop.iter().map(capability).collect();
+    config.cap_add = flags::capabilities(&service.cap_add);
+    config.cap_drop = flags::capabilities(&service.cap_drop);
     config.group_add.clone_from(&service.group_add);
     for option in &service.security_opt {
         let file = security_option::apply(config, option).map_err(|expected| ConvertError::Value {

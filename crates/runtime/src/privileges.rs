@@ -123,9 +123,17 @@ impl Allowance {
     }
 }
 
-fn limit(limit: &Rlimit) -> Result<(Resource, Limits)> {
-    let name = limit.name.to_ascii_lowercase();
-    let resource = match name.strip_prefix("rlimit_").unwrap_or(&name) {
+impl Rlimit {
+    /// Whether there is a limit of this name, as [`Rlimit::name`] has it.
+    #[must_use]
+    pub fn is_known(name: &str) -> bool {
+        resource(name).is_some()
+    }
+}
+
+fn resource(name: &str) -> Option<Resource> {
+    let name = name.to_ascii_lowercase();
+    Some(match name.strip_prefix("rlimit_").unwrap_or(&name) {
         "cpu" => Resource::Cpu,
         "fsize" => Resource::Fsize,
         "data" => Resource::Data,
@@ -142,8 +150,13 @@ fn limit(limit: &Rlimit) -> Result<(Resource, Limits)> {
         "nice" => Resource::Nice,
         "rtprio" => Resource::Rtprio,
         "rttime" => Resource::Rttime,
-        _ => return Err(Error::Invalid { field: "rlimits", reason: format!("no limit {:?}", limit.name) }),
-    };
+        _ => return None,
+    })
+}
+
+fn limit(limit: &Rlimit) -> Result<(Resource, Limits)> {
+    let resource = resource(&limit.name)
+        .ok_or_else(|| Error::Invalid { field: "rlimits", reason: format!("no limit {:?}", limit.name) })?;
     let value = |value: u64| (value != u64::MAX).then_some(value);
     Ok((resource, Limits { current: value(limit.soft), maximum: value(limit.hard) }))
 }

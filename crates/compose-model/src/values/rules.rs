@@ -63,8 +63,8 @@ pub(super) const NETWORK: &[NestedRule] = &[
     (&["ipam", "config", "*", "aux_addresses", "*"], address),
 ];
 
-/// The names of resource limits, getrlimit(2): of `ulimits`, and of `--ulimit`.
-pub const ULIMITS: [&str; 16] = [
+/// The names of resource limits, getrlimit(2).
+pub(super) const ULIMITS: [&str; 16] = [
     "as",
     "core",
     "cpu",

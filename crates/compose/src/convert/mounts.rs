@@ -6,13 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{FileObject, FileReference, Mount as ModelMount, MountKind, Service};
-use tare_engine::config::{BindOwner, CreateSource, Mount, MountSource, Sharing};
+use tare_engine::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom};
 
 use super::{ConvertError, Surroundings};
 use crate::plan::container_name;
-
-/// The mounts of an existing container by name or id.
-pub type MountsOf<'a> = dyn Fn(&str) -> Result<Vec<Mount>, tare_engine::Error> + Sync + 'a;
 
 /// Where the content of configs and secrets lives on the host, and where variables come from.
 pub struct StagedFiles<'a> {
@@ -22,14 +19,14 @@ pub struct StagedFiles<'a> {
     pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
-/// Every mount of the service, in the order: `volumes_from`, `volumes`, `tmpfs`, configs, secrets. Later ones replace
+/// Every mount of the service, in the order: `volumes`, `tmpfs`, configs, secrets. Later ones replace
 /// earlier ones at the same target.
 pub(super) fn of_service(
     around: &Surroundings<'_>,
     service_name: &str,
     service: &Service,
 ) -> Result<Vec<Mount>, ConvertError> {
-    let mut mounts = taken_over(around, service_name, service)?;
+    let mut mounts = Vec::new();
     for mount in &service.volumes {
         put(&mut mounts, convert(around, service_name, mount)?);
     }
@@ -59,13 +56,8 @@ pub(crate) fn put(mounts: &mut Vec<Mount>, mount: Mount) {
 }
 
 /// `volumes_from`: `service[:ro|rw]` or `container:name[:ro|rw]`.
-fn taken_over(
-    around: &Surroundings<'_>,
-    service_name: &str,
-    service: &Service,
-) -> Result<Vec<Mount>, ConvertError> {
-    let mut all = Vec::new();
-    for entry in &service.volumes_from {
+pub(super) fn volumes_from(around: &Surroundings<'_>, service: &Service) -> Vec<VolumesFrom> {
+    let one = |entry: &String| {
         let (entry, sharing) = match entry.rsplit_once(':') {
             Some((rest, "ro")) => (rest, Sharing::ReadOnly),
             Some((rest, "rw")) => (rest, Sharing::AsThere),
@@ -75,16 +67,9 @@ fn taken_over(
             Some(name) => name.to_owned(),
             None => container_name(around.project, entry, 1),
         };
-        let mounts = (around.mounts_of)(&container).map_err(|source| ConvertError::Container {
-            service: service_name.to_owned(),
-            field: "volumes_from",
-            source: Box::new(source),
-        })?;
-        for mount in mounts {
-            put(&mut all, mount.shared(sharing));
-        }
-    }
-    Ok(all)
+        VolumesFrom { container, sharing }
+    };
+    service.volumes_from.iter().map(one).collect()
 }
 
 fn convert(around: &Surroundings<'_>, service_name: &str, mount: &ModelMount) -> Result<Mount, ConvertError> {

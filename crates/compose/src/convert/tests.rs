@@ -18,10 +18,9 @@ fn project(json: &str) -> Project {
 }
 
 fn convert_in(folder: PathBuf, project: &Project, service: &str) -> Result<super::Converted, ConvertError> {
-    let mounts_of = |name: &str| Err(tare_engine::Error::NoSuchContainer(name.to_owned()));
     let variable = |name: &str| (name == "TOKEN").then(|| "hush".to_owned());
     let files = StagedFiles { folder, variable: &variable };
-    let around = Surroundings { project, mounts_of: &mounts_of, files: &files };
+    let around = Surroundings { project, files: &files };
     container(&around, service, &project.services[service], &Instance::Replica(1))
 }
 

@@ -27,9 +27,8 @@ impl Executor<'_> {
             }
             .into());
         };
-        let mounts_of = |container: &str| Ok(self.engine.container(container)?.config.mounts);
         let files = StagedFiles { folder: self.settings.files.clone(), variable: self.variable };
-        let around = Surroundings { project: self.project, mounts_of: &mounts_of, files: &files };
+        let around = Surroundings { project: self.project, files: &files };
         Ok(convert::container(&around, name, service, instance)?)
     }
 

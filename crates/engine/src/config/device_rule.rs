@@ -6,7 +6,7 @@ use tare_runtime::cgroup::{DeviceKind, DeviceRule};
 ///
 /// # Errors
 /// That it is none.
-pub(crate) fn parse(text: &str) -> Result<DeviceRule, String> {
+pub fn parse(text: &str) -> Result<DeviceRule, String> {
     words(text).ok_or_else(|| format!("invalid device cgroup rule {text:?}"))
 }
 

@@ -2,7 +2,8 @@
 //! service. It is stored as is (version 1) and read back by every command; image defaults are merged into it by
 //! [`crate::create`], so a stored config needs no image to be understood.
 
-pub(crate) mod device_rule;
+pub mod device_rule;
+pub mod flags;
 pub mod log_files;
 pub mod security_option;
 pub mod size;
@@ -53,6 +54,9 @@ pub struct ContainerConfig {
     pub exposed_ports: Vec<String>,
     /// Mounts in the order given.
     pub mounts: Vec<Mount>,
+    /// `--volumes-from`: containers whose mounts are taken, where it has none of its own; settled at the creation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes_from: Vec<VolumesFrom>,
     /// Published ports.
     pub ports: Vec<PortBinding>,
     /// `-P`: publish every exposed port on an ephemeral host port.
@@ -146,8 +150,17 @@ pub struct Mount {
     pub readonly: bool,
 }
 
+/// One `--volumes-from`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumesFrom {
+    /// Container whose mounts are taken.
+    pub container: String,
+    /// How they are used.
+    pub sharing: Sharing,
+}
+
 /// How the mounts of another container are used (`--volumes-from`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sharing {
     /// As that container may use them.
     AsThere,
@@ -243,6 +256,17 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+}
+
+impl Protocol {
+    /// `tcp`, `udp`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 /// `--network`.

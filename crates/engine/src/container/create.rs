@@ -51,6 +51,7 @@ impl Engine {
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
         check_platform(&config, &image.config)?;
         check::request(&config)?;
+        self.take_mounts(&mut config)?;
         super::apparmor::check(&config)?;
         let warnings = self.warnings(&config, &image);
         merge_image(&mut config, &image.config.config);
@@ -171,6 +172,18 @@ impl Engine {
         if config.network == NetworkMode::Networks {
             for name in config.endpoints.keys() {
                 self.network(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `--volumes-from`: the mounts of other containers, where this one has none of its own.
+    fn take_mounts(&self, config: &mut ContainerConfig) -> Result<()> {
+        for from in &config.volumes_from {
+            for mount in self.record(&from.container)?.config.mounts {
+                if !config.mounts.iter().any(|own| same_path(&own.target, &mount.target)) {
+                    config.mounts.push(mount.shared(from.sharing));
+                }
             }
         }
         Ok(())

@@ -3,7 +3,9 @@
 use tare_build::Request;
 use tare_runtime::{Rlimit, cgroup};
 
-use crate::commands::container::run_flags::resources::{LimitFlags, ulimit};
+use tare_engine::config::flags::limits::ulimit;
+
+use crate::commands::container::run_flags::resources::LimitFlags;
 use crate::error::Failure;
 
 /// The limits that `docker build` has flags for.

@@ -21,13 +21,12 @@ use tare_engine::Engine;
 use tare_sys::interrupt::Interrupts;
 use tare_sys::signal::Signal;
 
-use crate::commands::container::run_flags::pair;
-use crate::commands::container::run_flags::storage::csv;
 use crate::error::Failure;
 use crate::output::{human, note, print_line};
 use crate::refused::{Flag, refuse};
 use crate::session::Session;
 use progress::{Mode, Printer};
+use tare_engine::config::flags::{csv, pair};
 
 #[derive(clap::Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "Docker's flags")]
@@ -348,7 +347,7 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
 /// `id=x,src=file`, `id=x,env=NAME`, `id=NAME`.
 pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
     let (mut id, mut file, mut variable) = (String::new(), None, None);
-    for field in csv(text) {
+    for field in csv::columns(text) {
         let (key, value) = pair(&field);
         match key.as_str() {
             "id" => id = value,

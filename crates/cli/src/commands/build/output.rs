@@ -8,9 +8,8 @@ use tare_build::Output;
 use tare_engine::Engine;
 
 use super::Interruption;
-use crate::commands::container::run_flags::pair;
-use crate::commands::container::run_flags::storage::csv;
 use crate::error::Failure;
+use tare_engine::config::flags::{csv, pair};
 
 /// One `--output`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Wanted> {
         return Ok(Wanted::Folder(PathBuf::from(text)));
     }
     let (mut kind, mut place) = (String::new(), None);
-    for field in csv(text) {
+    for field in csv::columns(text) {
         let (key, value) = pair(&field);
         match key.as_str() {
             "type" => kind = value,

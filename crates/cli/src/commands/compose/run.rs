@@ -11,14 +11,14 @@ use tare_compose::observe::Observed;
 use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, UpOptions};
 use tare_compose::session::{ImagePolicy, PullNews, Session};
 use tare_compose_model::{Project, Service, split_words};
-use tare_engine::config::{ContainerConfig, RestartPolicy};
+use tare_engine::config::{ContainerConfig, RestartPolicy, flags};
 use tare_engine::{Engine, State};
 
 use super::progress::List;
 use super::project::Context;
 use super::select;
 use super::work::{self, BuildFlags, Work};
-use crate::commands::container::run_flags::{Host, environment, ports, storage};
+use crate::commands::container::run_flags::{Host, environment};
 use crate::error::{Failure, report};
 use crate::output::print_line;
 
@@ -284,10 +284,10 @@ fn override_config(
         config.ports.clear();
     }
     for text in &args.publish {
-        config.ports.extend(ports::parse(text).map_err(Failure::new)?);
+        config.ports.extend(flags::ports::parse(text).map_err(Failure::new)?);
     }
     for text in &args.volume {
-        let mount = storage::volume(text, &directory).map_err(Failure::new)?;
+        let mount = flags::mounts::volume(text, &directory).map_err(Failure::new)?;
         config
             .mounts
             .retain(|there| there.target.trim_end_matches('/') != mount.target.trim_end_matches('/'));

@@ -66,8 +66,7 @@ pub(crate) fn apply_changes(config: &mut RunConfig, changes: &[String]) -> anyho
             }
             "EXPOSE" => {
                 for port in rest.split_whitespace() {
-                    let ports =
-                        crate::commands::container::run_flags::ports::exposed(port).map_err(Failure::new)?;
+                    let ports = tare_engine::config::flags::ports::exposed(port).map_err(Failure::new)?;
                     config.exposed_ports.extend(ports);
                 }
             }

@@ -94,14 +94,7 @@ fn write_id(file: &str, id: &str) -> anyhow::Result<()> {
     out.write_all(id.as_bytes()).with_context(|| format!("cannot write {file}"))
 }
 
-fn create(engine: &Engine, make: &MakeFlags, mut requested: Requested) -> anyhow::Result<Created> {
-    for from in &requested.volumes_from {
-        for mount in engine.container(&from.container)?.config.mounts {
-            if !requested.config.mounts.iter().any(|own| own.target == mount.target) {
-                requested.config.mounts.push(mount.shared(from.sharing));
-            }
-        }
-    }
+fn create(engine: &Engine, make: &MakeFlags, requested: Requested) -> anyhow::Result<Created> {
     let pull =
         |image: &str| crate::commands::pull_image(engine, image, &requested.config.platform, make.quiet);
     match make.pull.as_str() {

@@ -1,10 +1,10 @@
 //! `docker port`.
 
-use crate::commands::container::run_flags::ports::{name, private_port};
 use crate::error::Failure;
 use crate::output::ports::joined;
 use crate::output::print;
 use crate::session::Session;
+use tare_engine::config::flags::ports::private_port;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -40,9 +40,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     let (port, protocol) = private_port(wanted)
         .ok_or_else(|| Failure::new(format!("invalid port '{wanted}': use PORT or PORT/PROTOCOL")))?;
-    lines.retain(|(private, proto, _)| *private == port && proto == name(protocol));
+    lines.retain(|(private, proto, _)| *private == port && proto == protocol.word());
     if lines.is_empty() {
-        let text = format!("no public port '{port}/{}' published for {}", name(protocol), line.name);
+        let text = format!("no public port '{port}/{}' published for {}", protocol.word(), line.name);
         return Err(Failure::new(text).into());
     }
     print(&lines.iter().map(|(_, _, public)| format!("{public}\n")).collect::<String>())?;

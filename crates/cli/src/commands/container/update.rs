@@ -1,10 +1,10 @@
 //! `docker update`.
 
 use tare_engine::Error;
-use tare_engine::config::Resources;
+use tare_engine::config::{Resources, flags};
 
+use crate::commands::container::run_flags::invalid;
 use crate::commands::container::run_flags::resources::LimitFlags;
-use crate::commands::container::run_flags::{invalid, restart_policy};
 use crate::commands::each::each;
 use crate::session::Session;
 
@@ -24,7 +24,7 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("update"), args)?;
     let policy = match line.restart.as_deref() {
-        Some(text) => Some(restart_policy(text).map_err(|why| invalid("--restart", text, &why))?),
+        Some(text) => Some(flags::restart_policy(text).map_err(|why| invalid("--restart", text, &why))?),
         None => None,
     };
     let engine = session.engine()?;

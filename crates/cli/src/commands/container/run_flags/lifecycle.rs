@@ -1,7 +1,7 @@
 //! How a container ends and comes back: restart, stop, health checks, logs.
 
 use clap::Args;
-use tare_engine::config::{ContainerConfig, RestartPolicy};
+use tare_engine::config::{ContainerConfig, RestartPolicy, flags};
 use tare_oci::Healthcheck;
 use tare_sys::signal::Signal;
 
@@ -57,7 +57,7 @@ impl LifecycleFlags {
     pub(super) fn apply(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         config.auto_remove = self.rm;
         if let Some(text) = &self.restart {
-            config.restart = restart_policy(text).map_err(|why| invalid("--restart", text, &why))?;
+            config.restart = flags::restart_policy(text).map_err(|why| invalid("--restart", text, &why))?;
         }
         if self.rm && config.restart != RestartPolicy::No {
             let text = "conflicting options: cannot specify both --restart and --rm";
@@ -123,26 +123,6 @@ impl LifecycleFlags {
     }
 }
 
-/// `no`, `always`, `unless-stopped`, `on-failure[:max]`.
-pub(crate) fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
-    match text.split_once(':').unwrap_or((text, "")) {
-        ("" | "no", "") => Ok(RestartPolicy::No),
-        ("always", "") => Ok(RestartPolicy::Always),
-        ("unless-stopped", "") => Ok(RestartPolicy::UnlessStopped),
-        ("on-failure", "") => Ok(RestartPolicy::OnFailure { maximum: 0 }),
-        ("on-failure", count) => match count.parse() {
-            Ok(maximum) => Ok(RestartPolicy::OnFailure { maximum }),
-            Err(_) => Err("maximum retry count must be an integer".to_owned()),
-        },
-        ("no" | "always" | "unless-stopped", _) => {
-            Err("maximum retry count can only be used with 'on-failure'".to_owned())
-        }
-        _ => Err(format!(
-            "unknown policy '{text}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{config, refusal};
@@ -150,9 +130,11 @@ mod tests {
 
     #[test]
     fn restart_policies() {
-        assert_eq!(restart_policy("on-failure:3"), Ok(RestartPolicy::OnFailure { maximum: 3 }));
-        assert_eq!(restart_policy("unless-stopped"), Ok(RestartPolicy::UnlessStopped));
-        assert!(restart_policy("always:3").is_err() && restart_policy("sometimes").is_err());
+        assert_eq!(
+            config(&["--restart=on-failure:3", "img"]).restart,
+            RestartPolicy::OnFailure { maximum: 3 }
+        );
+        assert!(refusal(&["--restart=sometimes", "img"]).contains("--restart"));
         assert!(refusal(&["--rm", "--restart=always", "img"]).contains("both --restart and --rm"));
     }
 

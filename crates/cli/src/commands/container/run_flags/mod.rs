@@ -1,25 +1,24 @@
 //! The flags of `run` and `create`: what was typed ([`ContainerFlags`]), turned into what it means
 //! ([`ContainerConfig`]) with every value checked before anything is done.
 //!
-//! One file per family: [`process`], [`network`], [`ports`], [`storage`], [`resources`], [`security`], [`lifecycle`].
+//! One file per family: [`process`], [`network`], [`storage`], [`resources`], [`security`], [`lifecycle`].
 
 pub(crate) mod environment;
 mod lifecycle;
 mod network;
-pub(crate) mod ports;
 mod process;
 pub(crate) mod resources;
 mod security;
-pub(crate) mod storage;
+mod storage;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use tare_engine::config::{ContainerConfig, Sharing};
+use tare_engine::config::ContainerConfig;
 
 use crate::error::Failure;
 
-pub(crate) use lifecycle::restart_policy;
+pub(crate) use tare_engine::config::flags::pair;
 
 /// What parsing needs to know of the world: handed in, so that tests need no real one.
 pub(crate) struct Host<'a> {
@@ -54,19 +53,8 @@ pub(crate) struct ContainerFlags {
 pub(crate) struct Requested {
     /// Its configuration.
     pub(crate) config: ContainerConfig,
-    /// `--volumes-from`, which needs the engine.
-    pub(crate) volumes_from: Vec<VolumesFrom>,
     /// Flags that were read and have no effect here.
     pub(crate) warnings: Vec<String>,
-}
-
-/// One `--volumes-from`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct VolumesFrom {
-    /// Container whose mounts are taken.
-    pub(crate) container: String,
-    /// How they are used (`:ro`).
-    pub(crate) sharing: Sharing,
 }
 
 impl ContainerFlags {
@@ -86,11 +74,11 @@ impl ContainerFlags {
         let mut warnings = Vec::new();
         self.process.apply(&mut config, host)?;
         self.network.apply(&mut config)?;
-        let volumes_from = self.storage.apply(&mut config, host)?;
+        self.storage.apply(&mut config, host)?;
         self.resources.apply(&mut config, &mut warnings)?;
         self.security.apply(&mut config)?;
         self.lifecycle.apply(&mut config)?;
-        Ok(Requested { config, volumes_from, warnings })
+        Ok(Requested { config, warnings })
     }
 }
 
@@ -98,14 +86,6 @@ impl ContainerFlags {
 pub(crate) fn invalid(flag: &str, value: &str, why: &str) -> anyhow::Error {
     Failure::usage(crate::error::OWN_FAILURE, format!("invalid argument {value:?} for {flag:?} flag: {why}"))
         .into()
-}
-
-/// `key=value`, or `key` alone with an empty value.
-pub(crate) fn pair(text: &str) -> (String, String) {
-    match text.split_once('=') {
-        Some((key, value)) => (key.to_owned(), value.to_owned()),
-        None => (text.to_owned(), String::new()),
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Networks, names and published ports.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use clap::Args;
+use tare_engine::config::flags::{networks, ports};
 use tare_engine::config::{ContainerConfig, EndpointConfig, NetworkMode};
 
-use super::{invalid, ports};
+use super::invalid;
 use crate::error::{Failure, OWN_FAILURE};
 
 /// The network's flags.
@@ -62,10 +61,12 @@ impl NetworkFlags {
             config.exposed_ports.extend(ports::exposed(text).map_err(|why| invalid("--expose", text, &why))?);
         }
         for text in &self.link {
-            config.links.push(link(text)?);
+            config.links.push(networks::link(text).map_err(|why| invalid("--link", text, &why))?);
         }
         for text in &self.add_host {
-            config.extra_hosts.push(extra_host(text).map_err(|why| invalid("--add-host", text, &why))?);
+            config
+                .extra_hosts
+                .push(networks::extra_host(text).map_err(|why| invalid("--add-host", text, &why))?);
         }
         for text in &self.dns {
             let address =
@@ -79,7 +80,8 @@ impl NetworkFlags {
 
     fn networks(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         for text in &self.network {
-            let (name, endpoint) = endpoint(text)?;
+            let (name, endpoint) =
+                networks::endpoint(text).map_err(|why| invalid("--network", text, &why))?;
             let mode = match name.as_str() {
                 "host" => NetworkMode::Host,
                 "none" => NetworkMode::None,
@@ -154,79 +156,8 @@ impl NetworkFlags {
     }
 }
 
-/// Reads `name`, or `name=net,alias=a,ip=…`.
-fn endpoint(text: &str) -> anyhow::Result<(String, EndpointConfig)> {
-    let mut endpoint = EndpointConfig::default();
-    if !text.contains('=') {
-        return Ok((text.to_owned(), endpoint));
-    }
-    let mut name = String::new();
-    for field in text.split(',') {
-        let Some((key, value)) = field.split_once('=') else {
-            return Err(invalid("--network", text, &format!("invalid field {field}")));
-        };
-        match key.trim().to_ascii_lowercase().as_str() {
-            "name" => name = value.to_owned(),
-            "alias" => endpoint.aliases.push(value.to_owned()),
-            "ip" => {
-                let address: Ipv4Addr =
-                    value.parse().map_err(|_| invalid("--network", text, "not an IPv4 address"))?;
-                endpoint.ipv4 = Some(address);
-            }
-            "ip6" => {
-                let address: Ipv6Addr =
-                    value.parse().map_err(|_| invalid("--network", text, "not an IPv6 address"))?;
-                endpoint.ipv6 = Some(address);
-            }
-            "mac-address" => endpoint.mac = Some(mac_address(value)?),
-            "driver-opt" | "gw-priority" | "link-local-ip" => {}
-            other => return Err(invalid("--network", text, &format!("invalid field key {other}"))),
-        }
-    }
-    if name.is_empty() {
-        return Err(invalid("--network", text, "network name/id is not specified"));
-    }
-    Ok((name, endpoint))
-}
-
 fn mac_address(text: &str) -> anyhow::Result<String> {
-    let bytes: Vec<&str> = text.split([':', '-']).collect();
-    let good = bytes.len() == 6
-        && bytes.iter().all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    if good {
-        Ok(bytes.join(":").to_ascii_lowercase())
-    } else {
-        Err(invalid("--mac-address", text, "not a MAC address"))
-    }
-}
-
-/// `name` or `name:alias`.
-fn link(text: &str) -> anyhow::Result<(String, String)> {
-    let (name, alias) = match text.split_once(':') {
-        Some((name, alias)) => (name, alias.rsplit('/').next().unwrap_or(alias)),
-        None => (text, text),
-    };
-    let (name, alias) = (name.trim_start_matches('/'), alias.trim_start_matches('/'));
-    if name.is_empty() || alias.is_empty() || alias.contains(':') {
-        return Err(invalid("--link", text, "bad format for links: use name or name:alias"));
-    }
-    Ok((name.to_owned(), alias.to_owned()))
-}
-
-/// `name:ip`, `name=ip`, the address in brackets or not, or `host-gateway`.
-fn extra_host(text: &str) -> Result<(String, String), String> {
-    let (name, address) = text
-        .split_once('=')
-        .or_else(|| text.split_once(':'))
-        .ok_or_else(|| format!("bad format for add-host: {text:?}"))?;
-    if name.is_empty() {
-        return Err(format!("bad format for add-host: {text:?}"));
-    }
-    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    if bare != "host-gateway" && bare.parse::<IpAddr>().is_err() {
-        return Err(format!("invalid IP address in add-host: {address:?}"));
-    }
-    Ok((name.to_owned(), bare.to_owned()))
+    networks::mac_address(text).map_err(|why| invalid("--mac-address", text, &why))
 }
 
 #[cfg(test)]

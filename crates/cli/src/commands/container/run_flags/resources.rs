@@ -1,8 +1,8 @@
 //! Limits: memory, processors, processes, `--ulimit`.
 
 use clap::Args;
-use tare_compose_model::ULIMITS;
-use tare_engine::config::{ContainerConfig, Resources, Ulimit};
+use tare_engine::config::flags::limits;
+use tare_engine::config::{ContainerConfig, Resources};
 
 use super::invalid;
 use crate::error::{Failure, OWN_FAILURE};
@@ -94,7 +94,7 @@ impl ResourceFlags {
             return Err(invalid("--oom-score-adj", &score.to_string(), "range is [-1000, 1000]"));
         }
         for text in &self.ulimit {
-            config.ulimits.push(ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?);
+            config.ulimits.push(limits::ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?);
         }
         if self.gpus.is_some() {
             return Err(Failure::usage(
@@ -163,17 +163,17 @@ impl LimitFlags {
                 let text = "Conflicting options: Nano CPUs and CPU Period cannot both be set.";
                 return Err(Failure::usage(OWN_FAILURE, text).into());
             }
-            resources.nano_cpus = nano_cpus(text)
+            resources.nano_cpus = limits::nano_cpus(text)
                 .ok_or_else(|| invalid("--cpus", text, "failed to parse as a rational number"))?;
         }
         resources.cpu_shares = self.cpu_shares.unwrap_or(resources.cpu_shares);
         resources.cpu_period = self.cpu_period.unwrap_or(resources.cpu_period);
         resources.cpu_quota = self.cpu_quota.unwrap_or(resources.cpu_quota);
         if let Some(cpus) = &self.cpuset_cpus {
-            resources.cpuset_cpus = list("--cpuset-cpus", cpus)?;
+            resources.cpuset_cpus = limits::list(cpus).map_err(|why| invalid("--cpuset-cpus", cpus, &why))?;
         }
         if let Some(mems) = &self.cpuset_mems {
-            resources.cpuset_mems = list("--cpuset-mems", mems)?;
+            resources.cpuset_mems = limits::list(mems).map_err(|why| invalid("--cpuset-mems", mems, &why))?;
         }
         resources.pids_limit = self.pids_limit.unwrap_or(resources.pids_limit);
         if let Some(weight) = self.blkio_weight {
@@ -203,54 +203,9 @@ fn bytes(flag: &str, text: &str) -> anyhow::Result<u64> {
     human::parse_size(text).ok_or_else(|| invalid(flag, text, &format!("invalid size: '{text}'")))
 }
 
-/// `1.5` is 1_500_000_000.
-fn nano_cpus(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if fraction.len() > 9 || !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty())
-    {
-        return None;
-    }
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let nanos: u64 = format!("{fraction:0<9}").parse().ok()?;
-    whole.checked_mul(1_000_000_000)?.checked_add(nanos)
-}
-
-/// `0-3,5`.
-fn list(flag: &str, text: &str) -> anyhow::Result<String> {
-    let good = text.split(',').all(|part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        matches!((first.parse::<u32>(), last.parse::<u32>()), (Ok(first), Ok(last)) if first <= last)
-    });
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(invalid(flag, text, "use a list of numbers and ranges: 0-3,5"))
-    }
-}
-
-/// `nofile=1024:2048`, `core=-1`.
-pub(crate) fn ulimit(text: &str) -> Result<Ulimit, String> {
-    let (name, limits) = text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
-    if !ULIMITS.contains(&name) {
-        return Err(format!("invalid ulimit type: {name}"));
-    }
-    let number = |text: &str| match text {
-        "unlimited" => Ok(-1),
-        text => text.parse::<i64>().map_err(|_| format!("invalid ulimit value: {text}")),
-    };
-    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
-    let (soft, hard) = (number(soft)?, number(hard)?);
-    if hard != -1 && (soft == -1 || soft > hard) {
-        return Err(format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"));
-    }
-    Ok(Ulimit { name: name.to_owned(), soft, hard })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{config, refusal};
-    use super::*;
 
     #[test]
     fn limits() {
@@ -276,14 +231,5 @@ mod tests {
         assert!(refusal(&["--cpus", "a", "img"]).contains("rational"));
         assert!(refusal(&["--cpuset-cpus", "3-1", "img"]).contains("ranges"));
         assert!(refusal(&["--gpus", "all", "img"]).contains("gpu"));
-    }
-
-    #[test]
-    fn ulimits() {
-        assert_eq!(ulimit("nofile=10:20").unwrap(), Ulimit { name: "nofile".into(), soft: 10, hard: 20 });
-        assert_eq!(ulimit("core=-1").unwrap().hard, -1);
-        assert!(ulimit("nofile=20:10").is_err());
-        assert!(ulimit("bogus=1").is_err());
-        assert!(ulimit("nofile").is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Privileges: capabilities, seccomp, devices, sysctls, shared namespaces.
 
 use clap::Args;
-use tare_engine::config::{ContainerConfig, Device, NamespaceMode, Seccomp, UsernsMode};
+use tare_engine::config::{ContainerConfig, NamespaceMode, Seccomp, UsernsMode, device_rule, flags};
 use tare_engine::security_option;
 
 use super::{invalid, pair};
@@ -53,18 +53,17 @@ pub(crate) struct SecurityFlags {
 impl SecurityFlags {
     pub(super) fn apply(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         config.privileged = self.privileged;
-        config.cap_add = capabilities(&self.cap_add);
-        config.cap_drop = capabilities(&self.cap_drop);
+        config.cap_add = flags::capabilities(&self.cap_add);
+        config.cap_drop = flags::capabilities(&self.cap_drop);
         for text in &self.security_opt {
             security_option(config, text)?;
         }
         for text in &self.device {
-            config.devices.push(device(text).map_err(|why| invalid("--device", text, &why))?);
+            config.devices.push(flags::device(text).map_err(|why| invalid("--device", text, &why))?);
         }
         for rule in &self.device_cgroup_rule {
-            if !is_device_rule(rule) {
-                return Err(invalid("--device-cgroup-rule", rule, "invalid device cgroup format"));
-            }
+            device_rule::parse(rule)
+                .map_err(|_| invalid("--device-cgroup-rule", rule, "invalid device cgroup format"))?;
         }
         config.device_cgroup_rules.clone_from(&self.device_cgroup_rule);
         for text in &self.sysctl {
@@ -77,9 +76,13 @@ impl SecurityFlags {
             }
             config.sysctls.insert(key, value);
         }
-        config.pid_mode = namespace("--pid", self.pid.as_deref())?;
-        config.ipc_mode = namespace("--ipc", self.ipc.as_deref())?;
-        config.uts_mode = namespace("--uts", self.uts.as_deref())?;
+        let namespace = |flag: &str, text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default();
+            flags::namespace(text).map_err(|why| invalid(flag, text, &why))
+        };
+        config.pid_mode = namespace("--pid", &self.pid)?;
+        config.ipc_mode = namespace("--ipc", &self.ipc)?;
+        config.uts_mode = namespace("--uts", &self.uts)?;
         if matches!(config.uts_mode, NamespaceMode::Container(_)) {
             return Err(invalid("--uts", self.uts.as_deref().unwrap_or_default(), "invalid UTS mode"));
         }
@@ -106,16 +109,6 @@ impl SecurityFlags {
     }
 }
 
-fn capabilities(names: &[String]) -> Vec<String> {
-    names
-        .iter()
-        .map(|name| {
-            let upper = name.to_ascii_uppercase();
-            upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
-        })
-        .collect()
-}
-
 fn security_option(config: &mut ContainerConfig, text: &str) -> anyhow::Result<()> {
     let refused =
         |expected| invalid("--security-opt", text, &format!("invalid --security-opt; use {expected}"));
@@ -128,48 +121,6 @@ fn security_option(config: &mut ContainerConfig, text: &str) -> anyhow::Result<(
     })?;
     config.seccomp = Seccomp::Profile(profile);
     Ok(())
-}
-
-/// `/dev/x`, `/dev/x:/dev/y`, `/dev/x:rwm`, `/dev/x:/dev/y:r`.
-pub(crate) fn device(text: &str) -> Result<Device, String> {
-    let is_permissions = |text: &str| !text.is_empty() && text.bytes().all(|byte| b"rwm".contains(&byte));
-    let parts: Vec<&str> = text.split(':').collect();
-    let (host, container, permissions) = match parts[..] {
-        [host] => (host, host, "rwm"),
-        [host, permissions] if is_permissions(permissions) => (host, host, permissions),
-        [host, container] => (host, container, "rwm"),
-        [host, container, permissions] => (host, container, permissions),
-        _ => return Err(format!("invalid device specification: {text}")),
-    };
-    if !is_permissions(permissions) {
-        return Err(format!("{permissions:?} is not a valid mode"));
-    }
-    if !host.starts_with('/') || !container.starts_with('/') {
-        return Err(format!("{text} is not an absolute path"));
-    }
-    Ok(Device { host: host.into(), container: container.to_owned(), permissions: permissions.to_owned() })
-}
-
-/// `c 1:3 mr`, `a *:* rwm`.
-fn is_device_rule(rule: &str) -> bool {
-    let words: Vec<&str> = rule.split(' ').collect();
-    let [kind, numbers, permissions] = words[..] else { return false };
-    let number = |text: &str| text == "*" || text.parse::<u32>().is_ok();
-    matches!(kind, "a" | "b" | "c")
-        && numbers.split_once(':').is_some_and(|(major, minor)| number(major) && number(minor))
-        && !permissions.is_empty()
-        && permissions.bytes().all(|byte| b"rwm".contains(&byte))
-}
-
-fn namespace(flag: &str, text: Option<&str>) -> anyhow::Result<NamespaceMode> {
-    match text {
-        None | Some("" | "private" | "shareable" | "none") => Ok(NamespaceMode::Private),
-        Some("host") => Ok(NamespaceMode::Host),
-        Some(text) => match text.strip_prefix("container:") {
-            Some(container) if !container.is_empty() => Ok(NamespaceMode::Container(container.to_owned())),
-            _ => Err(invalid(flag, text, "use host or container:<name|id>")),
-        },
-    }
 }
 
 #[cfg(test)]
@@ -217,10 +168,9 @@ mod tests {
 
     #[test]
     fn devices_and_namespaces() {
-        assert_eq!(device("/dev/fuse:r").unwrap().permissions, "r");
-        assert_eq!(device("/dev/a:/dev/b:rw").unwrap().container, "/dev/b");
-        assert!(device("dev/a").is_err() && device("/dev/a:/dev/b:x").is_err());
-        assert!(is_device_rule("c 1:3 mr") && is_device_rule("a *:* rwm") && !is_device_rule("c 1 r"));
+        assert_eq!(config(&["--device=/dev/fuse:r", "img"]).devices[0].permissions, "r");
+        assert!(refusal(&["--device=dev/a", "img"]).contains("--device"));
+        assert!(refusal(&["--device-cgroup-rule=c 1 r", "img"]).contains("invalid device cgroup format"));
         assert_eq!(config(&["--pid=host", "img"]).pid_mode, NamespaceMode::Host);
         assert_eq!(config(&["--userns=auto", "img"]).userns, UsernsMode::Auto);
         assert!(refusal(&["--userns=keep-id", "img"]).contains("use host or auto"));

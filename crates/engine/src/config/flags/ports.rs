@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
-use tare_engine::config::{PortBinding, Protocol};
+use crate::config::{PortBinding, Protocol};
 
 /// Reads one `-p`; a range of container ports gives one binding each.
-pub(crate) fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
     let (spec, protocol) = split_protocol(text)?;
     let (address, spec) = match spec.strip_prefix('[') {
         Some(rest) => {
@@ -59,24 +62,20 @@ pub(crate) fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
 }
 
 /// Reads one `--expose`: `80`, `80/udp`, `80-90`.
-pub(crate) fn exposed(text: &str) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn exposed(text: &str) -> Result<Vec<String>, String> {
     let (spec, protocol) = split_protocol(text)?;
     let (first, last) = range(spec)
         .filter(|(first, _)| *first != 0)
         .ok_or_else(|| format!("invalid range format for --expose: {text}"))?;
-    Ok((first..=last).map(|port| format!("{port}/{}", name(protocol))).collect())
-}
-
-/// `tcp`, `udp`.
-pub(crate) fn name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    }
+    Ok((first..=last).map(|port| format!("{port}/{}", protocol.word())).collect())
 }
 
 /// Reads `80` or `80/tcp`, as `docker port` takes it.
-pub(crate) fn private_port(text: &str) -> Option<(u16, Protocol)> {
+#[must_use]
+pub fn private_port(text: &str) -> Option<(u16, Protocol)> {
     let (spec, protocol) = split_protocol(text).ok()?;
     Some((spec.parse().ok()?, protocol))
 }

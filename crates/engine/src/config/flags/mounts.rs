@@ -1,0 +1,319 @@
+//! `-v`, `--mount`, `--tmpfs` and `--volumes-from`.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::csv;
+use crate::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom, size};
+
+/// Reads one `-v`: `/in/container`, `name:/in/container`, `/host:/in/container:ro,idmap=off`; a relative source is below `directory`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn volume(text: &str, directory: &Path) -> Result<Mount, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [target] => ("", target, ""),
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => return Err(format!("invalid volume specification: '{text}'")),
+    };
+    if parts.len() > 1 && source.is_empty() {
+        return Err(format!("invalid spec: {text}: empty section between colons"));
+    }
+    let target = absolute_target(target)?;
+    let options = Options::parse(options).ok_or_else(|| format!("invalid mode: {options}"))?;
+    let readonly = options.readonly;
+    let source = if source.is_empty() {
+        MountSource::Anonymous { name: String::new() }
+    } else if let Some(path) = host_path(source, directory) {
+        MountSource::Bind {
+            path,
+            create: CreateSource::AsParentOwner,
+            idmap: options.owner,
+            propagation: options.propagation,
+        }
+    } else {
+        check_name(source)?;
+        MountSource::Volume { name: source.to_owned(), nocopy: options.nocopy, subpath: String::new() }
+    };
+    Ok(Mount { source, target, readonly })
+}
+
+/// A source with a leading `/`, `.` or `~/` is a path of the host, as in Docker; anything else is a volume's name.
+fn host_path(source: &str, directory: &Path) -> Option<PathBuf> {
+    if source.starts_with('/') {
+        return Some(clean(Path::new(source)));
+    }
+    let relative = source == "." || source == ".." || source.starts_with("./") || source.starts_with("../");
+    relative.then(|| clean(&directory.join(source)))
+}
+
+/// Takes `.` and `..` out of an absolute path without looking at the file system.
+fn clean(path: &Path) -> PathBuf {
+    let mut out = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::Normal(name) => out.push(name),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let mut chars = name.chars();
+    let good = chars.next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && chars.all(|rest| rest.is_ascii_alphanumeric() || matches!(rest, '_' | '.' | '-'));
+    if good {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are \
+         allowed. If you intended to pass a host directory, use absolute path"
+    ))
+}
+
+/// Reads one `--tmpfs`: `/in/container`, `/in/container:size=64m,mode=1777`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn tmpfs(text: &str) -> Result<Mount, String> {
+    let (target, options) = text.split_once(':').unwrap_or((text, ""));
+    let target = absolute_target(target)?;
+    Ok(Mount { source: MountSource::Tmpfs { options: options.to_owned() }, target, readonly: false })
+}
+
+/// Reads one `--volumes-from`: `container`, `container:ro`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn volumes_from(text: &str) -> Result<VolumesFrom, String> {
+    let (container, mode) = text.split_once(':').unwrap_or((text, "rw"));
+    if container.is_empty() || !matches!(mode, "ro" | "rw" | "z" | "Z") {
+        return Err("use container or container:ro".to_owned());
+    }
+    let sharing = if mode == "ro" { Sharing::ReadOnly } else { Sharing::AsThere };
+    Ok(VolumesFrom { container: container.to_owned(), sharing })
+}
+
+fn absolute_target(target: &str) -> Result<String, String> {
+    if !target.starts_with('/') {
+        return Err(format!("invalid mount path: '{target}' mount path must be absolute"));
+    }
+    let cleaned = clean(Path::new(target));
+    if cleaned == Path::new("/") {
+        return Err("invalid specification: destination can't be '/'".to_owned());
+    }
+    Ok(cleaned.to_string_lossy().into_owned())
+}
+
+struct Options {
+    readonly: bool,
+    nocopy: bool,
+    owner: BindOwner,
+    propagation: String,
+}
+
+impl Options {
+    /// The third part of `-v`; `z` and `Z` are SELinux's and mean nothing here.
+    fn parse(text: &str) -> Option<Options> {
+        let mut options = Options {
+            readonly: false,
+            nocopy: false,
+            owner: BindOwner::SourceOwner,
+            propagation: String::new(),
+        };
+        for word in text.split(',').filter(|word| !word.is_empty()) {
+            match word {
+                "ro" => options.readonly = true,
+                "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" | "idmap=on" => {}
+                "nocopy" => options.nocopy = true,
+                "idmap=off" => options.owner = BindOwner::Unmapped,
+                "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
+                    word.clone_into(&mut options.propagation);
+                }
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
+/// What `--mount`'s fields say before they are put together.
+#[derive(Default)]
+struct Fields<'a> {
+    kind: &'a str,
+    source: &'a str,
+    target: &'a str,
+    readonly: bool,
+    nocopy: bool,
+    unmapped: bool,
+    create: bool,
+    propagation: &'a str,
+    subpath: &'a str,
+    tmpfs: Vec<String>,
+}
+
+/// Reads one `--mount`: comma-separated fields, as csv.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn mount(text: &str, directory: &Path) -> Result<Mount, String> {
+    let columns = csv::columns(text);
+    let mut fields = Fields { kind: "volume", ..Fields::default() };
+    for field in &columns {
+        let (key, value) = field.split_once('=').unwrap_or((field, ""));
+        fields.set(key.to_ascii_lowercase().as_str(), value, field.contains('='))?;
+    }
+    fields.finish(directory)
+}
+
+impl<'a> Fields<'a> {
+    fn set(&mut self, key: &str, value: &'a str, given: bool) -> Result<(), String> {
+        let flag = || match value {
+            "" if !given => Ok(true),
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(format!("invalid value for {key}: {value}")),
+        };
+        match key {
+            "type" => self.kind = value,
+            "source" | "src" => self.source = value,
+            "target" | "dst" | "destination" => self.target = value,
+            "readonly" | "ro" => self.readonly = flag()?,
+            "volume-nocopy" => self.nocopy = flag()?,
+            "volume-subpath" => self.subpath = value,
+            "bind-propagation" => self.propagation = value,
+            "bind-create-src" | "create-host-path" => self.create = flag()?,
+            "idmap" => self.unmapped = value == "off",
+            "tmpfs-size" => {
+                let bytes = size::parse(value).ok_or_else(|| format!("invalid value for {key}: {value}"))?;
+                self.tmpfs.push(format!("size={bytes}"));
+            }
+            "tmpfs-mode" => self.tmpfs.push(format!("mode={value}")),
+            "volume-label" | "volume-driver" | "volume-opt" | "consistency" | "bind-recursive"
+            | "bind-nonrecursive" => {}
+            other => return Err(format!("unexpected key '{other}' in '{other}={value}'")),
+        }
+        Ok(())
+    }
+
+    fn finish(self, directory: &Path) -> Result<Mount, String> {
+        if self.target.is_empty() {
+            return Err("target is required".to_owned());
+        }
+        let target = absolute_target(self.target)?;
+        let source = match self.kind {
+            "bind" => {
+                if self.source.is_empty() {
+                    return Err("source is required for a bind mount".to_owned());
+                }
+                MountSource::Bind {
+                    path: clean(&directory.join(self.source)),
+                    create: if self.create { CreateSource::AsParentOwner } else { CreateSource::Refuse },
+                    idmap: if self.unmapped { BindOwner::Unmapped } else { BindOwner::SourceOwner },
+                    propagation: self.propagation.to_owned(),
+                }
+            }
+            "volume" if self.source.is_empty() => MountSource::Anonymous { name: String::new() },
+            "volume" => {
+                check_name(self.source)?;
+                MountSource::Volume {
+                    name: self.source.to_owned(),
+                    nocopy: self.nocopy,
+                    subpath: self.subpath.to_owned(),
+                }
+            }
+            "tmpfs" if !self.source.is_empty() => {
+                return Err("source must not be set for a tmpfs mount".to_owned());
+            }
+            "tmpfs" => MountSource::Tmpfs { options: self.tmpfs.join(",") },
+            other => return Err(format!("mount type unknown: {other:?}")),
+        };
+        Ok(Mount { source, target, readonly: self.readonly })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Mount {
+        volume(text, Path::new("/home/me")).unwrap()
+    }
+
+    fn refusal(text: &str) -> String {
+        volume(text, Path::new("/home/me")).unwrap_err()
+    }
+
+    fn bind(path: &str, target: &str, readonly: bool) -> Mount {
+        let source = MountSource::Bind {
+            path: path.into(),
+            create: CreateSource::AsParentOwner,
+            idmap: BindOwner::SourceOwner,
+            propagation: String::new(),
+        };
+        Mount { source, target: target.into(), readonly }
+    }
+
+    #[test]
+    fn volume_forms() {
+        assert_eq!(read("/h:/c:ro"), bind("/h", "/c", true));
+        assert_eq!(read("./src:/app/"), bind("/home/me/src", "/app", false));
+        assert_eq!(read("..:/app"), bind("/home", "/app", false));
+        let named = MountSource::Volume { name: "data".into(), nocopy: true, subpath: String::new() };
+        assert_eq!(read("data:/d:nocopy").source, named);
+        assert_eq!(read("/anon").source, MountSource::Anonymous { name: String::new() });
+        match read("/h:/c:z,idmap=off,rslave").source {
+            MountSource::Bind { idmap: BindOwner::Unmapped, propagation, .. } => {
+                assert_eq!(propagation, "rslave");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn bad_volumes_are_refused_in_dockers_words() {
+        for (text, words) in [
+            ("src/app:/c", "use absolute path"),
+            ("/h:c", "mount path must be absolute"),
+            ("/h:/", "destination can't be '/'"),
+            ("/h:/c:bogus", "invalid mode: bogus"),
+            (":/c", "empty section"),
+        ] {
+            assert!(refusal(text).contains(words), "{text}");
+        }
+    }
+
+    #[test]
+    fn mount_fields() {
+        let read = |text: &str| mount(text, Path::new("/home/me"));
+        let bind = read("type=bind,src=/h,dst=/c,readonly").unwrap();
+        assert!(
+            bind.readonly && matches!(bind.source, MountSource::Bind { create: CreateSource::Refuse, .. })
+        );
+        let volume = read("type=volume,source=v,target=/v,volume-nocopy=true").unwrap().source;
+        assert!(matches!(volume, MountSource::Volume { name, nocopy: true, .. } if name == "v"));
+        let memory = read("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770").unwrap().source;
+        assert_eq!(memory, MountSource::Tmpfs { options: "size=1048576,mode=1770".into() });
+        for (text, words) in [
+            ("type=bind,dst=/c", "source is required"),
+            ("src=v", "target is required"),
+            ("type=bind,src=/a,dst=/b,frob=1", "unexpected key 'frob'"),
+        ] {
+            assert!(read(text).unwrap_err().contains(words), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory_and_others_mounts() {
+        assert_eq!(tmpfs("/run:size=64k").unwrap().source, MountSource::Tmpfs { options: "size=64k".into() });
+        assert!(tmpfs("run").is_err());
+        assert_eq!(volumes_from("a:ro").unwrap().sharing, Sharing::ReadOnly);
+        assert_eq!(volumes_from("b").unwrap().sharing, Sharing::AsThere);
+        assert!(volumes_from(":ro").is_err() && volumes_from("a:x").is_err());
+    }
+}

@@ -1,0 +1,116 @@
+//! `--network`, `--link`, `--add-host`, `--mac-address`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::config::EndpointConfig;
+
+/// Reads one `--network`: `name`, or `name=net,alias=a,ip=…`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn endpoint(text: &str) -> Result<(String, EndpointConfig), String> {
+    let mut endpoint = EndpointConfig::default();
+    if !text.contains('=') {
+        return Ok((text.to_owned(), endpoint));
+    }
+    let mut name = String::new();
+    for field in text.split(',') {
+        let Some((key, value)) = field.split_once('=') else {
+            return Err(format!("invalid field {field}"));
+        };
+        match key.trim().to_ascii_lowercase().as_str() {
+            "name" => name = value.to_owned(),
+            "alias" => endpoint.aliases.push(value.to_owned()),
+            "ip" => {
+                let address: Ipv4Addr = value.parse().map_err(|_| "not an IPv4 address".to_owned())?;
+                endpoint.ipv4 = Some(address);
+            }
+            "ip6" => {
+                let address: Ipv6Addr = value.parse().map_err(|_| "not an IPv6 address".to_owned())?;
+                endpoint.ipv6 = Some(address);
+            }
+            "mac-address" => endpoint.mac = Some(mac_address(value)?),
+            "driver-opt" | "gw-priority" | "link-local-ip" => {}
+            other => return Err(format!("invalid field key {other}")),
+        }
+    }
+    if name.is_empty() {
+        return Err("network name/id is not specified".to_owned());
+    }
+    Ok((name, endpoint))
+}
+
+/// Reads `--mac-address`: six pairs of digits with colons or hyphens.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn mac_address(text: &str) -> Result<String, String> {
+    let bytes: Vec<&str> = text.split([':', '-']).collect();
+    let good = bytes.len() == 6
+        && bytes.iter().all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    if good { Ok(bytes.join(":").to_ascii_lowercase()) } else { Err("not a MAC address".to_owned()) }
+}
+
+/// Reads one `--link`: `name` or `name:alias`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn link(text: &str) -> Result<(String, String), String> {
+    let (name, alias) = match text.split_once(':') {
+        Some((name, alias)) => (name, alias.rsplit('/').next().unwrap_or(alias)),
+        None => (text, text),
+    };
+    let (name, alias) = (name.trim_start_matches('/'), alias.trim_start_matches('/'));
+    if name.is_empty() || alias.is_empty() || alias.contains(':') {
+        return Err("bad format for links: use name or name:alias".to_owned());
+    }
+    Ok((name.to_owned(), alias.to_owned()))
+}
+
+/// Reads one `--add-host`: `name:ip`, `name=ip`, the address in brackets or not, or `host-gateway`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn extra_host(text: &str) -> Result<(String, String), String> {
+    let (name, address) = text
+        .split_once('=')
+        .or_else(|| text.split_once(':'))
+        .ok_or_else(|| format!("bad format for add-host: {text:?}"))?;
+    if name.is_empty() {
+        return Err(format!("bad format for add-host: {text:?}"));
+    }
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    if bare != "host-gateway" && bare.parse::<IpAddr>().is_err() {
+        return Err(format!("invalid IP address in add-host: {address:?}"));
+    }
+    Ok((name.to_owned(), bare.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let (name, endpoint) =
+            endpoint("name=n,alias=a,alias=b,ip=10.0.0.2,mac-address=02-42-AC-11-00-02").unwrap();
+        assert_eq!((name.as_str(), endpoint.aliases.len()), ("n", 2));
+        assert_eq!(endpoint.ipv4, Some([10, 0, 0, 2].into()));
+        assert_eq!(endpoint.mac.as_deref(), Some("02:42:ac:11:00:02"));
+        for text in ["alias=a", "name=n,ip=x", "name=n,bogus=1", "name=n,x"] {
+            assert!(super::endpoint(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn links_and_hosts() {
+        let two = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
+        assert_eq!(link("db"), two("db", "db"));
+        assert_eq!(link("/pg:/web/base"), two("pg", "base"));
+        assert!(link(":x").is_err() && link("a:b:c").is_err());
+        assert_eq!(extra_host("a:1.2.3.4"), two("a", "1.2.3.4"));
+        assert_eq!(extra_host("b=[::1]"), two("b", "::1"));
+        assert_eq!(extra_host("h:host-gateway"), two("h", "host-gateway"));
+        assert!(extra_host("a:nope").is_err() && extra_host("a").is_err() && extra_host(":1.2.3.4").is_err());
+    }
+}
