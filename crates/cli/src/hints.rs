@@ -1,6 +1,9 @@
 //! What the errors of the crates below mean for the person at the terminal: exit codes and «hint:» lines.
 
+use tare_compose::discovery::Error as DiscoveryError;
+use tare_compose::select::{Error as SelectError, NoSuchService};
 use tare_compose::session::Error as SessionError;
+use tare_compose::signals::Error as SignalError;
 use tare_compose::watch::WatchError;
 use tare_engine::Error as EngineError;
 use tare_monitor::status::FailureKind;
@@ -40,6 +43,10 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
     let mut hints = Vec::new();
     for cause in error.chain() {
         hints.extend(cause.downcast_ref::<WatchError>().and_then(WatchError::hint));
+        hints.extend(cause.downcast_ref::<DiscoveryError>().and_then(DiscoveryError::hint));
+        hints.extend(cause.downcast_ref::<SelectError>().and_then(SelectError::hint));
+        hints.extend(cause.downcast_ref::<SignalError>().and_then(SignalError::hint));
+        hints.extend(cause.downcast_ref::<NoSuchService>().and_then(NoSuchService::hint));
         if let Some(session) = cause.downcast_ref::<SessionError>() {
             hints.extend(session.hints());
         }

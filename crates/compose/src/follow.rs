@@ -1,16 +1,33 @@
 //! The logs of many containers as one: complete lines, and the ends of containers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd as _, BorrowedFd};
-use tare_engine::logs::{LogEntry, LogFollower, LogOptions};
+use tare_engine::logs::{LogEntry, LogFollower, LogOptions, Lost, Piece};
 use tare_engine::{Container, Engine, State};
 use tare_monitor::log::Stream;
 
 use crate::observe_engine::label_of;
 use crate::session::Error;
+
+/// So many pieces of each log are read in one turn; then the caller gets its say.
+const PIECES: usize = 16;
+
+/// What the logs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// A line of a container's.
+    Line(Line<'a>),
+    /// A part of a container's log was gone before it was read.
+    Lost {
+        /// The service and the container's number.
+        label: &'a str,
+        /// How much.
+        lost: Lost,
+    },
+}
 
 /// A line of a container's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +75,10 @@ pub enum How {
     Removed,
 }
 
-/// Takes lines.
-type Show<'a, E> = Box<dyn FnMut(&Line<'_>) -> Result<(), E> + 'a>;
+/// Takes what they say.
+type Show<'a, E> = Box<dyn FnMut(&Said<'_>) -> Result<(), E> + 'a>;
 
-/// The logs of several containers as one. Lines go to the function that it was given, whose error ends the call.
+/// The logs of several containers as one, in order of time as far as they are there. Lines go to the function that it was given, whose error ends the call.
 pub struct Merged<'a, E> {
     engine: &'a Engine,
     show: Show<'a, E>,
@@ -69,6 +86,8 @@ pub struct Merged<'a, E> {
     width: usize,
     /// Ends before this moment are of earlier runs.
     not_before: Option<Timestamp>,
+    /// There was more than one turn takes.
+    behind: bool,
 }
 
 struct Source {
@@ -76,8 +95,22 @@ struct Source {
     label: String,
     slot: usize,
     follower: LogFollower,
+    /// Read and not shown yet, as another log may have something older.
+    ahead: VecDeque<LogEntry>,
+    reading: Reading,
     partial: Partial,
     done: bool,
+}
+
+/// How far a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// There may be more; so many pieces were read in this turn.
+    Pieces(usize),
+    /// There was no more for now.
+    CaughtUp,
+    /// What was asked for is over.
+    Over,
 }
 
 /// Pieces of lines without their ends.
@@ -108,46 +141,40 @@ impl Partial {
 }
 
 impl<'a, E: From<Error>> Merged<'a, E> {
-    /// Begins with the logs of `containers`; entries that are there already are shown in order of time.
+    /// Begins with the logs of `containers`.
     ///
     /// # Errors
-    /// Those of the engine and of `show`.
+    /// Those of the engine.
     pub fn begin(
         engine: &'a Engine,
         containers: &[Container],
         options: &LogOptions,
-        show: impl FnMut(&Line<'_>) -> Result<(), E> + 'a,
+        show: impl FnMut(&Said<'_>) -> Result<(), E> + 'a,
     ) -> Result<Self, E> {
-        let mut merged =
-            Self { engine, show: Box::new(show), sources: Vec::new(), width: 0, not_before: None };
-        let mut past: Vec<(usize, LogEntry)> = Vec::new();
+        let show = Box::new(show);
+        let mut merged = Self { engine, show, sources: Vec::new(), width: 0, not_before: None, behind: true };
         for container in containers {
-            merged.add(container, options, &mut past)?;
+            merged.add(container, options)?;
         }
-        past.sort_by_key(|(_, entry)| entry.time);
-        merged.tell_all(past)?;
         Ok(merged)
     }
 
-    fn add(
-        &mut self,
-        container: &Container,
-        options: &LogOptions,
-        past: &mut Vec<(usize, LogEntry)>,
-    ) -> Result<(), E> {
+    fn add(&mut self, container: &Container, options: &LogOptions) -> Result<(), E> {
         if container.config.log.driver == "none" {
             return Ok(());
         }
-        let (entries, follower) = self.engine.logs(&container.id, options).map_err(Error::from)?;
-        let index = self.sources.len();
-        past.extend(entries.into_iter().map(|entry| (index, entry)));
-        let label = label_of(container);
+        let follower = self.engine.follow_log(&container.id, options).map_err(Error::from)?;
+        self.follow(container.id.clone(), label_of(container), follower);
+        Ok(())
+    }
+
+    fn follow(&mut self, id: String, label: String, follower: LogFollower) {
         self.width = self.width.max(label.len());
         let before = self.sources.iter().find(|source| source.label == label);
-        let slot = before.map_or(index, |source| source.slot);
-        let id = container.id.clone();
-        self.sources.push(Source { id, label, slot, follower, partial: Partial::default(), done: false });
-        Ok(())
+        let slot = before.map_or(self.sources.len(), |source| source.slot);
+        let (ahead, reading, partial) = (VecDeque::new(), Reading::Pieces(0), Partial::default());
+        self.sources.push(Source { id, label, slot, follower, ahead, reading, partial, done: false });
+        self.behind = true;
     }
 
     /// Follows those of `containers` that run and are not followed: started again, or made anew meanwhile.
@@ -157,12 +184,8 @@ impl<'a, E: From<Error>> Merged<'a, E> {
     pub fn resume(&mut self, containers: &[Container]) -> Result<(), E> {
         for container in containers.iter().filter(|container| container.state.is_active()) {
             match self.sources.iter_mut().find(|source| source.id == container.id) {
-                Some(source) => source.done = false,
-                None => {
-                    let mut past = Vec::new();
-                    self.add(container, &LogOptions { tail: None, since: None, until: None }, &mut past)?;
-                    self.tell_all(past)?;
-                }
+                Some(source) => source.done = source.reading == Reading::Over,
+                None => self.add(container, &LogOptions::default())?,
             }
         }
         Ok(())
@@ -196,62 +219,106 @@ impl<'a, E: From<Error>> Merged<'a, E> {
     /// # Errors
     /// Those of [`Self::begin`].
     pub fn gather(&mut self) -> Result<Vec<Ended>, E> {
+        // States are asked before logs are read: what was written until then is not cut off.
+        let engine = self.engine;
+        let state = |source: &Source| engine.container(&source.id).ok().map(|container| container.state);
+        let states: Vec<Option<State>> =
+            self.sources.iter().map(|source| (!source.done).then(|| state(source)).flatten()).collect();
+        self.read_on()?;
         let mut ended = Vec::new();
-        for index in 0..self.sources.len() {
-            if self.sources[index].done {
+        for (index, state) in states.into_iter().enumerate() {
+            let source = &self.sources[index];
+            if source.done || !source.ahead.is_empty() || matches!(source.reading, Reading::Pieces(_)) {
                 continue;
             }
-            // The state is asked before the log is read: what was written until then is not cut off.
-            let state = self.engine.container(&self.sources[index].id).map(|container| container.state);
-            for entry in self.sources[index].follower.read().map_err(Error::from)? {
-                self.tell(index, &entry)?;
-            }
             let how = match state {
-                Ok(State::Exited(exit)) if self.not_before.is_none_or(|start| exit.finished_at >= start) => {
-                    How::Exited(exit.code)
+                Some(State::Exited(exit))
+                    if self.not_before.is_none_or(|start| exit.finished_at >= start) =>
+                {
+                    Some(How::Exited(exit.code))
                 }
-                Ok(_) => continue,
+                Some(_) if source.reading == Reading::Over => None,
+                Some(_) => continue,
                 // Removed under our eyes.
-                Err(_) => How::Removed,
+                None => Some(How::Removed),
             };
             self.flush(index)?;
-            self.sources[index].done = true;
-            ended.push(Ended { label: self.sources[index].label.clone(), how });
+            let source = &mut self.sources[index];
+            source.done = true;
+            ended.extend(how.map(|how| Ended { label: source.label.clone(), how }));
         }
         Ok(ended)
     }
 
-    /// Shows the beginnings of lines that are there, for a caller that follows no further.
+    /// Shows what there is by now, to the last beginning of a line, for a caller that follows no further.
     ///
     /// # Errors
     /// Those of [`Self::begin`].
     pub fn finish(mut self) -> Result<(), E> {
+        for source in &mut self.sources {
+            source.follower.end_now().map_err(Error::from)?;
+        }
+        while self.behind {
+            self.read_on()?;
+        }
         (0..self.sources.len()).try_for_each(|index| self.flush(index))
+    }
+
+    /// Shows what there is in order of time: a log that may have more holds the others up.
+    fn read_on(&mut self) -> Result<(), E> {
+        for source in self.sources.iter_mut().filter(|source| !source.done && source.reading != Reading::Over)
+        {
+            source.reading = Reading::Pieces(0);
+        }
+        self.behind = false;
+        loop {
+            for index in 0..self.sources.len() {
+                self.fill(index)?;
+            }
+            let waits = |source: &Source| {
+                source.ahead.is_empty() && !source.done && matches!(source.reading, Reading::Pieces(_))
+            };
+            if self.sources.iter().any(waits) {
+                self.behind = true;
+                return Ok(());
+            }
+            let ahead = self.sources.iter().enumerate();
+            let times = ahead.filter_map(|(index, source)| Some((source.ahead.front()?.time, index)));
+            let Some((_, index)) = times.min() else { return Ok(()) };
+            if let Some(entry) = self.sources[index].ahead.pop_front() {
+                self.tell(index, &entry)?;
+            }
+        }
+    }
+
+    /// Reads on in a log of which nothing waits to be shown, as long as it is its turn.
+    fn fill(&mut self, index: usize) -> Result<(), E> {
+        loop {
+            let source = &mut self.sources[index];
+            let Reading::Pieces(count) = source.reading else { return Ok(()) };
+            if source.done || !source.ahead.is_empty() || count >= PIECES {
+                return Ok(());
+            }
+            source.reading = Reading::Pieces(count + 1);
+            match source.follower.next_piece().map_err(Error::from)? {
+                Piece::Entries(entries) => source.ahead.extend(entries),
+                Piece::Lost(lost) => (self.show)(&Said::Lost { label: &source.label, lost })?,
+                Piece::Nothing => source.reading = Reading::CaughtUp,
+                Piece::Over => source.reading = Reading::Over,
+            }
+        }
     }
 
     fn wait(&self, wake: Option<BorrowedFd<'_>>) -> Result<(), Error> {
         let watches = self.sources.iter().filter(|source| !source.done).map(|source| source.follower.watch());
         let mut fds: Vec<PollFd<'_>> =
             watches.map(|watch| PollFd::from_borrowed_fd(watch.as_fd(), PollFlags::IN)).collect();
-        let followed = fds.len();
         fds.extend(wake.map(|wake| PollFd::from_borrowed_fd(wake, PollFlags::IN)));
-        let bound = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+        let bound = Timespec { tv_sec: 0, tv_nsec: if self.behind { 0 } else { 250_000_000 } };
         match rustix::event::poll(&mut fds, Some(&bound)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(Error::Poll(error.into())),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(Error::Poll(error.into())),
         }
-        let ready: Vec<bool> =
-            fds[..followed].iter().map(|fd| fd.revents().contains(PollFlags::IN)).collect();
-        for (source, ready) in self.sources.iter().filter(|source| !source.done).zip(ready) {
-            if ready {
-                source.follower.clear()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn tell_all(&mut self, entries: Vec<(usize, LogEntry)>) -> Result<(), E> {
-        entries.iter().try_for_each(|(index, entry)| self.tell(*index, entry))
     }
 
     fn tell(&mut self, index: usize, entry: &LogEntry) -> Result<(), E> {
@@ -268,13 +335,101 @@ impl<'a, E: From<Error>> Merged<'a, E> {
 
     fn show(&mut self, index: usize, time: Option<Timestamp>, stream: Stream, text: &str) -> Result<(), E> {
         let Source { label, slot, .. } = &self.sources[index];
-        (self.show)(&Line { label, width: self.width, slot: *slot, time, stream, text })
+        (self.show)(&Said::Line(Line { label, width: self.width, slot: *slot, time, stream, text }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::cell::RefCell;
+    use std::path::{Path, PathBuf};
+    use tare_engine::{Options, Paths};
+    use tare_monitor::log::{LogPolicy, LogWriter};
+
+    fn engine(folder: &Path) -> Engine {
+        let paths = Paths { root: folder.join("root"), run: folder.join("run") };
+        Engine::open(Options { paths, binary: PathBuf::new(), log: None }).unwrap()
+    }
+
+    fn log(folder: &Path, name: &str, max_size: u64) -> LogWriter {
+        LogWriter::open(LogPolicy { path: Some(folder.join(name)), max_size, max_files: 3 }).unwrap()
+    }
+
+    /// What is said, as lines.
+    struct Heard(RefCell<Vec<String>>);
+
+    impl Heard {
+        fn hear(&self, said: &Said<'_>) -> Result<(), Error> {
+            self.0.borrow_mut().push(match said {
+                Said::Line(line) => format!("{} {}", line.label, line.text.trim_end()),
+                Said::Lost { label, .. } => format!("{label} has lost something"),
+            });
+            Ok(())
+        }
+
+        fn merged<'a>(&'a self, engine: &'a Engine) -> Merged<'a, Error> {
+            Merged::begin(engine, &[], &LogOptions::default(), |said| self.hear(said)).unwrap()
+        }
+
+        fn take(&self) -> Vec<String> {
+            self.0.take()
+        }
+    }
+
+    fn add(merged: &mut Merged<'_, Error>, folder: &Path, name: &str) {
+        let follower = LogFollower::open(&folder.join(name), &LogOptions::default()).unwrap();
+        merged.follow(name.to_owned(), name.to_owned(), follower);
+    }
+
+    #[test]
+    fn logs_become_one_in_order_of_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let (engine, heard) = (engine(folder), Heard(RefCell::default()));
+        let (mut a, mut b) = (log(folder, "a", 1 << 20), log(folder, "b", 1 << 20));
+        let mut merged = heard.merged(&engine);
+        add(&mut merged, folder, "a");
+        add(&mut merged, folder, "b");
+        let mut expected = Vec::new();
+        for round in 0..3 {
+            for number in 0..3000 {
+                let (writer, name) = if number % 3 == round % 3 { (&mut a, "a") } else { (&mut b, "b") };
+                writer.write(Stream::Stdout, format!("{number}\n").as_bytes()).unwrap();
+                expected.push(format!("{name} {number}"));
+            }
+            merged.read_on().unwrap();
+            assert!(!merged.behind);
+            assert_eq!(heard.take(), std::mem::take(&mut expected));
+        }
+    }
+
+    #[test]
+    fn a_turn_is_bounded_and_what_is_lost_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let (engine, heard) = (engine(folder), Heard(RefCell::default()));
+        let (mut a, mut b) = (log(folder, "a", 64 << 20), log(folder, "b", 4000));
+        let mut merged = heard.merged(&engine);
+        add(&mut merged, folder, "a");
+        add(&mut merged, folder, "b");
+        a.write(Stream::Stdout, b"first\n").unwrap();
+        b.write(Stream::Stdout, b"first\n").unwrap();
+        merged.read_on().unwrap();
+        assert_eq!(heard.take(), ["a first", "b first"]);
+        (0..1000).for_each(|_| b.write(Stream::Stdout, b"more\n").unwrap());
+        let long = "x".repeat(16_000) + "\n";
+        (0..500).for_each(|_| a.write(Stream::Stdout, long.as_bytes()).unwrap());
+        merged.read_on().unwrap();
+        assert!(merged.behind);
+        let said = heard.take();
+        assert!(said.contains(&"b has lost something".to_owned()));
+        let count = said.iter().filter(|line| line.starts_with("a x")).count();
+        assert!(count > 0 && count < 500, "{count}");
+        merged.finish().unwrap();
+        assert_eq!(heard.take().len(), 500 - count);
+    }
 
     #[test]
     fn pieces_become_lines_stream_by_stream() {

@@ -5,6 +5,7 @@
 //! the project. Planning is pure; nothing but the executor touches the engine.
 
 pub mod convert;
+pub mod discovery;
 pub mod execute;
 pub mod follow;
 pub mod infer;
@@ -13,6 +14,9 @@ pub mod observe;
 pub mod observe_engine;
 pub mod plan;
 pub mod progress;
+pub mod projects;
 pub mod schedule;
+pub mod select;
 pub mod session;
+pub mod signals;
 pub mod watch;

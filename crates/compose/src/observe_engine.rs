@@ -10,14 +10,16 @@ use tare_monitor::status::HealthStatus;
 
 use crate::labels;
 use crate::observe::{ContainerState, Health, Observed, ObservedContainer, ObservedNetwork, ObservedVolume};
+use crate::progress::{Event, Progress, Quiet};
 
-/// Looks at what exists of `project`.
+/// Looks at what exists of `project`. What cannot be read is told.
 ///
 /// # Errors
 /// Those of the engine.
-pub fn observe(engine: &Engine, project: &Project) -> Result<Observed, Error> {
+pub fn observe(engine: &Engine, project: &Project, progress: &dyn Progress) -> Result<Observed, Error> {
     let _span = tracing::debug_span!("observe", project = project.name).entered();
-    let mut observed = Observed { containers: containers(engine, &project.name)?, ..Observed::default() };
+    let containers = settled(engine, of_project_told(engine, &project.name, progress)?)?;
+    let mut observed = Observed { containers, ..Observed::default() };
     let wanted: BTreeSet<&str> = project.networks.values().map(|network| network.name.as_str()).collect();
     for network in engine.networks()? {
         let mine = network.labels.get(labels::PROJECT) == Some(&project.name);
@@ -88,7 +90,10 @@ pub fn images(engine: &Engine, project: &Project) -> Result<BTreeMap<String, Str
 /// # Errors
 /// Those of the engine.
 pub fn containers(engine: &Engine, project: &str) -> Result<Vec<ObservedContainer>, Error> {
-    let containers = of_project(engine, project)?;
+    settled(engine, of_project(engine, project)?)
+}
+
+fn settled(engine: &Engine, containers: Vec<Container>) -> Result<Vec<ObservedContainer>, Error> {
     containers.into_iter().map(|container| Ok(observed(&engine.settled(container)?))).collect()
 }
 
@@ -97,10 +102,34 @@ pub fn containers(engine: &Engine, project: &str) -> Result<Vec<ObservedContaine
 /// # Errors
 /// Those of the engine.
 pub fn of_project(engine: &Engine, project: &str) -> Result<Vec<Container>, Error> {
-    let mut all = engine.containers()?;
+    of_project_told(engine, project, &Quiet)
+}
+
+/// The same; what cannot be read, of whichever project it may be, is told.
+///
+/// # Errors
+/// Those of the engine.
+pub fn of_project_told(
+    engine: &Engine,
+    project: &str,
+    progress: &dyn Progress,
+) -> Result<Vec<Container>, Error> {
+    let mut all = readable(engine, progress)?;
     all.retain(|container| label(&container.config, labels::PROJECT) == project);
     all.sort_by_cached_key(|container| (service_of(container).to_owned(), number_of(container)));
     Ok(all)
+}
+
+/// All containers that can be read, of any project; what cannot is told.
+///
+/// # Errors
+/// Those of the engine.
+pub fn readable(engine: &Engine, progress: &dyn Progress) -> Result<Vec<Container>, Error> {
+    let (containers, unreadable) = engine.containers_and_unreadable()?;
+    for error in unreadable {
+        progress.event(&Event::Remark { message: error.to_string(), hint: error.hint() });
+    }
+    Ok(containers)
 }
 
 /// A label's text, empty without it.

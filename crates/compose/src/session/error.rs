@@ -102,12 +102,9 @@ pub enum PullError {
         /// Why.
         source: PlatformError,
     },
-    /// The engine has no store of images.
-    #[error("{0}")]
-    Engine(#[source] Box<tare_engine::Error>),
     /// The registry or the store.
     #[error("{0}")]
-    Image(#[source] Box<tare_image::Error>),
+    Engine(#[source] Box<tare_engine::Error>),
     /// The note of its time.
     #[error("cannot {action} {path}")]
     Note {

@@ -26,7 +26,7 @@ use crate::execute::{self, Executor, HookOutput, ImageError, Images};
 use crate::observe::Observed;
 use crate::observe_engine;
 use crate::plan::{ChangedVolume, Plan};
-use crate::progress::{Event, Progress};
+use crate::progress::{Event, Progress, Quiet};
 use crate::schedule::Cancel;
 
 /// Hears of the work and answers what it asks.
@@ -107,6 +107,7 @@ pub struct Session<'a, L> {
     listener: &'a L,
     cancel: Arc<Cancel>,
     lock: OnceLock<Option<File>>,
+    looked: OnceLock<()>,
 }
 
 impl<'a, L: Listener> Session<'a, L> {
@@ -120,7 +121,16 @@ impl<'a, L: Listener> Session<'a, L> {
         cancel: &Arc<Cancel>,
     ) -> Self {
         let cancel = Arc::clone(cancel);
-        Self { engine, project, surroundings, settings, listener, cancel, lock: OnceLock::new() }
+        Self {
+            engine,
+            project,
+            surroundings,
+            settings,
+            listener,
+            cancel,
+            lock: OnceLock::new(),
+            looked: OnceLock::new(),
+        }
     }
 
     /// A session of the same kind that does not have the lock yet.
@@ -157,7 +167,12 @@ impl<'a, L: Listener> Session<'a, L> {
         if self.acts() && self.lock()? {
             observe_engine::converge(self.engine, &self.project.name)?;
         }
-        Ok(observe_engine::observe(self.engine, self.project)?)
+        // What cannot be read is told once.
+        let progress: &dyn Progress = match self.looked.set(()) {
+            Ok(()) => self.listener,
+            Err(()) => &Quiet,
+        };
+        Ok(observe_engine::observe(self.engine, self.project, progress)?)
     }
 
     /// Takes the project's lock, held as long as the session; no if another one has it: then what looks left over may

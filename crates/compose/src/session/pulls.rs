@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tare_engine::Engine;
-use tare_engine::event::{Action as EventAction, Kind as EventKind};
 use tare_image::{LayerStatus, PullProgress};
 use tare_oci::Reference;
 
@@ -142,11 +141,8 @@ impl<L: Listener> Session<'_, L> {
                 Some(text.parse().map_err(|source| PullError::Platform { text: text.to_owned(), source })?)
             }
         };
-        let store = self.engine.images().map_err(|error| PullError::Engine(Box::new(error)))?;
-        store.pull(&reference, &options, row).map_err(|error| PullError::Image(Box::new(error)))?;
-        let name = reference.familiar();
-        self.engine.emit(EventKind::Image, EventAction::Pull, &name, &[("name", &name)]);
-        Ok(())
+        let pulled = self.engine.image_pull(&reference, &options, row);
+        pulled.map(drop).map_err(|error| PullError::Engine(Box::new(error)))
     }
 }
 

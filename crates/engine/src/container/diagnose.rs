@@ -1,6 +1,6 @@
 //! Reading why a program failed from what it wrote, where the cause lies outside of it.
 
-use crate::container::logs::LogOptions;
+use crate::container::logs::{LogOptions, Piece};
 use crate::{Engine, Warning};
 
 /// What TLS libraries say of a certificate whose authority they do not know: OpenSSL (curl, git, pip, Ruby), Go, Java,
@@ -32,8 +32,18 @@ impl Engine {
     /// The likely cause of a container's failure, if its last lines tell one.
     #[must_use]
     pub fn diagnose(&self, name: &str) -> Option<Warning> {
-        let (lines, _) = self.logs(name, &LogOptions { tail: Some(LINES), ..LogOptions::default() }).ok()?;
-        lines.iter().any(|line| is_tls_mistrust(&line.log)).then(mistrust)
+        let mut log =
+            self.follow_log(name, &LogOptions { tail: Some(LINES), ..LogOptions::default() }).ok()?;
+        log.end_now().ok()?;
+        loop {
+            match log.next_piece().ok()? {
+                Piece::Entries(entries) if entries.iter().any(|line| is_tls_mistrust(&line.log)) => {
+                    return Some(mistrust());
+                }
+                Piece::Entries(_) | Piece::Lost(_) => {}
+                Piece::Nothing | Piece::Over => return None,
+            }
+        }
     }
 }
 

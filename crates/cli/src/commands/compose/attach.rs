@@ -26,7 +26,7 @@ pub(super) struct AttachArgs {
 
 /// `compose attach`.
 pub(super) fn main(context: &Context<'_>, args: &AttachArgs) -> anyhow::Result<u8> {
-    let container = select::one(context, &args.service, args.index)?;
+    let container = context.one(&args.service, args.index)?;
     let mut words = Vec::new();
     if let Some(keys) = &args.detach_keys {
         words.extend(["--detach-keys".to_owned(), keys.clone()]);

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use tare_compose_model::{
-    Project, Stage, Stages, canonical_json, config_hash, load_uninterpolated, to_yaml, variables,
-};
+use tare_compose::select::NoSuchService;
+use tare_compose_model::{Project, Stage, Stages, canonical_json, config_hash, to_yaml};
 
 use super::columns;
-use super::project::{Context, Disk, no_such_service, print_warnings};
+use super::project::{Context, print_warnings};
 use crate::error::Failure;
 use crate::output::print;
 
@@ -113,12 +112,12 @@ pub(super) fn main(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<u
 /// What is printed of the surroundings, without a project.
 fn environment(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<Option<String>> {
     if args.environment {
-        context.load_stages(&args.only, &[], args.stages())?;
-        let all = context.environment()?;
+        let stages = args.stages();
+        let all = context.find(|finder| finder.load(&args.only, &[], stages).and(finder.environment()))?;
         return Ok(Some(all.iter().map(|(key, value)| format!("{key}={value}\n")).collect()));
     }
     if args.variables {
-        let found = variables(&context.load_options(&[], &[])?, &Disk)?;
+        let found = context.find(|finder| finder.named_variables())?;
         if args.format.as_deref() == Some("json") {
             let entry = |v: &tare_compose_model::Variable| {
                 let value = json!({"Name": v.name, "DefaultValue": v.default, "PresenceValue": v.alternate,
@@ -133,18 +132,15 @@ fn environment(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<Optio
         return Ok(Some(columns::table(heading, &rows)));
     }
     if args.no_interpolate && args.services {
-        let mut options = context.load_options(&[], &[])?;
-        options.stages = args.stages();
-        let (value, _) = load_uninterpolated(&options, &Disk)?;
+        let (value, _) = context.find(|finder| finder.load_uninterpolated(&[], args.stages()))?;
         let services = value.get("services").and_then(Value::as_object);
         return Ok(Some(
             services.into_iter().flat_map(|map| map.keys()).map(|name| format!("{name}\n")).collect(),
         ));
     }
     if args.no_interpolate && !args.is_list() {
-        let mut options = context.load_options(&args.only, &[])?;
-        options.stages = args.stages();
-        let (value, warnings) = load_uninterpolated(&options, &Disk)?;
+        let (value, warnings) =
+            context.find(|finder| finder.load_uninterpolated(&args.only, args.stages()))?;
         print_warnings(&warnings);
         return match args.format.as_deref() {
             Some("json") => pretty(&value).map(Some),
@@ -172,7 +168,7 @@ impl ConfigArgs {
 }
 
 fn render(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<String> {
-    let (mut project, warnings) = context.load_stages(&args.only, &[], args.stages())?;
+    let (mut project, warnings) = context.find(|finder| finder.load(&args.only, &[], args.stages()))?;
     if !args.quiet {
         print_warnings(&warnings);
     }
@@ -231,7 +227,7 @@ fn hashes(project: &Project, wanted: &str) -> anyhow::Result<String> {
         return Ok(text);
     }
     for name in wanted.split(',').map(str::trim) {
-        let service = project.services.get(name).ok_or_else(|| no_such_service(project, name))?;
+        let service = project.services.get(name).ok_or_else(|| NoSuchService::of(project, name))?;
         let _ = writeln!(text, "{name} {}", config_hash(service));
     }
     Ok(text)

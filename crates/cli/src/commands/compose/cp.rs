@@ -2,9 +2,10 @@
 
 use clap::Args;
 use tare_compose::observe_engine::{number_of, service_of};
+use tare_compose::select::OneOffs;
 
 use super::project::Context;
-use super::select::{self, OneOffs};
+use super::select;
 use crate::error::Failure;
 
 /// Flags of `cp`.
@@ -41,14 +42,14 @@ pub(super) fn main(context: &Context<'_>, args: &CpArgs) -> anyhow::Result<u8> {
     };
     match (inside(&args.source), inside(&args.destination)) {
         (Some((service, path)), None) => {
-            let container = select::one(context, &service, args.index)?;
+            let container = context.one(&service, args.index)?;
             let words = [flags, vec![format!("{}:{path}", container.id), args.destination.clone()]].concat();
             select::docker(context, "cp", &words)
         }
         (None, Some((service, path))) => {
             let target = context.target()?;
             let oneoffs = if args.all { OneOffs::Include } else { OneOffs::Exclude };
-            let mut all = select::containers(context, &target, std::slice::from_ref(&service), oneoffs)?;
+            let mut all = context.containers(&target, std::slice::from_ref(&service), oneoffs)?;
             all.retain(|container| args.index == 0 || number_of(container) == args.index);
             if all.is_empty() {
                 return Err(Failure::new(format!("no container found for service \"{service}\"")).into());

@@ -2,9 +2,10 @@
 
 use clap::Args;
 use tare_compose::plan::{DownOptions, Images, Orphans, Resources, Volumes};
+use tare_compose::select::Target;
 use tare_compose::session;
 
-use super::project::{Context, Target};
+use super::project::Context;
 use super::work::Work;
 
 /// Flags of `down`.

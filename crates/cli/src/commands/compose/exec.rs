@@ -45,7 +45,7 @@ pub(super) struct ExecArgs {
 
 /// `compose exec`: a terminal unless `-T` is given or there is none, stdin always.
 pub(super) fn main(context: &Context<'_>, args: &ExecArgs) -> anyhow::Result<u8> {
-    let container = select::one(context, &args.service, args.index)?;
+    let container = context.one(&args.service, args.index)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut words = Vec::new();
     if args.detach {

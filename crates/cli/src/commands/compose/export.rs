@@ -45,7 +45,7 @@ pub(super) struct CommitArgs {
 
 /// `compose export`.
 pub(super) fn export(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<u8> {
-    let container = select::one(context, &args.service, args.index)?;
+    let container = context.one(&args.service, args.index)?;
     let mut words: Vec<String> =
         args.output.iter().flat_map(|path| ["-o".to_owned(), path.clone()]).collect();
     words.push(container.id);
@@ -57,7 +57,7 @@ pub(super) fn export(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result
 
 /// `compose commit`.
 pub(super) fn commit(context: &Context<'_>, args: &CommitArgs) -> anyhow::Result<u8> {
-    let container = select::one(context, &args.service, args.index)?;
+    let container = context.one(&args.service, args.index)?;
     let mut words = vec![format!("--pause={}", args.pause)];
     let changes = args.change.iter().map(|change| ("-c", change));
     let texts = [("-a", &args.author), ("-m", &args.message)];

@@ -34,15 +34,15 @@ pub(super) struct LogsArgs {
 
 use std::io::Write as _;
 
-use tare_compose::follow::{Ended, How, Line, Merged};
+use tare_compose::follow::{Ended, How, Line, Merged, Said};
 use tare_compose::observe_engine::number_of;
+use tare_compose::select::OneOffs;
 use tare_engine::logs::LogOptions;
 use tare_monitor::log::Stream;
 
 use super::Ansi;
 use super::project::Context;
-use super::select::{self, OneOffs};
-use crate::error::Failure;
+use crate::error::{Failure, warn};
 
 /// The colours of prefixes, in turn.
 const COLOURS: [&str; 10] = ["36", "33", "32", "35", "34", "96", "93", "92", "95", "94"];
@@ -68,8 +68,14 @@ impl Look {
     }
 
     /// Prints a line.
-    pub(super) fn show(self, line: &Line<'_>) -> anyhow::Result<()> {
-        write(&self.line(line), line.stream == Stream::Stderr && !self.prefix)
+    pub(super) fn show(self, said: &Said<'_>) -> anyhow::Result<()> {
+        match said {
+            Said::Line(line) => write(&self.line(line), line.stream == Stream::Stderr && !self.prefix),
+            Said::Lost { label, lost } => {
+                warn(&format!("{label}: {lost}"), None);
+                Ok(())
+            }
+        }
     }
 
     fn line(self, line: &Line<'_>) -> String {
@@ -111,7 +117,7 @@ fn write(line: &str, to_stderr: bool) -> anyhow::Result<()> {
 /// `compose logs`.
 pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let mut containers = select::containers(context, &target, &args.services, OneOffs::Include)?;
+    let mut containers = context.containers(&target, &args.services, OneOffs::Include)?;
     if args.index > 0 {
         containers.retain(|container| number_of(container) == args.index);
     }
@@ -120,7 +126,7 @@ pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8>
     let options =
         LogOptions { tail: args.tail.parse().ok(), since: time(&args.since)?, until: time(&args.until)? };
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
-    let mut merged = Merged::begin(context.engine()?, &containers, &options, |line| look.show(line))?;
+    let mut merged = Merged::begin(context.engine()?, &containers, &options, |said| look.show(said))?;
     if !args.follow {
         return merged.finish().map(|()| 0);
     }

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 use tare_compose::observe_engine::service_of;
+use tare_compose::select::OneOffs;
 
 use super::columns;
 use super::project::Context;
-use super::select::{self, OneOffs};
 use crate::output::{human, print, print_line};
 
 /// Flags of `images`.
@@ -25,7 +25,7 @@ pub(super) struct ImagesArgs {
 /// `compose images`.
 pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let containers = select::containers(context, &target, &args.services, OneOffs::Include)?;
+    let containers = context.containers(&target, &args.services, OneOffs::Include)?;
     let images = context.engine()?.images()?;
     let mut ids: Vec<String> = Vec::new();
     let mut rows = Vec::new();

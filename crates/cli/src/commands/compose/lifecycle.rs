@@ -1,16 +1,14 @@
 //! `compose start`, `stop`, `restart`, `kill`, `pause` and `unpause`: existing containers, in dependency order.
 
 use clap::Args;
-use tare_compose::observe_engine::of_project;
-use tare_compose::progress::{Event, Kind, Progress as _, Verb};
-use tare_compose::session::{self, Readiness};
+use tare_compose::plan::Orphans;
+use tare_compose::session::{self, Conduct, Readiness};
+use tare_compose::signals::{Deed, Reached};
 use tare_compose_model::Project;
-use tare_engine::{Container, Engine, State};
 
+use super::progress::List;
 use super::project::Context;
-use super::select::{self, OneOffs};
 use super::work::Work;
-use crate::error::Failure;
 
 /// Flags of `pause` and `unpause`.
 #[derive(Debug, Args)]
@@ -117,76 +115,34 @@ pub(super) fn restart(context: &Context<'_>, args: &RestartArgs) -> anyhow::Resu
 
 /// `compose kill`.
 pub(super) fn kill(context: &Context<'_>, args: &KillArgs) -> anyhow::Result<u8> {
-    let target = context.chosen(&args.services)?;
-    let all = match args.remove_orphans && args.services.is_empty() {
-        true => of_project(context.engine()?, &target.name)?,
-        false => select::acted_on(context, &target, &args.services, OneOffs::Include)?,
-    };
-    if !all.iter().any(|container| container.state.is_active()) {
+    let orphans = if args.remove_orphans { Orphans::Remove } else { Orphans::Keep };
+    let deed = Deed::Kill { signal: args.signal.clone() };
+    if each(context, &args.services, orphans, &deed)? == Reached::Nothing {
         crate::output::note("no container to kill");
-        return Ok(0);
     }
-    let signal = args.signal.clone();
-    on_each(
-        context,
-        all,
-        Verb::Kill,
-        |state| state.is_active(),
-        |engine, container| engine.kill(&container.id, &signal),
-    )
+    Ok(0)
 }
 
 /// `compose pause`.
 pub(super) fn pause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
-    let runs = |state: &State| matches!(state, State::Running(running) if !running.paused);
-    on_each(context, lasting(context, args)?, Verb::Pause, runs, |engine, container| {
-        engine.pause(&container.id)
-    })
+    each(context, &args.services, Orphans::Keep, &Deed::Pause).map(|_| 0)
 }
 
 /// `compose unpause`.
 pub(super) fn unpause(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<u8> {
-    let paused = |state: &State| matches!(state, State::Running(running) if running.paused);
-    on_each(context, lasting(context, args)?, Verb::Unpause, paused, |engine, container| {
-        engine.unpause(&container.id)
-    })
+    each(context, &args.services, Orphans::Keep, &Deed::Unpause).map(|_| 0)
 }
 
-/// The containers of the services that are meant, without those of `run`.
-fn lasting(context: &Context<'_>, args: &ServicesArgs) -> anyhow::Result<Vec<Container>> {
-    let target = context.chosen(&args.services)?;
-    select::acted_on(context, &target, &args.services, OneOffs::Exclude)
-}
-
-/// Does something to every container that it applies to, and reports all failures.
-fn on_each(
+fn each(
     context: &Context<'_>,
-    containers: Vec<Container>,
-    verb: Verb,
-    applies: impl Fn(&State) -> bool,
-    act: impl Fn(&Engine, &Container) -> Result<(), tare_engine::Error>,
-) -> anyhow::Result<u8> {
-    let engine = context.engine()?;
-    let list = super::progress::List::new(&context.options, "Running");
-    let mut failures = Vec::new();
-    for container in containers {
-        if !applies(&container.state) {
-            continue;
-        }
-        let (kind, name) = (Kind::Container, container.name.as_str());
-        if context.options.dry_run {
-            crate::output::print_line(&format!("{} {name}", verb.working()))?;
-            continue;
-        }
-        list.event(&Event::Begin { kind, name, verb, why: None });
-        match act(engine, &container) {
-            Ok(()) => list.event(&Event::Done { kind, name, verb, why: None }),
-            Err(error) => {
-                list.event(&Event::Failed { kind, name, verb, error: error.to_string() });
-                failures.push(format!("{name}: {error}"));
-            }
-        }
-    }
+    services: &[String],
+    orphans: Orphans,
+    deed: &Deed,
+) -> anyhow::Result<Reached> {
+    let list = List::new(&context.options, "Running");
+    let conduct = if context.options.dry_run { Conduct::Tell } else { Conduct::Act };
+    let done = context.chosen(services)?.each(context.engine()?, services, orphans, deed, conduct, &list);
     list.finish();
-    if failures.is_empty() { Ok(0) } else { Err(Failure::new(failures.join("\n")).into()) }
+    list.printed()?;
+    Ok(done?)
 }

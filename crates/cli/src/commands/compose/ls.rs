@@ -1,13 +1,11 @@
 //! `compose ls`.
 
 use clap::Args;
-use std::collections::BTreeMap;
-
 use serde_json::json;
-use tare_compose::labels;
+use tare_compose::projects::{Known, Which, projects};
 
 use super::columns;
-use super::project::Context;
+use super::project::{Context, Remarks};
 use crate::error::Failure;
 use crate::output::{print, print_line};
 
@@ -28,13 +26,6 @@ pub(super) struct LsArgs {
     quiet: bool,
 }
 
-/// What is known of a project by its containers.
-#[derive(Default)]
-struct Known {
-    states: BTreeMap<&'static str, usize>,
-    files: String,
-}
-
 /// `compose ls`.
 pub(super) fn main(context: &Context<'_>, args: &LsArgs) -> anyhow::Result<u8> {
     let mut patterns = Vec::new();
@@ -48,32 +39,24 @@ pub(super) fn main(context: &Context<'_>, args: &LsArgs) -> anyhow::Result<u8> {
             }
         }
     }
-    let mut projects: BTreeMap<String, Known> = BTreeMap::new();
-    for container in context.engine()?.containers()? {
-        let all = &container.config.labels;
-        let Some(name) = all.get(labels::PROJECT) else { continue };
-        if !args.all && !container.state.is_active() {
-            continue;
-        }
-        let known = projects.entry(name.clone()).or_default();
-        *known.states.entry(container.state.word()).or_default() += 1;
-        if let Some(files) = all.get(labels::CONFIG_FILES) {
-            known.files.clone_from(files);
-        }
-    }
-    projects.retain(|name, _| patterns.is_empty() || patterns.iter().any(|pattern| name.contains(pattern)));
+    let which = if args.all { Which::All } else { Which::Active };
+    let mut projects = projects(context.engine()?, which, &Remarks)?;
+    projects
+        .retain(|known| patterns.is_empty() || patterns.iter().any(|pattern| known.name.contains(pattern)));
     if args.quiet {
-        return print(&projects.keys().map(|name| format!("{name}\n")).collect::<String>()).map(|()| 0);
+        return print(&projects.iter().map(|known| format!("{}\n", known.name)).collect::<String>())
+            .map(|()| 0);
     }
     let status = |known: &Known| {
         known.states.iter().map(|(state, count)| format!("{state}({count})")).collect::<Vec<_>>().join(", ")
     };
     if args.format == "json" {
-        let row = |(name, known): (&String, &Known)| json!({"Name": name, "Status": status(known), "ConfigFiles": known.files});
+        let row =
+            |known: &Known| json!({"Name": known.name, "Status": status(known), "ConfigFiles": known.files});
         let rows: Vec<_> = projects.iter().map(row).collect();
         return print_line(&serde_json::Value::Array(rows).to_string()).map(|()| 0);
     }
-    let row = |(name, known): (&String, &Known)| [name.clone(), status(known), known.files.clone()];
+    let row = |known: &Known| [known.name.clone(), status(known), known.files.clone()];
     let rows: Vec<[String; 3]> = projects.iter().map(row).collect();
     print(&columns::table(["NAME", "STATUS", "CONFIG FILES"], &rows))?;
     Ok(0)

@@ -1,7 +1,6 @@
 //! `compose port`.
 
 use super::project::Context;
-use super::select;
 use crate::error::Failure;
 use crate::output::ports::joined;
 use crate::output::print_line;
@@ -24,7 +23,7 @@ pub(super) struct PortArgs {
 
 /// `compose port`.
 pub(super) fn main(context: &Context<'_>, args: &PortArgs) -> anyhow::Result<u8> {
-    let container = select::one(context, &args.service, args.index)?;
+    let container = context.one(&args.service, args.index)?;
     let bound = container
         .ports
         .iter()

@@ -2,12 +2,12 @@
 
 use clap::Args;
 use tare_compose::observe_engine::service_of;
+use tare_compose::select::OneOffs;
 use tare_engine::config::MountSource;
 use tare_engine::{Container, State};
 use tare_monitor::status::HealthStatus;
 
 use super::project::Context;
-use super::select::{self, OneOffs};
 use crate::commands::container;
 use crate::error::Failure;
 use crate::output::view::{Row, Shape, View};
@@ -87,7 +87,7 @@ pub(super) fn main(context: &Context<'_>, args: &PsArgs) -> anyhow::Result<u8> {
         }
     }
     let oneoffs = if args.all { OneOffs::Include } else { OneOffs::Exclude };
-    let mut shown = select::containers(context, &target, &args.only, oneoffs)?;
+    let mut shown = context.containers(&target, &args.only, oneoffs)?;
     shown.retain(|container| {
         let alive = args.all || !statuses.is_empty() || container.state.is_active();
         let known = match &target.project {

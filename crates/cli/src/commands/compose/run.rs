@@ -9,6 +9,7 @@ use tare_compose::convert::Instance;
 use tare_compose::execute::Moment;
 use tare_compose::observe::Observed;
 use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, UpOptions};
+use tare_compose::select::NoSuchService;
 use tare_compose::session::{ImagePolicy, PullNews, Session};
 use tare_compose_model::{Project, Service, split_words};
 use tare_engine::config::{ContainerConfig, RestartPolicy, flags};
@@ -111,7 +112,7 @@ pub(super) struct RunArgs {
 pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> {
     let project = context.load(std::slice::from_ref(&args.service))?;
     let Some(service) = project.services.get(&args.service) else {
-        return Err(super::project::no_such_service(&project, &args.service));
+        return Err(NoSuchService::of(&project, &args.service).into());
     };
     let id = prepare(context, args, &project, service)?;
     let Some(id) = id else { return Ok(0) };

@@ -2,10 +2,11 @@
 
 use clap::Args;
 use tare_compose::observe_engine::{number_of, service_of};
+use tare_compose::select::OneOffs;
 
 use super::columns;
 use super::project::Context;
-use super::select::{self, OneOffs};
+use super::select;
 use crate::output::print;
 
 /// Flags of `top`.
@@ -39,7 +40,7 @@ pub(super) fn top(context: &Context<'_>, args: &TopArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
     let engine = context.engine()?;
     let mut rows: Vec<[String; 10]> = Vec::new();
-    for container in select::containers(context, &target, &args.services, OneOffs::Include)? {
+    for container in context.containers(&target, &args.services, OneOffs::Include)? {
         if !container.state.is_active() {
             continue;
         }
@@ -69,7 +70,7 @@ pub(super) fn stats(context: &Context<'_>, args: &StatsArgs) -> anyhow::Result<u
     if let Some(format) = &args.format {
         words.extend(["--format".to_owned(), format.clone()]);
     }
-    let containers = select::containers(context, &target, &services, OneOffs::Include)?;
+    let containers = context.containers(&target, &services, OneOffs::Include)?;
     let shown = containers.into_iter().filter(|container| args.all || container.state.is_active());
     let ids: Vec<String> = shown.map(|container| container.id).collect();
     if ids.is_empty() {

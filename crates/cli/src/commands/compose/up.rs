@@ -259,7 +259,7 @@ fn attached(
     note(&format!("Attaching to {}", names.join(", ")));
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
     let log = LogOptions { tail: None, since: Some(since), until: None };
-    let merged = Merged::begin(work.engine()?, &followed, &log, |line| look.show(line))?.ends_from(since);
+    let merged = Merged::begin(work.engine()?, &followed, &log, |said| look.show(said))?.ends_from(since);
     let following = Following { work, session, args, watching, signals: &signals };
     following.follow(&observed, &start, merged)
 }

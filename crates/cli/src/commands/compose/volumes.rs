@@ -4,10 +4,10 @@ use clap::Args;
 use std::collections::BTreeSet;
 
 use tare_compose::labels;
+use tare_compose::select::OneOffs;
 use tare_engine::config::MountSource;
 
 use super::project::Context;
-use super::select::{self, OneOffs};
 use crate::output::print;
 use crate::output::view::{Row, Shape, View};
 
@@ -39,7 +39,8 @@ pub(super) struct VolumesArgs {
 pub(super) fn main(context: &Context<'_>, args: &VolumesArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
     let engine = context.engine()?;
-    let used: BTreeSet<String> = select::containers(context, &target, &args.services, OneOffs::Include)?
+    let used: BTreeSet<String> = context
+        .containers(&target, &args.services, OneOffs::Include)?
         .into_iter()
         .flat_map(|container| container.config.mounts)
         .filter_map(|mount| match mount.source {

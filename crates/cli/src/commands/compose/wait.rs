@@ -2,12 +2,12 @@
 
 use clap::Args;
 use std::sync::mpsc;
+use tare_compose::select::OneOffs;
 
 use tare_engine::WaitCondition;
 
 use super::down::{DownArgs, take_down};
 use super::project::Context;
-use super::select::{self, OneOffs};
 use crate::error::Failure;
 use crate::output::print_line;
 
@@ -25,7 +25,7 @@ pub(super) struct WaitArgs {
 /// `compose wait`: prints exit codes; its own is that of the container that ended first.
 pub(super) fn main(context: &Context<'_>, args: &WaitArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let containers = select::containers(context, &target, &args.services, OneOffs::Exclude)?;
+    let containers = context.containers(&target, &args.services, OneOffs::Exclude)?;
     if containers.is_empty() {
         return Err(Failure::new(format!("no containers for project \"{}\"", target.name)).into());
     }
@@ -43,9 +43,7 @@ pub(super) fn main(context: &Context<'_>, args: &WaitArgs) -> anyhow::Result<u8>
             print_line(&codes.last().map(i32::to_string).unwrap_or_default())?;
             if args.down_project {
                 // Taking the project down ends the other waits.
-                let target =
-                    super::project::Target { name: target.name.clone(), project: target.project.clone() };
-                take_down(context, target, &DownArgs::default())?;
+                take_down(context, target.clone(), &DownArgs::default())?;
                 break;
             }
         }

@@ -66,7 +66,11 @@ pub struct LogFollower {
 }
 
 impl LogFollower {
-    pub(super) fn open(path: &Path, options: &LogOptions) -> Result<Self> {
+    /// Follows the log whose live file has this path, from where `options` begin.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn open(path: &Path, options: &LogOptions) -> Result<Self> {
         // Watch first, then read: nothing falls between.
         let files = LogFiles::watch(path)?;
         let mut all = files.all()?;
@@ -99,11 +103,6 @@ impl LogFollower {
         Ok(())
     }
 
-    /// What is written later is wanted, too.
-    pub(super) fn go_on(&mut self) {
-        self.end = None;
-    }
-
     /// The next piece, without waiting.
     ///
     /// # Errors
@@ -131,29 +130,6 @@ impl LogFollower {
         self.position = 0;
         self.torn.clear();
         Ok(lost.map_or_else(|| Piece::Entries(Vec::new()), Piece::Lost))
-    }
-
-    /// All that there is now, in one piece, whatever is missing in it.
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub fn read(&mut self) -> Result<Vec<LogEntry>> {
-        let mut all = Vec::new();
-        loop {
-            match self.next_piece()? {
-                Piece::Entries(entries) => all.extend(entries),
-                Piece::Lost(_) => {}
-                Piece::Nothing | Piece::Over => return Ok(all),
-            }
-        }
-    }
-
-    /// Takes what happened off the [descriptor](Self::watch).
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub fn clear(&self) -> Result<()> {
-        self.files.drain()
     }
 
     /// The entries of the next chunk of the current file; `None` at its end.
@@ -257,6 +233,18 @@ mod tests {
         }
     }
 
+    /// All that there is now.
+    fn all(follower: &mut LogFollower) -> Vec<LogEntry> {
+        let mut all = Vec::new();
+        loop {
+            match follower.next_piece().unwrap() {
+                Piece::Entries(entries) => all.extend(entries),
+                Piece::Lost(_) => {}
+                Piece::Nothing | Piece::Over => return all,
+            }
+        }
+    }
+
     fn numbers(entries: &[LogEntry]) -> Vec<usize> {
         entries.iter().map(|entry| entry.log.trim().parse().unwrap()).collect()
     }
@@ -270,7 +258,7 @@ mod tests {
         for _ in 0..40 {
             // Up to two rotations between two looks.
             log.write(90);
-            seen.extend(numbers(&follower.read().unwrap()));
+            seen.extend(numbers(&all(&mut follower)));
         }
         assert_eq!(seen, (0..log.written).collect::<Vec<_>>());
     }
@@ -280,7 +268,7 @@ mod tests {
         let mut log = Log::new(4000, 3);
         log.write(1);
         let mut follower = log.follow(&LogOptions::default());
-        assert_eq!(numbers(&follower.read().unwrap()), [0]);
+        assert_eq!(numbers(&all(&mut follower)), [0]);
         log.write(1000);
         let (mut seen, mut lost) = (vec![0], 0);
         loop {
@@ -304,7 +292,7 @@ mod tests {
         let mut seen = Vec::new();
         for _ in 0..100 {
             log.write(7);
-            seen.extend(numbers(&follower.read().unwrap()));
+            seen.extend(numbers(&all(&mut follower)));
         }
         assert_eq!(seen, (0..700).collect::<Vec<_>>());
         assert_eq!(std::fs::read_dir(log.folder.path()).unwrap().count(), 1);
@@ -316,16 +304,13 @@ mod tests {
         log.write(120);
         for tail in [0, 1, 5, 60, 100] {
             let mut follower = log.follow(&LogOptions { tail: Some(tail), ..LogOptions::default() });
-            assert_eq!(numbers(&follower.read().unwrap()), (120 - tail..120).collect::<Vec<_>>());
+            assert_eq!(numbers(&all(&mut follower)), (120 - tail..120).collect::<Vec<_>>());
         }
-        assert_eq!(
-            log.follow(&LogOptions { tail: Some(999), ..LogOptions::default() }).read().unwrap().len(),
-            120
-        );
+        assert_eq!(all(&mut log.follow(&LogOptions { tail: Some(999), ..LogOptions::default() })).len(), 120);
         log.writer.write(Stream::Stdout, &[b'x'; 40_000]).unwrap();
         log.writer.write(Stream::Stdout, b"\nend\n").unwrap();
         let mut follower = log.follow(&LogOptions { tail: Some(2), ..LogOptions::default() });
-        let lengths: Vec<usize> = follower.read().unwrap().iter().map(|entry| entry.log.len()).collect();
+        let lengths: Vec<usize> = all(&mut follower).iter().map(|entry| entry.log.len()).collect();
         assert_eq!(lengths, [16384, 16384, 7233, 4]);
     }
 
@@ -333,11 +318,11 @@ mod tests {
     fn the_window_of_time_ends_the_reading() {
         let mut log = Log::new(1 << 20, 3);
         log.write(3);
-        let all = log.follow(&LogOptions::default()).read().unwrap();
+        let entries = all(&mut log.follow(&LogOptions::default()));
         log.write(3);
-        let options = LogOptions { tail: Some(1), since: None, until: Some(all[2].time) };
+        let options = LogOptions { tail: Some(1), since: None, until: Some(entries[2].time) };
         let mut follower = log.follow(&options);
-        assert_eq!(numbers(&follower.read().unwrap()), [2]);
+        assert_eq!(numbers(&all(&mut follower)), [2]);
         assert_eq!(follower.next_piece().unwrap(), Piece::Over);
     }
 
@@ -348,9 +333,7 @@ mod tests {
         let mut follower = log.follow(&LogOptions::default());
         follower.end_now().unwrap();
         log.write(30);
-        assert_eq!(follower.read().unwrap().len(), 30);
-        follower.go_on();
-        assert_eq!(follower.read().unwrap().len(), 30);
+        assert_eq!(all(&mut follower).len(), 30);
     }
 
     #[test]

@@ -30,16 +30,4 @@ impl Engine {
         }
         LogFollower::open(&container.log_path(), options)
     }
-
-    /// The log so far in one piece, and a follower for what comes. For long logs take [`Engine::follow_log`].
-    ///
-    /// # Errors
-    /// Those of [`Engine::follow_log`].
-    pub fn logs(&self, name: &str, options: &LogOptions) -> Result<(Vec<LogEntry>, LogFollower)> {
-        let mut follower = self.follow_log(name, options)?;
-        follower.end_now()?;
-        let past = follower.read()?;
-        follower.go_on();
-        Ok((past, follower))
-    }
 }
