@@ -10,6 +10,8 @@
 PREFIX ?= /usr/local
 # Where systemd looks for units that were not packaged.
 UNITS ?= $(PREFIX)/lib/systemd/system
+# Manuals and completion.
+SHARE ?= $(PREFIX)/share
 CARGO ?= cargo
 TARE := $(CURDIR)/target/release/tare
 export TARE
@@ -24,7 +26,7 @@ STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := gcc make python3 openssl strace mmdebstrap busybox-static iproute2 nftables
 
-.PHONY: all build demo demo-down images packages test check deny scenario guest fuzz install uninstall bench clean
+.PHONY: all build demo demo-down images packages test check deny scenario guest fuzz install install-texts uninstall bench clean
 
 all: build
 
@@ -98,17 +100,41 @@ install: build
 	        echo "$$there stays as it is: call tare by its own name"; \
 	    fi; \
 	done
+	@$(MAKE) --no-print-directory install-texts
 	@if [ -d $(DESTDIR)/usr/lib/systemd/system ] || [ -d $(DESTDIR)/lib/systemd/system ]; then \
 	    install -d $(DESTDIR)$(UNITS) && \
 	    sed 's|@BIN@|$(PREFIX)/bin|' systemd/tare.service >$(DESTDIR)$(UNITS)/tare.service && \
 	    echo "systemctl enable tare    starts containers with a restart policy when the machine does"; \
 	fi
 
+# Manual pages, and what the shells ask: for the names that are tare's.
+install-texts:
+	@rm -rf target/texts && mkdir -p target/texts/man && $(TARE) man target/texts/man
+	@names=tare; for name in docker docker-compose; do \
+	    if [ "$$(readlink $(DESTDIR)$(PREFIX)/bin/$$name)" = tare ]; then names="$$names $$name"; fi; \
+	done; \
+	flags=$$(for name in $$names; do printf ' --for %s' $$name; done); \
+	$(TARE) completion bash $$flags >target/texts/bash && $(TARE) completion zsh $$flags >target/texts/zsh && \
+	install -d $(DESTDIR)$(SHARE)/man/man1 $(DESTDIR)$(SHARE)/bash-completion/completions \
+	    $(DESTDIR)$(SHARE)/zsh/site-functions $(DESTDIR)$(SHARE)/fish/vendor_completions.d && \
+	install -m 644 target/texts/man/*.1 $(DESTDIR)$(SHARE)/man/man1/ && \
+	install -m 644 target/texts/zsh $(DESTDIR)$(SHARE)/zsh/site-functions/_tare && \
+	for name in $$names; do \
+	    install -m 644 target/texts/bash $(DESTDIR)$(SHARE)/bash-completion/completions/$$name && \
+	    $(TARE) completion fish --for $$name >$(DESTDIR)$(SHARE)/fish/vendor_completions.d/$$name.fish || exit 1; \
+	done
+
 uninstall:
 	@for name in docker docker-compose; do \
 	    if [ "$$(readlink $(DESTDIR)$(PREFIX)/bin/$$name)" = tare ]; then rm $(DESTDIR)$(PREFIX)/bin/$$name; fi; \
 	done
-	rm -f $(DESTDIR)$(PREFIX)/bin/tare $(DESTDIR)$(UNITS)/tare.service
+	rm -f $(DESTDIR)$(PREFIX)/bin/tare $(DESTDIR)$(UNITS)/tare.service $(DESTDIR)$(SHARE)/man/man1/tare.1 \
+	    $(DESTDIR)$(SHARE)/man/man1/tare-*.1 $(DESTDIR)$(SHARE)/zsh/site-functions/_tare
+	@for name in tare docker docker-compose; do \
+	    for file in bash-completion/completions/$$name fish/vendor_completions.d/$$name.fish; do \
+	        if grep -q TARE_COMPLETE $(DESTDIR)$(SHARE)/$$file 2>/dev/null; then rm $(DESTDIR)$(SHARE)/$$file; fi; \
+	    done; \
+	done
 
 bench: build
 	images/make.sh busybox

@@ -10,6 +10,9 @@ use crate::output::print;
 /// Parses one command's arguments; `path` is its full name, `docker volume ls`.
 pub(crate) fn parse<T: CommandFactory + FromArgMatches>(path: &str, args: &[String]) -> anyhow::Result<T> {
     let mut command = command::<T>(path);
+    if args.first().is_some_and(|word| word == Described::WORD) {
+        return Err(Described(Box::new(command)).into());
+    }
     if args.iter().any(|arg| is_explicit_bool(arg)) {
         command = command.mut_args(explicit_bool);
     }
@@ -23,6 +26,20 @@ pub(crate) fn parse<T: CommandFactory + FromArgMatches>(path: &str, args: &[Stri
     let parsed = command.clone().try_get_matches_from(args).and_then(|matches| T::from_arg_matches(&matches));
     parsed.map_err(|error| failure(path, &mut command, &error))
 }
+
+/// A command's parser in place of its result: what [`parse`] answers when asked for it by [`Described::WORD`].
+#[derive(Debug, thiserror::Error)]
+#[error("a description of the command")]
+pub(crate) struct Described(pub(crate) Box<clap::Command>);
+
+impl Described {
+    /// A word that nobody can type, since arguments hold no zero byte.
+    pub(crate) const WORD: &str = "\0describe";
+}
+
+/// A command without flags and operands.
+#[derive(clap::Parser)]
+pub(crate) struct Nothing {}
 
 /// The parser of one command, for parsing and for completion.
 pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {

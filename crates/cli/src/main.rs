@@ -6,6 +6,7 @@
 
 mod attach;
 mod commands;
+mod completion;
 mod destination;
 mod docker_config;
 mod error;
@@ -38,6 +39,11 @@ fn main() -> ExitCode {
     }
     if args.first().is_some_and(|word| word == tare_runtime::spawner::COMMAND) {
         return commands::spawner::main();
+    }
+    let called =
+        std::path::Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if let Some(answered) = completion::answer(&called, &args) {
+        return ExitCode::from(u8::from(answered.is_err()));
     }
     match invocation::run(&program, args) {
         Ok(code) => code,

@@ -1,6 +1,7 @@
 //! `docker context`: there is one, this machine; another that Docker was told to use is shown, and refused elsewhere.
 
 use crate::error::Failure;
+use crate::flags::Nothing;
 use crate::output::view::{Row, Shape, View};
 use crate::output::{print, print_line};
 use crate::session::Session;
@@ -77,7 +78,8 @@ pub(crate) fn inspect(session: &Session, args: &[String]) -> anyhow::Result<u8> 
 }
 
 /// `docker context show`.
-pub(crate) fn show(session: &Session, _: &[String]) -> anyhow::Result<u8> {
+pub(crate) fn show(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let Nothing {} = crate::flags::parse(&session.path("context show"), args)?;
     print_line(&session.destination.context_name())?;
     Ok(0)
 }

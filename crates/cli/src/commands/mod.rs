@@ -11,6 +11,7 @@ pub(crate) mod debug;
 mod each;
 pub(crate) mod image;
 mod inspect;
+mod man;
 pub(crate) mod monitor;
 mod network;
 pub(crate) mod registry;
@@ -188,6 +189,7 @@ pub(crate) static TABLE: &[Command] = &[
         "Print the shell line that makes docker and docker-compose mean tare",
         shell_init::main,
     ),
+    command(&["man"], "Write the manual pages to a folder", man::main),
     command(&["completion"], "Print a completion script for a shell", completion::main),
 ];
 

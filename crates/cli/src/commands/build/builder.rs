@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::Failure;
+use crate::flags::Nothing;
 use crate::output::{confirm, human, print_line};
 use crate::session::Session;
 
@@ -70,7 +71,8 @@ pub(crate) fn clear(folder: &Path, run: &Path) -> anyhow::Result<()> {
 }
 
 /// `docker buildx version`.
-pub(crate) fn version(_: &Session, _: &[String]) -> anyhow::Result<u8> {
+pub(crate) fn version(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let Nothing {} = crate::flags::parse(&session.path("buildx version"), args)?;
     print_line(&format!(
         "github.com/docker/buildx v0.29.1 (tare {})",
         crate::commands::system::version::VERSION

@@ -239,6 +239,26 @@ pub(crate) fn main(args: &[String], session: &Session) -> ExitCode {
     }
 }
 
+/// The parser of all of Compose's commands, for completion and manuals.
+pub(crate) fn parser() -> clap::Command {
+    Compose::command()
+}
+
+/// The services of the project that a line's words mean: its options before the command count.
+pub(crate) fn service_names(line: &[String]) -> Option<Vec<String>> {
+    let after_program = line.get(1..)?;
+    let words = after_program
+        .iter()
+        .position(|word| word == "compose")
+        .map_or(after_program, |at| &after_program[at + 1..]);
+    let options = words.iter().take_while(|word| Compose::command().find_subcommand(word).is_none()).cloned();
+    let options: Vec<String> = options.chain(["config".to_owned()]).collect();
+    let compose = parse(&options).ok()?;
+    let session = Session::new("docker", Destination::default());
+    let project = Context::new(&session, compose.options).target().ok()?.project?;
+    Some(project.services.keys().cloned().collect())
+}
+
 fn parse(args: &[String]) -> anyhow::Result<Compose> {
     let command = Compose::command().no_binary_name(true).args_override_self(true);
     let parsed = command.try_get_matches_from(args).and_then(|matches| Compose::from_arg_matches(&matches));
