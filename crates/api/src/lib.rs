@@ -3,7 +3,7 @@
 //! `inspect` prints these and the API server sends them. State files have structs of their own (crates `engine` and
 //! `image`): what is here may follow Docker's API without touching what is on disk.
 //!
-//! In reading order: [`ContainerInspect`], [`ImageInspect`], [`NetworkInspect`], [`Volume`], [`EventMessage`].
+//! In reading order: [`ContainerInspect`], [`ImageInspect`], [`NetworkInspect`], [`Volume`], [`EventMessage`]; [`lookup`] finds what has a name.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ mod graph_driver;
 mod host_config;
 mod image;
 mod info;
+pub mod lookup;
 mod network;
 mod ports;
 mod volume;

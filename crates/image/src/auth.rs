@@ -1,5 +1,6 @@
 //! Credentials for registries, as `docker login` stores them.
 
+mod keep;
 mod keychain;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use crate::error::{At as _, Error, Result};
 
+pub use keep::{KeepError, Kept, erase, store};
 pub use keychain::{Helper, HelperError};
 
 /// A login at one registry. Debug does not print the secret.

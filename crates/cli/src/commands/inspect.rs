@@ -3,8 +3,7 @@
 use gotmpl::MissingKey;
 use serde::Serialize;
 use serde_json::Value as Json;
-use tare_api::{ContainerInspect, ImageInspect, NetworkInspect, Volume};
-use tare_engine::{Engine, Error};
+use tare_api::lookup::{Kind, Sizes};
 
 use crate::error::Failure;
 use crate::output::template::{Format, value};
@@ -30,16 +29,6 @@ struct Line {
     /// Objects
     #[arg(required = true, value_name = "NAME|ID")]
     names: Vec<String>,
-}
-
-/// What kind of object is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Any,
-    Container,
-    Image,
-    Volume,
-    Network,
 }
 
 /// `docker inspect`.
@@ -78,10 +67,11 @@ fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> any
         Some(other) => return Err(Failure::new(format!("unknown type: {other:?}")).into()),
     };
     let engine = session.engine()?;
+    let sizes = if line.size { Sizes::Counted } else { Sizes::Omitted };
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for name in &line.names {
-        match find(engine, name, kind)? {
-            Some(object) => found.push(with_size(engine, object, line.size)),
+        match kind.find(engine, name, sizes)? {
+            Some(object) => found.push(object),
             None => missing.push(absent(name, kind)),
         }
     }
@@ -166,59 +156,6 @@ fn absent(name: &str, kind: Kind) -> String {
         Kind::Volume => format!("Error: get {name}: no such volume"),
         Kind::Network => format!("Error: network {name} not found"),
     }
-}
-
-/// Looks a name up, in Docker's order.
-fn find(engine: &Engine, name: &str, kind: Kind) -> anyhow::Result<Option<Json>> {
-    let wanted = |this: Kind| kind == this || kind == Kind::Any;
-    if wanted(Kind::Container) {
-        match engine.container(name) {
-            Ok(container) => {
-                return Ok(Some(serde_json::to_value(ContainerInspect::new(engine, &container))?));
-            }
-            Err(Error::NoSuchContainer(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if wanted(Kind::Image) {
-        // A name that no image could have is no error here: it may be a network's.
-        if let Ok(Some(image)) = engine.images()?.find(name) {
-            return Ok(Some(serde_json::to_value(ImageInspect::new(&image))?));
-        }
-    }
-    if wanted(Kind::Network) {
-        match engine.network(name) {
-            Ok(network) => {
-                let members = engine.network_members(&network)?;
-                return Ok(Some(serde_json::to_value(NetworkInspect::new(&network, &members))?));
-            }
-            Err(Error::NoSuchNetwork(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if wanted(Kind::Volume) {
-        match engine.volume(name) {
-            Ok(volume) => return Ok(Some(serde_json::to_value(Volume::new(engine, &volume))?)),
-            Err(Error::NoSuchVolume(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(None)
-}
-
-/// Adds `SizeRw` and `SizeRootFs` to a container.
-fn with_size(engine: &Engine, mut object: Json, wanted: bool) -> Json {
-    if !wanted || object.get("HostConfig").is_none() {
-        return object;
-    }
-    let Some(container) = object["Id"].as_str().and_then(|id| engine.container(id).ok()) else {
-        return object;
-    };
-    let own = tare_engine::volumes::folder_size(&container.folder.join("upper"));
-    let layers: u64 = container.layers.iter().map(|layer| tare_engine::volumes::folder_size(layer)).sum();
-    object["SizeRw"] = own.into();
-    object["SizeRootFs"] = (own + layers).into();
-    object
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use tare_runtime::cgroup::{Manager, Stats as GroupStats};
 
 use crate::Engine;
 use crate::state::error::Result;
+use crate::state::record::Container;
 
 /// One reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,77 @@ pub struct Stats {
     pub machine_memory: u64,
 }
 
+impl Stats {
+    /// Bytes of memory in use, without the files' pages that are not.
+    #[must_use]
+    pub fn memory_used(&self) -> u64 {
+        self.group.memory_usage.saturating_sub(self.group.memory_inactive_file)
+    }
+
+    /// Bytes of memory that it can have.
+    #[must_use]
+    pub fn memory_limit(&self) -> u64 {
+        self.group.memory_limit.min(self.machine_memory)
+    }
+
+    /// Bytes received and sent by all of its interfaces.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        self.networks.values().fold((0, 0), |sum, (received, sent)| (sum.0 + received, sum.1 + sent))
+    }
+
+    /// How much CPU time was used between two readings, in percent of one CPU: 200 is two whole CPUs.
+    #[must_use]
+    pub fn cpu_percent(&self, earlier: &Self) -> f64 {
+        let used = self.group.cpu_usage_ns.saturating_sub(earlier.group.cpu_usage_ns);
+        let machine = self.machine_cpu_ns.saturating_sub(earlier.machine_cpu_ns);
+        percent(used, machine, u64::try_from(self.cpus).unwrap_or(1))
+    }
+
+    /// How much of the memory that it can have is in use, in percent.
+    #[must_use]
+    pub fn memory_percent(&self) -> f64 {
+        percent(self.memory_used(), self.memory_limit(), 1)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
+fn percent(part: u64, whole: u64, times: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 * times as f64 * 100.0 }
+}
+
+/// Whose figures are read where no container is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that run.
+    Active,
+    /// All.
+    All,
+}
+
+/// A container and its figures; one that ended meanwhile has none.
+pub type Reading = (Container, Option<Stats>);
+
 impl Engine {
+    /// The figures of the containers that are named, or of `which` where none is.
+    ///
+    /// # Errors
+    /// A name that no container has.
+    pub fn stats_of(&self, names: &[String], which: Which) -> Result<Vec<Reading>> {
+        let containers = if names.is_empty() {
+            let mut all = self.containers()?;
+            all.retain(|container| which == Which::All || container.state.is_active());
+            all
+        } else {
+            names.iter().map(|name| self.container(name)).collect::<Result<Vec<_>>>()?
+        };
+        let read = |container: Container| {
+            let stats = self.stats(&container.id).ok();
+            (container, stats)
+        };
+        Ok(containers.into_iter().map(read).collect())
+    }
+
     /// Reads a running container's figures.
     ///
     /// # Errors
@@ -83,6 +154,12 @@ fn field(text: &str, name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares() {
+        let figures = [percent(1, 4, 1), percent(1, 2, 4), percent(1, 0, 1)];
+        assert_eq!(figures.map(|share| format!("{share:.2}%")), ["25.00%", "200.00%", "0.00%"]);
+    }
 
     #[test]
     fn proc_files_are_understood() {

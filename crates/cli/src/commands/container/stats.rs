@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tare_engine::stats::Stats;
-use tare_engine::{Container, Engine};
+use tare_engine::Container;
+use tare_engine::stats::{Stats, Which};
 
 use crate::output::view::{Row, Shape, View};
 use crate::output::{clear_screen, human, print};
@@ -52,13 +52,14 @@ const FIRST_PERIOD: Duration = Duration::from_millis(300);
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("stats"), args)?;
     let engine = session.engine()?;
-    let mut before = read(engine, &line)?;
+    let which = if line.all { Which::All } else { Which::Active };
+    let mut before = engine.stats_of(&line.names, which)?;
     let mut period = FIRST_PERIOD;
     loop {
         // A reading says nothing of a rate; time must pass between two.
         std::thread::sleep(period);
         period = PERIOD;
-        let now = read(engine, &line)?;
+        let now = engine.stats_of(&line.names, which)?;
         let rows: Vec<Row> = now
             .iter()
             .map(|(container, stats)| {
@@ -87,23 +88,6 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
 }
 
-fn read(engine: &Engine, line: &Line) -> anyhow::Result<Vec<(Container, Option<Stats>)>> {
-    let containers = if line.names.is_empty() {
-        let all = engine.containers()?.into_iter();
-        all.filter(|container| line.all || container.state.is_active()).collect()
-    } else {
-        line.names.iter().map(|name| engine.container(name)).collect::<Result<Vec<_>, _>>()?
-    };
-    // One that ended in between shows as dashes.
-    Ok(containers
-        .into_iter()
-        .map(|container| {
-            let stats = engine.stats(&container.id).ok();
-            (container, stats)
-        })
-        .collect())
-}
-
 fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole: bool) -> Row {
     let id = if whole { container.id.clone() } else { container.short_id().to_owned() };
     let mut row = Row::new([
@@ -118,12 +102,11 @@ fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole
         ("PIDs", "--".to_owned()),
     ]);
     let Some(stats) = now else { return row };
-    let used = stats.group.memory_usage.saturating_sub(stats.group.memory_inactive_file);
-    let limit = stats.group.memory_limit.min(stats.machine_memory);
-    let (received, sent) = stats.networks.values().fold((0, 0), |(rx, tx), (r, s)| (rx + r, tx + s));
-    row.set("CPUPerc", before.map_or_else(|| "0.00%".to_owned(), |before| cpu(stats, before)));
+    let (received, sent) = stats.traffic();
+    let (used, limit) = (stats.memory_used(), stats.memory_limit());
+    row.set("CPUPerc", percent(before.map_or(0.0, |before| stats.cpu_percent(before))));
     row.set("MemUsage", format!("{} / {}", human::size_binary(used), human::size_binary(limit)));
-    row.set("MemPerc", percent(used, limit, 1));
+    row.set("MemPerc", percent(stats.memory_percent()));
     row.set("NetIO", format!("{} / {}", human::size_short(received), human::size_short(sent)));
     let (read, written) = (stats.group.blkio_read, stats.group.blkio_write);
     row.set("BlockIO", format!("{} / {}", human::size_short(read), human::size_short(written)));
@@ -131,25 +114,6 @@ fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole
     row
 }
 
-/// CPU time as a share of one CPU: 200% is two whole CPUs.
-fn cpu(now: &Stats, before: &Stats) -> String {
-    let used = now.group.cpu_usage_ns.saturating_sub(before.group.cpu_usage_ns);
-    let machine = now.machine_cpu_ns.saturating_sub(before.machine_cpu_ns);
-    percent(used, machine, u64::try_from(now.cpus).unwrap_or(1))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
-fn percent(part: u64, whole: u64, times: u64) -> String {
-    let share = if whole == 0 { 0.0 } else { part as f64 / whole as f64 * times as f64 * 100.0 };
+fn percent(share: f64) -> String {
     format!("{share:.2}%")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn shares() {
-        assert_eq!(super::percent(1, 4, 1), "25.00%");
-        assert_eq!(super::percent(1, 2, 4), "200.00%");
-        assert_eq!(super::percent(1, 0, 1), "0.00%");
-    }
 }

@@ -1,15 +1,16 @@
 //! `docker login` and `logout`: a login is checked with the registry, then kept where Docker would look for it.
 
-mod keep;
 mod prompt;
+
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tare_image::RegistryError;
-use tare_image::auth::{Login, server_url};
+use tare_image::auth::{self, Kept, Login, server_url};
 use tare_image::registry::log_in;
 
-use self::keep::Kept;
 use crate::commands::image::pull::{credentials, registries};
+use crate::docker_config;
 use crate::error::{Failure, chain};
 use crate::output::{note, print_line};
 use crate::session::Session;
@@ -64,11 +65,16 @@ pub(crate) fn login(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     let typed = typed(&line)?;
     let login = log_in(&server, &typed, &registries())?;
-    if let Kept::File(path) = keep::store(&known, &server, &login)? {
+    let path = config_path()?;
+    if auth::store(&path, &known, &server, &login)? == Kept::File {
         note(&format!("\nWARNING! Your credentials are stored unencrypted in '{}'.", path.display()));
         note("Configure a credential helper (credsStore) to remove this warning.\n");
     }
     succeeded()
+}
+
+fn config_path() -> anyhow::Result<PathBuf> {
+    docker_config::path().context("HOME is not set")
 }
 
 fn succeeded() -> anyhow::Result<u8> {
@@ -117,7 +123,7 @@ pub(crate) fn logout(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let server = domain(line.server.as_deref());
     let known = credentials();
     let shown = server_url(&server);
-    print_line(&if keep::erase(&known, &server)? {
+    print_line(&if auth::erase(&config_path()?, &known, &server)? {
         format!("Removing login credentials for {shown}")
     } else {
         format!("Not logged in to {shown}")

@@ -4,4 +4,5 @@ pub mod archive;
 pub(crate) mod change;
 pub mod commit;
 pub(crate) mod copy;
+mod exchange;
 pub(crate) mod upper;

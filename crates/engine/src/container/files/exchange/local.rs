@@ -6,16 +6,20 @@
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::Context as _;
+use super::Links;
+use crate::state::error::{Error, Result};
 
-use crate::error::Failure;
+const ARCHIVE: &str = "the archive";
 
 /// Writes a path as a tar stream whose entries begin with `name`, or holds the folder's contents without one.
-pub(super) fn pack(path: &Path, name: Option<&str>, follow: bool, out: impl Write) -> anyhow::Result<()> {
+pub(super) fn pack(path: &Path, name: Option<&str>, links: Links, out: impl Write) -> Result<()> {
     let mut builder = tar::Builder::new(out);
     builder.follow_symlinks(false);
-    let real = if follow { std::fs::canonicalize(path)? } else { path.to_owned() };
-    let meta = std::fs::symlink_metadata(&real)?;
+    let real = match links {
+        Links::Follow => std::fs::canonicalize(path).map_err(Error::io("open", path))?,
+        Links::Keep => path.to_owned(),
+    };
+    let meta = std::fs::symlink_metadata(&real).map_err(Error::io("look at", &real))?;
     let packed = match name {
         Some(name) if meta.is_dir() => builder.append_dir_all(name, &real),
         Some(name) => builder.append_path_with_name(&real, name),
@@ -24,72 +28,71 @@ pub(super) fn pack(path: &Path, name: Option<&str>, follow: bool, out: impl Writ
     match packed.and_then(|()| builder.finish()) {
         // The other end stopped reading: its own error says why.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.with_context(|| format!("cannot copy {}", path.display())),
+        other => other.map_err(Error::io("cannot copy", path)),
     }
 }
 
 /// Unpacks a stream whose entries begin with one common name, which becomes `name`, or is left out without one.
-pub(super) fn unpack(input: impl Read, folder: &str, name: Option<&str>) -> anyhow::Result<()> {
-    let folder = std::fs::canonicalize(folder).with_context(|| format!("cannot open {folder}"))?;
+pub(super) fn unpack(input: impl Read, folder: &str, name: Option<&str>) -> Result<()> {
+    let read = || Error::io("cannot read", ARCHIVE);
+    let folder = std::fs::canonicalize(folder).map_err(Error::io("cannot open", folder))?;
     let mut archive = tar::Archive::new(input);
     let mut later = Vec::new();
-    for entry in archive.entries().context("cannot read the archive")? {
-        let mut entry = entry.context("cannot read the archive")?;
-        let Some(target) = place(&folder, &entry.path()?, name)? else { continue };
+    for entry in archive.entries().map_err(read())? {
+        let mut entry = entry.map_err(read())?;
+        let Some(target) = place(&folder, &entry.path().map_err(read())?, name)? else { continue };
         let kind = entry.header().entry_type();
         if kind.is_dir() {
             if !target.is_dir() {
-                std::fs::create_dir(&target)
-                    .with_context(|| format!("cannot create {}", target.display()))?;
+                std::fs::create_dir(&target).map_err(Error::io("cannot create", &target))?;
             }
             // Its mode comes last: a read-only folder takes no files.
-            later.push((target, entry.header().mode()?));
+            later.push((target, entry.header().mode().map_err(read())?));
             continue;
         }
         if kind.is_hard_link() {
-            let source = entry.link_name()?.context("a hard link without a target")?.into_owned();
-            let source = place(&folder, &source, name)?.context("a hard link to the folder itself")?;
+            let link = entry.link_name().map_err(read())?;
+            let link = link.ok_or_else(|| Error::invalid("the archive has a hard link without a target"))?;
+            let source = place(&folder, &link, name)?
+                .ok_or_else(|| Error::invalid("the archive has a hard link to the folder itself"))?;
             replace(&target)?;
-            std::fs::hard_link(&source, &target)
-                .with_context(|| format!("cannot link {}", target.display()))?;
+            std::fs::hard_link(&source, &target).map_err(Error::io("cannot link", &target))?;
             continue;
         }
         if kind.is_file() || kind.is_symlink() {
             replace(&target)?;
             entry.set_preserve_permissions(true);
-            entry.unpack(&target).with_context(|| format!("cannot write {}", target.display()))?;
+            entry.unpack(&target).map_err(Error::io("cannot write", &target))?;
         }
     }
     for (target, mode) in later.into_iter().rev() {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode & 0o7777))?;
+        let permissions = std::fs::Permissions::from_mode(mode & 0o7777);
+        std::fs::set_permissions(&target, permissions).map_err(Error::io("chmod", &target))?;
     }
     Ok(())
 }
 
 /// Removes a file that is in the way, never following it.
-fn replace(target: &Path) -> anyhow::Result<()> {
+fn replace(target: &Path) -> Result<()> {
     match std::fs::remove_file(target) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot replace {}", target.display()))
+            Err(Error::io("cannot replace", target)(error))
         }
         _ => Ok(()),
     }
 }
 
 /// Where an entry goes; `None` for the folder itself.
-fn place(folder: &Path, entry: &Path, name: Option<&str>) -> anyhow::Result<Option<PathBuf>> {
+fn place(folder: &Path, entry: &Path, name: Option<&str>) -> Result<Option<PathBuf>> {
     let mut parts = Vec::new();
     for component in entry.components() {
         match component {
             Component::Normal(part) => parts.push(part.to_owned()),
             Component::CurDir | Component::RootDir => {}
             _ => {
-                return Err(Failure::new(format!(
-                    "the archive's entry {} leaves its folder",
-                    entry.display()
-                ))
-                .into());
+                let text = format!("the archive's entry {} leaves its folder", entry.display());
+                return Err(Error::invalid(text));
             }
         }
     }
@@ -111,7 +114,7 @@ fn place(folder: &Path, entry: &Path, name: Option<&str>) -> anyhow::Result<Opti
         if std::fs::symlink_metadata(parent).is_ok_and(|meta| meta.is_symlink()) {
             let text =
                 format!("the archive's entry {} goes through the link {}", entry.display(), parent.display());
-            return Err(Failure::new(text).into());
+            return Err(Error::invalid(text));
         }
     }
     Ok(Some(target))
@@ -121,28 +124,23 @@ fn place(folder: &Path, entry: &Path, name: Option<&str>) -> anyhow::Result<Opti
 mod tests {
     use super::*;
 
-    fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("tare-cp-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        path
-    }
-
     #[test]
     fn a_tree_survives_both_ways_under_another_name() {
-        let root = scratch("tree");
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
         std::fs::create_dir_all(root.join("src/sub")).unwrap();
         std::fs::write(root.join("src/sub/f"), "x").unwrap();
         std::os::unix::fs::symlink("f", root.join("src/sub/l")).unwrap();
         let mut bytes = Vec::new();
-        pack(&root.join("src"), Some("src"), false, &mut bytes).unwrap();
+        pack(&root.join("src"), Some("src"), Links::Keep, &mut bytes).unwrap();
         unpack(&bytes[..], root.to_str().unwrap(), Some("dst")).unwrap();
         assert_eq!(std::fs::read_to_string(root.join("dst/sub/l")).unwrap(), "x");
-        std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn entries_cannot_leave_the_folder() {
-        let root = scratch("escape");
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
         std::fs::create_dir_all(root.join("in")).unwrap();
         let mut builder = tar::Builder::new(Vec::new());
         let mut link = tar::Header::new_gnu();
@@ -157,6 +155,5 @@ mod tests {
         std::fs::create_dir_all(root.join("out")).unwrap();
         assert!(unpack(&bytes[..], root.join("in").to_str().unwrap(), None).is_err());
         assert!(!root.join("out/f").exists());
-        std::fs::remove_dir_all(root).unwrap();
     }
 }
