@@ -57,6 +57,12 @@ pub struct ContainerInspect {
     pub host_config: HostConfig,
     /// Where its files are.
     pub graph_driver: GraphDriver,
+    /// Bytes of its own files, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size_rw: Option<u64>,
+    /// Bytes of its files and its image's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size_root_fs: Option<u64>,
     /// Mounts as they are.
     pub mounts: Vec<MountPoint>,
     /// What depends on the image.
@@ -285,6 +291,8 @@ impl ContainerInspect {
             exec_ids: None,
             host_config: HostConfig::new(&container.config),
             graph_driver: GraphDriver::of_container(container),
+            size_rw: None,
+            size_root_fs: None,
             mounts: container.config.mounts.iter().map(|mount| MountPoint::new(engine, mount)).collect(),
             config: ContainerSettings::new(container),
             network_settings: NetworkSettings::new(container),

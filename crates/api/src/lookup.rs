@@ -1,6 +1,6 @@
 //! One name, looked up among objects of several kinds: `docker inspect`.
 
-use serde_json::Value as Json;
+use serde::Serialize;
 use tare_engine::{Container, Engine, Error, Result};
 
 use crate::{ContainerInspect, ImageInspect, NetworkInspect, Volume};
@@ -29,12 +29,26 @@ pub enum Sizes {
     Omitted,
 }
 
+/// What was found; serialized, it is the object's own wire type.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Found {
+    /// A container.
+    Container(Box<ContainerInspect>),
+    /// An image.
+    Image(Box<ImageInspect>),
+    /// A volume.
+    Volume(Volume),
+    /// A network.
+    Network(Box<NetworkInspect>),
+}
+
 impl Kind {
     /// What has this name, in Docker's order.
     ///
     /// # Errors
     /// Those of the engine; a name that nothing has is none.
-    pub fn find(self, engine: &Engine, name: &str, sizes: Sizes) -> Result<Option<Json>> {
+    pub fn find(self, engine: &Engine, name: &str, sizes: Sizes) -> Result<Option<Found>> {
         let wanted = |this: Self| self == this || self == Self::Any;
         if wanted(Self::Container) {
             match engine.container(name) {
@@ -47,13 +61,13 @@ impl Kind {
         if wanted(Self::Image)
             && let Ok(Some(image)) = engine.images()?.find(name)
         {
-            return Ok(Some(json(&ImageInspect::new(&image))));
+            return Ok(Some(Found::Image(Box::new(ImageInspect::new(&image)))));
         }
         if wanted(Self::Network) {
             match engine.network(name) {
                 Ok(network) => {
                     let members = engine.network_members(&network)?;
-                    return Ok(Some(json(&NetworkInspect::new(&network, &members))));
+                    return Ok(Some(Found::Network(Box::new(NetworkInspect::new(&network, &members)))));
                 }
                 Err(Error::NoSuchNetwork(_)) => {}
                 Err(error) => return Err(error),
@@ -61,7 +75,7 @@ impl Kind {
         }
         if wanted(Self::Volume) {
             match engine.volume(name) {
-                Ok(volume) => return Ok(Some(json(&Volume::new(engine, &volume)))),
+                Ok(volume) => return Ok(Some(Found::Volume(Volume::new(engine, &volume)))),
                 Err(Error::NoSuchVolume(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -70,18 +84,13 @@ impl Kind {
     }
 }
 
-fn inspected(engine: &Engine, container: &Container, sizes: Sizes) -> Json {
-    let mut object = json(&ContainerInspect::new(engine, container));
+fn inspected(engine: &Engine, container: &Container, sizes: Sizes) -> Found {
+    let mut object = ContainerInspect::new(engine, container);
     if sizes == Sizes::Counted {
         let own = tare_engine::volumes::folder_size(&container.folder.join("upper"));
         let layers: u64 = container.layers.iter().map(|layer| tare_engine::volumes::folder_size(layer)).sum();
-        object["SizeRw"] = own.into();
-        object["SizeRootFs"] = (own + layers).into();
+        object.size_rw = Some(own);
+        object.size_root_fs = Some(own + layers);
     }
-    object
-}
-
-/// The wire types are plain data under text keys: they always have a JSON form.
-fn json(object: &impl serde::Serialize) -> Json {
-    serde_json::to_value(object).unwrap_or_default()
+    Found::Container(Box::new(object))
 }

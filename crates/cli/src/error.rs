@@ -8,6 +8,10 @@ use crate::output::{color, note};
 /// Docker's exit code for failures of its own: bad flags, and containers that could not be made or started.
 pub(crate) const OWN_FAILURE: u8 = 125;
 
+/// Docker's exit code of `inspect`, `events` and their like for a template that cannot be read; one that finds nothing
+/// ends with 1.
+pub(crate) const UNREADABLE_TEMPLATE: u8 = 64;
+
 /// A failure with an exit code; an empty message has been printed already.
 #[derive(Debug)]
 pub(crate) struct Failure {

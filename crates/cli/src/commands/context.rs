@@ -73,7 +73,10 @@ pub(crate) fn inspect(session: &Session, args: &[String]) -> anyhow::Result<u8> 
         "TLSMaterial": {},
         "Storage": {"MetadataPath": "<IN MEMORY>", "TLSPath": "<IN MEMORY>"},
     });
-    print(&super::inspect::render(&[context], line.format.as_deref())?)?;
+    print(&super::inspect::render(
+        &[crate::output::template::Data::from(&context)],
+        line.format.as_deref(),
+    )?)?;
     Ok(0)
 }
 

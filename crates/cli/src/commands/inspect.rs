@@ -1,17 +1,11 @@
 //! `docker inspect` and its `container`, `image`, `volume` and `network` forms.
 
-use gotmpl::MissingKey;
-use serde::Serialize;
-use serde_json::Value as Json;
 use tare_api::lookup::{Kind, Sizes};
 
-use crate::error::Failure;
-use crate::output::template::{Format, value};
+use crate::error::{Failure, UNREADABLE_TEMPLATE};
+use crate::output::template::{self, Data, Format, json, pretty_json};
 use crate::output::{note, print};
 use crate::session::Session;
-
-/// Docker's exit code of `inspect` for a template that cannot be read; one that finds nothing ends with 1.
-const UNREADABLE_TEMPLATE: u8 = 64;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -71,7 +65,7 @@ fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> any
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for name in &line.names {
         match kind.find(engine, name, sizes)? {
-            Some(object) => found.push(object),
+            Some(object) => found.push(template::data(&object)?),
             None => missing.push(absent(name, kind)),
         }
     }
@@ -83,69 +77,22 @@ fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> any
 }
 
 /// The text of a list of objects.
-pub(super) fn render(objects: &[Json], format: Option<&str>) -> anyhow::Result<String> {
+pub(super) fn render(objects: &[Data], format: Option<&str>) -> anyhow::Result<String> {
+    let all = || Data::from(objects.to_vec());
     match format {
-        None | Some("") => Ok(format!("{}\n", pretty(&Json::Array(objects.to_vec()))?)),
-        Some("json") => Ok(format!("{}\n", Json::Array(objects.to_vec()))),
+        None | Some("") => Ok(format!("{}\n", pretty_json(&all()))),
+        Some("json") => Ok(format!("{}\n", json(&all()))),
         Some(source) => {
-            let template = Format::parse(source, MissingKey::Error)
+            let template = Format::parse(source)
                 .map_err(|error| Failure::new(error.to_string()).with_code(UNREADABLE_TEMPLATE))?;
             let mut text = String::new();
             for object in objects {
-                text.push_str(&template.render(&value(&with_absent(object, source)))?);
+                text.push_str(&template.render_typed_or_raw(object)?);
                 text.push('\n');
             }
             Ok(text)
         }
     }
-}
-
-/// Keys that Docker's JSON leaves out where they are not set, and its templates know all the same: (where, key).
-const OPTIONAL: [(&str, &str); 13] = [
-    ("", "SizeRw"),
-    ("", "SizeRootFs"),
-    ("", "Variant"),
-    ("/State", "Health"),
-    ("/Config", "Healthcheck"),
-    ("/Config", "ExposedPorts"),
-    ("/Config", "Shell"),
-    ("/Config", "StopSignal"),
-    ("/Config", "StopTimeout"),
-    ("/HostConfig", "Init"),
-    ("/HostConfig", "Tmpfs"),
-    ("/HostConfig", "Sysctls"),
-    ("/HostConfig", "Mounts"),
-];
-
-/// An object with those of the keys that a template asks for.
-fn with_absent(object: &Json, template: &str) -> Json {
-    let mut object = object.clone();
-    let offer = |place: &mut Json, key: &str, absent: Json| {
-        if let Json::Object(fields) = place
-            && template.contains(&format!(".{key}"))
-        {
-            fields.entry(key).or_insert(absent);
-        }
-    };
-    for (place, key) in OPTIONAL {
-        if let Some(place) = object.pointer_mut(place) {
-            offer(place, key, Json::Null);
-        }
-    }
-    if let Some(Json::Array(mounts)) = object.get_mut("Mounts") {
-        for mount in mounts {
-            ["Name", "Driver"].into_iter().for_each(|key| offer(mount, key, "".into()));
-        }
-    }
-    object
-}
-
-/// JSON indented by four blanks, as Docker prints it.
-fn pretty(json: &Json) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    json.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
-    Ok(String::from_utf8(bytes)?)
 }
 
 fn absent(name: &str, kind: Kind) -> String {
@@ -164,16 +111,12 @@ mod tests {
 
     #[test]
     fn shapes_are_dockers() {
-        let objects = [serde_json::json!({"Id": "a", "State": {"Running": true}})];
+        let objects = [Data::from(&serde_json::json!({"Id": "a", "State": {"Running": true}}))];
         assert!(render(&objects, None).unwrap().starts_with("[\n    {\n        \"Id\": \"a\",\n"));
         assert_eq!(render(&objects, Some("{{.State.Running}}")).unwrap(), "true\n");
         assert_eq!(render(&objects, Some("{{json .State}}")).unwrap(), "{\"Running\":true}\n");
-        assert!(render(&objects, Some("{{.Nope}}")).is_err());
-        let health = "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}";
-        assert_eq!(render(&objects, Some(health)).unwrap(), "none\n");
-        let mounts = [serde_json::json!({"Mounts": [{"Type": "bind"}, {"Type": "volume", "Name": "data"}]})];
-        let shown = render(&mounts, Some("{{range .Mounts}}{{.Type}}:{{.Name}} {{end}}")).unwrap();
-        assert_eq!(shown, "bind: volume:data \n");
         assert_eq!(render(&[], None).unwrap(), "[]\n");
+        let unreadable = render(&objects, Some("{{nofunc}}")).unwrap_err();
+        assert_eq!(crate::error::report(&unreadable), UNREADABLE_TEMPLATE);
     }
 }

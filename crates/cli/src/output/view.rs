@@ -1,11 +1,9 @@
 //! Lists: rows of named cells, printed as a table, through a `--format` template, as JSON or as bare names (`-q`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use gotmpl::MissingKey;
-use serde_json::{Map, Value as Json};
-
-use super::template::{Format, LABELS, value};
+use super::template::{Data, Field, Format, Lookup, Missing, Struct};
 use super::{shown, table};
 use crate::error::Failure;
 
@@ -54,19 +52,19 @@ impl Row {
         }
     }
 
-    fn json(&self) -> Json {
-        Json::Object(
-            self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect(),
-        )
-    }
-
-    fn data(&self) -> Json {
-        let mut fields: Map<String, Json> =
-            self.cells.iter().map(|(key, cell)| ((*key).to_owned(), Json::from(cell.as_str()))).collect();
-        let labels =
-            self.labels.iter().map(|(key, label)| (key.clone(), Json::from(label.as_str()))).collect();
-        fields.insert(LABELS.to_owned(), Json::Object(labels));
-        Json::Object(fields)
+    /// The row as templates see it: its fields, and its labels by name.
+    fn data(&self) -> Data {
+        let cells = self.cells.iter().map(|(name, cell)| Field {
+            name: (*name).to_owned(),
+            key: Some((*name).to_owned()),
+            value: Data::from(cell.as_str()),
+        });
+        let label = Field {
+            name: "Label".to_owned(),
+            key: None,
+            value: Data::Lookup(Arc::new(Lookup::Labels(self.labels.clone()))),
+        };
+        Data::Struct(Arc::new(Struct { fields: cells.chain([label]).collect() }))
     }
 }
 
@@ -83,45 +81,43 @@ impl View {
     /// The text of a list.
     pub(crate) fn render(&self, rows: &[Row], shape: Shape<'_>) -> anyhow::Result<String> {
         let format = match shape.format {
-            Some("json") => {
-                return Ok(rows.iter().map(|row| format!("{}\n", row.json())).collect());
-            }
-            None | Some("") | Some("table") if shape.quiet => self.quiet,
-            None | Some("") | Some("table") => self.default,
+            Some("json") => "{{json .}}",
+            None | Some("" | "table") if shape.quiet => self.quiet,
+            None | Some("" | "table") => self.default,
             Some(custom) => custom,
         };
         let (source, tabular) = match format.strip_prefix("table") {
-            Some(columns) => (columns.trim_start(), true),
+            Some(columns) => (columns, true),
             None => (format, false),
         };
-        let template = Format::parse(source, MissingKey::Error)?;
-        let header = self.rendered(&template, &self.header())?;
+        let source = source.trim_matches(' ').replace("\\t", "\t").replace("\\n", "\n");
+        let template = Format::parse(&source)?;
         let mut text = String::new();
-        if tabular {
-            text.push_str(&header);
-            text.push('\n');
-        }
         for row in rows {
             let data = if tabular { row.in_table().data() } else { row.data() };
             text.push_str(&self.rendered(&template, &data)?);
             text.push('\n');
         }
-        Ok(if tabular { table::align(&text) } else { text })
+        Ok(if tabular {
+            table::align(&format!("{}\n{text}", template.header(&self.header())?))
+        } else {
+            text
+        })
     }
 
     /// One line; a field that there is none of is told with those that there are.
-    fn rendered(&self, template: &Format, data: &Json) -> anyhow::Result<String> {
-        template.render(&value(data)).map_err(|error| {
+    fn rendered(&self, template: &Format, data: &Data) -> anyhow::Result<String> {
+        template.render(data, Missing::NoValue).map_err(|error| {
             let fields: Vec<&str> = self.headers.iter().map(|(field, _)| *field).collect();
             Failure::new(error.to_string()).with_hint(format!("fields: {}", fields.join(", "))).into()
         })
     }
 
-    fn header(&self) -> Json {
-        let mut fields: Map<String, Json> =
-            self.headers.iter().map(|(field, header)| ((*field).to_owned(), Json::from(*header))).collect();
-        fields.insert(LABELS.to_owned(), Json::Object(Map::new()));
-        Json::Object(fields)
+    fn header(&self) -> Data {
+        let mut fields: BTreeMap<String, Data> =
+            self.headers.iter().map(|(field, header)| ((*field).to_owned(), Data::from(*header))).collect();
+        fields.insert("Label".to_owned(), Data::Lookup(Arc::new(Lookup::Header)));
+        Data::from(fields)
     }
 }
 
@@ -170,9 +166,18 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused() {
-        for rows in [&rows()[..], &[]] {
-            let error = VIEW.render(rows, Shape { format: Some("{{.Nope}}"), quiet: false }).unwrap_err();
-            assert!(error.to_string().contains("Nope"), "{error}");
-        }
+        let error = VIEW.render(&rows(), Shape { format: Some("{{.Nope}}"), quiet: false }).unwrap_err();
+        assert!(error.to_string().contains("Nope"), "{error}");
+        assert_eq!(VIEW.render(&[], Shape { format: Some("{{.Nope}}"), quiet: false }).unwrap(), "");
+    }
+
+    #[test]
+    fn headers_keep_their_names() {
+        let header = |format| VIEW.render(&[], Shape { format: Some(format), quiet: false }).unwrap();
+        assert_eq!(header("table {{lower .Name}} {{json .ID}} {{truncate .Name 1}}"), "NAME ID NAME\n");
+        assert_eq!(
+            header("table {{.Label \"com.example.some-label\"}} {{.Nope}}"),
+            "some label <no value>\n"
+        );
     }
 }

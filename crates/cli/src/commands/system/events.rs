@@ -1,14 +1,14 @@
 //! `docker events`.
 
-use gotmpl::MissingKey;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use tare_api::EventMessage;
 use tare_engine::event::Event;
 use tare_engine::filter::{EventFilter, Filters, Happened};
 
+use crate::error::{Failure, UNREADABLE_TEMPLATE};
 use crate::output::print_line;
-use crate::output::template::{Format, value};
+use crate::output::template::{Format, Missing, data};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -87,7 +87,10 @@ impl Style {
         Ok(match format.map(str::trim) {
             None | Some("") => Style::Plain,
             Some("json" | "{{json .}}" | "{{ json . }}") => Style::Json,
-            Some(source) => Style::Template(Format::parse(source, MissingKey::Invalid)?),
+            Some(source) => Style::Template(
+                Format::parse(source)
+                    .map_err(|error| Failure::new(error.to_string()).with_code(UNREADABLE_TEMPLATE))?,
+            ),
         })
     }
 
@@ -95,24 +98,9 @@ impl Style {
         match self {
             Style::Plain => Ok(plain(message)),
             Style::Json => Ok(serde_json::to_string(message)?),
-            Style::Template(template) => template.render(&value(&fields(message))),
+            Style::Template(template) => Ok(template.render(&data(message)?, Missing::NoValue)?),
         }
     }
-}
-
-/// An event under the names that Docker's templates have, which are not those of its JSON.
-fn fields(message: &EventMessage) -> serde_json::Value {
-    serde_json::json!({
-        "Type": message.kind,
-        "Action": message.action,
-        "Actor": message.actor,
-        "Scope": message.scope,
-        "Time": message.time,
-        "TimeNano": message.time_nano,
-        "Status": message.status.as_deref().unwrap_or_default(),
-        "ID": message.id.as_deref().unwrap_or_default(),
-        "From": message.from.as_deref().unwrap_or_default(),
-    })
 }
 
 fn takes(filter: &EventFilter, message: &EventMessage) -> bool {

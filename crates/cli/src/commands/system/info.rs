@@ -1,11 +1,11 @@
 //! `docker info`.
 
-use gotmpl::MissingKey;
 use serde_json::Value as Json;
 use tare_api::InfoContext;
 
 use crate::commands::system::version::VERSION;
-use crate::output::template::{Format, value};
+use crate::error::{Failure, UNREADABLE_TEMPLATE};
+use crate::output::template::{Data, Format, Missing};
 use crate::output::{human, print, print_line};
 use crate::session::Session;
 
@@ -23,7 +23,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     match line.format.as_deref() {
         None | Some("") => print(&text(&facts))?,
         Some("json") => print_line(&facts.to_string())?,
-        Some(source) => print_line(&Format::parse(source, MissingKey::Error)?.render(&value(&facts))?)?,
+        Some(source) => {
+            let format = Format::parse(source)
+                .map_err(|error| Failure::new(error.to_string()).with_code(UNREADABLE_TEMPLATE))?;
+            print_line(&format.render(&Data::from(&facts), Missing::Error)?)?;
+        }
     }
     Ok(0)
 }

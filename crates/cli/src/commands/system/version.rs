@@ -1,9 +1,9 @@
 //! `docker version` and `--version`.
 
-use gotmpl::MissingKey;
 use serde_json::Value as Json;
 
-use crate::output::template::{Format, value};
+use crate::error::{Failure, UNREADABLE_TEMPLATE};
+use crate::output::template::{Data, Format, Missing};
 use crate::output::{print, print_line};
 use crate::session::Session;
 
@@ -34,7 +34,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         None | Some("") => print(&table(&facts))?,
         Some("json") => print_line(&facts.to_string())?,
         Some(source) => {
-            print_line(&Format::parse(source, MissingKey::Error)?.render(&value(&for_templates(facts)))?)?;
+            let format = Format::parse(source)
+                .map_err(|error| Failure::new(error.to_string()).with_code(UNREADABLE_TEMPLATE))?;
+            print_line(&format.render(&Data::from(&for_templates(facts)), Missing::Error)?)?;
         }
     }
     Ok(0)
@@ -73,8 +75,8 @@ mod tests {
 
     #[test]
     fn templates_have_dockers_names() {
-        let template = Format::parse("{{.Server.APIVersion}} {{.Server.Os}}", MissingKey::Error).unwrap();
-        let shown = template.render(&value(&for_templates(facts()))).unwrap();
+        let template = Format::parse("{{.Server.APIVersion}} {{.Server.Os}}").unwrap();
+        let shown = template.render(&Data::from(&for_templates(facts())), Missing::Error).unwrap();
         assert_eq!(shown, format!("{} linux", tare_api::API_VERSION));
     }
 }
