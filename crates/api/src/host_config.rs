@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tare_engine::config::{
-    ContainerConfig, MountSource, NamespaceMode, NetworkMode, Protocol, Resources, RestartPolicy, Seccomp,
-    Sharing, VolumesFrom,
+    BlockLimit, ContainerConfig, IpcMode, MountSource, NamespaceMode, NetworkMode, Protocol, Resources,
+    RestartPolicy, Seccomp, Sharing, VolumesFrom,
 };
 
 use crate::ports::PortHost;
@@ -106,6 +106,20 @@ pub struct HostConfig {
     pub ulimits: Vec<UlimitSetting>,
     /// Relative weight of block I/O.
     pub blkio_weight: u16,
+    /// Weights of single block devices.
+    pub blkio_weight_device: Vec<BlockDeviceSetting>,
+    /// Bytes read a second.
+    pub blkio_device_read_bps: Vec<BlockDeviceSetting>,
+    /// Bytes written a second.
+    pub blkio_device_write_bps: Vec<BlockDeviceSetting>,
+    /// Reads a second.
+    #[serde(rename = "BlkioDeviceReadIOps")]
+    pub blkio_device_read_iops: Vec<BlockDeviceSetting>,
+    /// Writes a second.
+    #[serde(rename = "BlkioDeviceWriteIOps")]
+    pub blkio_device_write_iops: Vec<BlockDeviceSetting>,
+    /// How readily memory is swapped out.
+    pub memory_swappiness: Option<u8>,
     /// `private` or `host`.
     pub cgroupns_mode: String,
     /// Hidden from the container.
@@ -167,6 +181,20 @@ pub struct UlimitSetting {
     pub soft: i64,
 }
 
+/// A limit of one block device.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct BlockDeviceSetting {
+    /// Path on the host.
+    pub path: String,
+    /// Bytes or operations a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
+    /// Relative weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u64>,
+}
+
 /// One of `Mounts`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -187,13 +215,6 @@ pub struct MountSpec {
 #[serde(rename_all = "PascalCase", default)]
 #[expect(missing_docs, reason = "Docker's names, as they stand in its API documentation")]
 pub struct UnusedSettings {
-    pub blkio_weight_device: Vec<serde_json::Value>,
-    pub blkio_device_read_bps: Vec<serde_json::Value>,
-    pub blkio_device_write_bps: Vec<serde_json::Value>,
-    #[serde(rename = "BlkioDeviceReadIOps")]
-    pub blkio_device_read_iops: Vec<serde_json::Value>,
-    #[serde(rename = "BlkioDeviceWriteIOps")]
-    pub blkio_device_write_iops: Vec<serde_json::Value>,
     pub cgroup: String,
     pub cgroup_parent: String,
     pub console_size: [u32; 2],
@@ -209,7 +230,7 @@ pub struct UnusedSettings {
     #[serde(rename = "IOMaximumIOps")]
     pub io_maximum_iops: u64,
     pub isolation: String,
-    pub memory_swappiness: Option<i64>,
+    pub kernel_memory: u64,
     pub volume_driver: String,
 }
 
@@ -243,7 +264,7 @@ impl HostConfig {
             dns_search: config.dns_search.clone(),
             extra_hosts: pairs(&config.extra_hosts),
             group_add: some(&config.group_add),
-            ipc_mode: namespace(&config.ipc_mode, "private"),
+            ipc_mode: ipc(&config.ipc_mode),
             links: pairs(&config.links),
             oom_score_adj: config.oom_score_adj.unwrap_or(0),
             pid_mode: namespace(&config.pid_mode, ""),
@@ -273,10 +294,17 @@ impl HostConfig {
             pids_limit: (resources.pids_limit != 0).then_some(resources.pids_limit),
             ulimits: ulimits(config),
             blkio_weight: resources.blkio_weight,
-            cgroupns_mode: if config.privileged { "host" } else { "private" }.to_owned(),
+            cgroupns_mode: if config.privileged || config.host_cgroupns { "host" } else { "private" }
+                .to_owned(),
             masked_paths: paths(config, tare_engine::masked_paths),
             readonly_paths: paths(config, tare_engine::readonly_paths),
             volumes_from: volumes_from(config),
+            memory_swappiness: resources.memory_swappiness,
+            blkio_weight_device: block_devices(resources, BlockLimit::Weight),
+            blkio_device_read_bps: block_devices(resources, BlockLimit::ReadBps),
+            blkio_device_write_bps: block_devices(resources, BlockLimit::WriteBps),
+            blkio_device_read_iops: block_devices(resources, BlockLimit::ReadIops),
+            blkio_device_write_iops: block_devices(resources, BlockLimit::WriteIops),
             unused: UnusedSettings::default(),
             mounts: Vec::new(),
         }
@@ -355,6 +383,26 @@ fn namespace(mode: &NamespaceMode, private: &str) -> String {
     }
 }
 
+fn ipc(mode: &IpcMode) -> String {
+    match mode {
+        IpcMode::Shareable => "shareable".to_owned(),
+        IpcMode::None => "none".to_owned(),
+        other => namespace(&other.namespace(), "private"),
+    }
+}
+
+fn block_devices(resources: &Resources, limit: BlockLimit) -> Vec<BlockDeviceSetting> {
+    let set = |device: &tare_engine::config::BlockDevice| {
+        let is_weight = limit == BlockLimit::Weight;
+        BlockDeviceSetting {
+            path: device.path.to_string_lossy().into_owned(),
+            rate: (!is_weight).then_some(device.value),
+            weight: is_weight.then_some(device.value),
+        }
+    };
+    resources.block_devices.iter().filter(|device| device.limit == limit).map(set).collect()
+}
+
 /// Docker's `null` for a privileged container, and an empty list for one that asked for it.
 fn paths(config: &ContainerConfig, usual: fn() -> Vec<String>) -> Option<Vec<String>> {
     match (config.privileged, config.unmasked) {
@@ -380,6 +428,7 @@ fn security(config: &ContainerConfig) -> Option<Vec<String>> {
         Seccomp::Unconfined => out.push("seccomp=unconfined".to_owned()),
         Seccomp::Profile(text) => out.push(format!("seccomp={text}")),
     }
+    out.extend(config.label_options.iter().cloned());
     (!out.is_empty()).then_some(out)
 }
 

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
+use crate::error::Failure;
 use crate::terminal::{DetachKeys, Typed};
 
 /// The container's end.
@@ -223,6 +224,18 @@ impl Pump {
             Err(error) => return Err(error).context("cannot read the container's output"),
         };
         let settings = &self.settings;
+        // `exec` is ended by SIGPIPE as other programs are; who stands for a container is not, and says so.
+        let reader_gone = match self.channel {
+            Channel::Terminal(_) => || Failure::silent(141),
+            Channel::Framed(_) | Channel::Raw(_) => || Failure::usage(1, "write /dev/stdout: broken pipe"),
+        };
+        let write_all = |out: &mut dyn std::io::Write, bytes: &[u8]| match out
+            .write_all(bytes)
+            .and_then(|()| out.flush())
+        {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(reader_gone().into()),
+            other => other.context("cannot write the container's output"),
+        };
         match self.channel {
             Channel::Framed(_) => self.frames.feed(&buffer[..count], |stream, bytes| match stream {
                 Stream::Stderr if settings.stderr => write_all(&mut std::io::stderr().lock(), bytes),
@@ -279,14 +292,6 @@ impl Pump {
 fn resize(peer: &dyn Peer) {
     if let Some((rows, columns)) = crate::terminal::size() {
         peer.resize(rows, columns);
-    }
-}
-
-/// Writes output on; a reader that went away is no error of the container's.
-fn write_all(out: &mut dyn std::io::Write, bytes: &[u8]) -> anyhow::Result<()> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(crate::error::Failure::silent(141).into()),
-        other => other.context("cannot write the container's output"),
     }
 }
 

@@ -68,14 +68,26 @@ impl fmt::Display for Coded {
     }
 }
 
-/// Makes `run` and `create` leave with 125 where the error below names no code of its own.
+/// Makes `run` leave with 125 where the error below names no code of its own; with 127 or 126, as Docker, where what was
+/// not there, or not allowed, is a file that it names.
 pub(crate) fn as_own_failure(error: anyhow::Error) -> anyhow::Error {
     // Usage errors and what has a code of its own keep it.
     let decided = |failure: &Failure| failure.code != 1 || !failure.prefixed;
     if error.downcast_ref::<Failure>().is_some_and(decided) || crate::hints::code(&error) != 1 {
         return error;
     }
-    error.context(Coded(OWN_FAILURE))
+    let system = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let code = match system.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::NotFound) => 127,
+        Some(std::io::ErrorKind::PermissionDenied) => 126,
+        _ => OWN_FAILURE,
+    };
+    with_code(error, code)
+}
+
+/// Lays another exit code over an error.
+pub(crate) fn with_code(error: anyhow::Error, code: u8) -> anyhow::Error {
+    error.context(Coded(code))
 }
 
 /// Prints an error with its hints and returns the exit code.
@@ -167,5 +179,7 @@ mod tests {
         assert_eq!(report(&own), OWN_FAILURE);
         let other = as_own_failure(Failure::silent(127).into());
         assert_eq!(report(&other), 127);
+        let missing = std::io::Error::from_raw_os_error(2);
+        assert_eq!(report(&as_own_failure(anyhow::Error::new(missing).context("open /x"))), 127);
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {
         Some((id, usage)) => command.mut_arg(id, |arg| arg.hide(true)).override_usage(usage),
         None => command,
     };
+    let command = command.mut_args(hungry);
     let help = Arg::new("help").long("help").action(ArgAction::Help).help("Print usage");
     command
         .name(path.to_owned())
@@ -65,6 +66,12 @@ pub(crate) fn command<T: CommandFactory>(path: &str) -> clap::Command {
         .disable_version_flag(true)
         .args_override_self(true)
         .arg(if hostname { help } else { help.short('h') })
+}
+
+/// A flag with a value takes the next word, whatever that begins with.
+fn hungry(arg: Arg) -> Arg {
+    let takes = arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set();
+    if takes { arg.allow_hyphen_values(true) } else { arg }
 }
 
 /// The operand that takes every word from the first operand on, flags or not.
@@ -249,6 +256,16 @@ mod tests {
     fn short_values_may_carry_an_equals_sign() {
         assert_eq!(sample(&["-e=A=b", "-eC=d", "-e", "E=f", "img"]).unwrap().env, ["A=b", "C=d", "E=f"]);
         assert_eq!(sample(&["--name", "a", "--name=b", "img"]).unwrap().name.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn values_after_a_blank_may_begin_with_a_dash() {
+        let read = sample(&["--name", "-x", "-e", "-A=1", "-e", "--rm", "img", "-y"]).unwrap();
+        assert_eq!((read.name.as_deref(), read.rm), (Some("-x"), false));
+        assert_eq!(
+            (read.env, read.words),
+            (vec!["-A=1".into(), "--rm".into()], vec!["img".into(), "-y".into()])
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! From `argv` to a command: the name tare was called by, Docker's global flags, then the command words.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::commands::{self, Command};
 use crate::destination::Destination;
-use crate::error::{Failure, OWN_FAILURE};
+use crate::error::Failure;
 use crate::global_flags::{self, Asked};
 use crate::not_here;
 use crate::output::print;
@@ -14,7 +15,7 @@ use crate::session::Session;
 
 /// Runs what was typed.
 pub(crate) fn run(program: &OsStr, args: Vec<OsString>) -> anyhow::Result<ExitCode> {
-    let args = words(args)?;
+    let args: Vec<String> = args.into_iter().map(word).collect();
     let called = Path::new(program).file_name().and_then(OsStr::to_str).unwrap_or("tare");
     let program = if called.starts_with("docker") { "docker" } else { "tare" };
     if called == "docker-compose" {
@@ -48,15 +49,14 @@ fn dispatch(session: &Session, rest: &[String]) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn words(args: Vec<OsString>) -> anyhow::Result<Vec<String>> {
-    args.into_iter()
-        .map(|arg| {
-            arg.into_string().map_err(|arg| {
-                let text = arg.to_string_lossy().into_owned();
-                Failure::usage(OWN_FAILURE, format!("argument is not valid UTF-8: {text}")).into()
-            })
-        })
-        .collect()
+/// An argument as text: a byte that is not UTF-8 becomes U+FFFD, as on Docker's way through JSON.
+pub(crate) fn word(arg: OsString) -> String {
+    arg.into_string().unwrap_or_else(|arg| {
+        let chunks = arg.as_bytes().utf8_chunks();
+        chunks
+            .flat_map(|chunk| [chunk.valid().to_owned(), "\u{fffd}".repeat(chunk.invalid().len())])
+            .collect()
+    })
 }
 
 /// `docker help volume ls`: the command's own help, else all commands.
@@ -194,6 +194,14 @@ mod tests {
         assert_eq!(suggestion(&["exce", "-it"]).as_deref(), Some("exec"));
         assert_eq!(suggestion(&["containers", "ls"]).as_deref(), Some("container ls"));
         assert_eq!(suggestion(&["quux"]), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_one_by_one() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let word = |bytes: &[u8]| super::word(OsString::from_vec(bytes.to_vec()));
+        assert_eq!(word("ü€".as_bytes()), "ü€");
+        assert_eq!(word(b"a\xe2\x82b\xff"), "a\u{fffd}\u{fffd}b\u{fffd}");
     }
 
     #[test]

@@ -242,7 +242,11 @@ fn security(
         }
     }
     let shared = |field, value: &Option<String>| namespace(project, service_name, field, value.as_deref());
-    config.ipc_mode = shared("ipc", &service.ipc)?;
+    config.ipc_mode = match service.ipc.as_deref() {
+        Some("shareable") => IpcMode::Shareable,
+        Some("none") => IpcMode::None,
+        _ => shared("ipc", &service.ipc)?.into(),
+    };
     config.pid_mode = shared("pid", &service.pid)?;
     config.uts_mode = shared("uts", &service.uts)?;
     let userns = service.userns_mode.as_deref().unwrap_or_default();
@@ -308,7 +312,6 @@ fn notes(service_name: &str, service: &Service) -> Vec<Note> {
         (service.runtime.is_some(), "runtime is ignored: there is one runtime"),
         (service.cgroup_parent.is_some(), "cgroup_parent is not supported and left out"),
         (!service.storage_opt.is_empty(), "storage_opt is not supported and left out"),
-        (service.mem_swappiness.is_some(), "mem_swappiness is not supported and left out"),
         (
             !known_log_driver(driver),
             "this log driver is not supported; json-file is used, so that «logs» works",

@@ -46,7 +46,7 @@ pub struct Spec {
     /// Kernel parameters, `net.ipv4.ip_forward` → `1`.
     #[serde(default)]
     pub sysctls: BTreeMap<String, String>,
-    /// Size of `/dev/shm` in bytes.
+    /// Size of `/dev/shm` in bytes; with 0 there is none.
     #[serde(default = "default_shm_size")]
     pub shm_size: u64,
     /// Run tare's own PID 1, which forwards signals, reaps, and ends with the child's status.

@@ -45,6 +45,7 @@ fn resources(service_name: &str, service: &Service) -> Result<Resources, Convert
         cpuset_cpus: service.cpuset.clone().unwrap_or_default(),
         pids_limit: pids.unwrap_or(0),
         oom_kill_disable: service.oom_kill_disable,
+        memory_swappiness: service.mem_swappiness.and_then(|level| u8::try_from(level).ok()),
         ..Resources::default()
     })
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use tare_compose_model::Project;
 use tare_engine::config::{
-    BindOwner, ContainerConfig, CreateSource, MountSource, NamespaceMode, NetworkMode, PortBinding, Protocol,
-    RestartPolicy, Seccomp, UsernsMode,
+    BindOwner, ContainerConfig, CreateSource, IpcMode, MountSource, NamespaceMode, NetworkMode, PortBinding,
+    Protocol, RestartPolicy, Seccomp, UsernsMode,
 };
 
 use super::{ConvertError, Instance, StagedFiles, Surroundings, container};
@@ -100,7 +100,7 @@ fn limits_namespaces_and_security() {
     let a = converted.config;
     assert_eq!(a.network, NetworkMode::Container("p-b-1".to_owned()));
     assert!(a.endpoints.is_empty());
-    assert_eq!((a.pid_mode, a.ipc_mode), (NamespaceMode::Host, NamespaceMode::Container("z".to_owned())));
+    assert_eq!((a.pid_mode, a.ipc_mode), (NamespaceMode::Host, IpcMode::Container("z".to_owned())));
     assert_eq!(a.cap_add, ["NET_ADMIN"]);
     assert!(a.no_new_privileges);
     assert_eq!(a.seccomp, Seccomp::Unconfined);

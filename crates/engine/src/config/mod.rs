@@ -17,6 +17,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use tare_oci::Healthcheck;
+pub use tare_runtime::cgroup::BlockLimit;
 
 /// Everything a container was asked to be. `Default` is «`docker run IMAGE`» without any flag.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -100,6 +101,9 @@ pub struct ContainerConfig {
     /// `--security-opt apparmor=…`: a profile, or `unconfined`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apparmor: Option<String>,
+    /// `--security-opt label=…`, kept to be shown: `disable`, or any where the kernel has no SELinux.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub label_options: Vec<String>,
     /// `--read-only`.
     pub readonly_rootfs: bool,
     /// Resource limits.
@@ -125,7 +129,10 @@ pub struct ContainerConfig {
     /// `--pid`.
     pub pid_mode: NamespaceMode,
     /// `--ipc`.
-    pub ipc_mode: NamespaceMode,
+    pub ipc_mode: IpcMode,
+    /// `--cgroupns host`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub host_cgroupns: bool,
     /// `--uts`.
     pub uts_mode: NamespaceMode,
     /// `--userns`.
@@ -376,10 +383,27 @@ pub struct Resources {
     pub cpuset_mems: String,
     /// Most processes; -1 is unlimited.
     pub pids_limit: i64,
+    /// How readily memory is swapped out, 0 to 100; `None` leaves the kernel's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_swappiness: Option<u8>,
     /// Block I/O weight.
     pub blkio_weight: u16,
+    /// Limits of single block devices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub block_devices: Vec<BlockDevice>,
     /// `--oom-kill-disable`.
     pub oom_kill_disable: bool,
+}
+
+/// A limit of one block device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockDevice {
+    /// Path on the host, looked up at each start.
+    pub path: PathBuf,
+    /// What is limited.
+    pub limit: BlockLimit,
+    /// To how much.
+    pub value: u64,
 }
 
 /// Log driver and its options.
@@ -402,6 +426,58 @@ pub enum NamespaceMode {
     Host,
     /// Another container's.
     Container(String),
+}
+
+/// `--ipc`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IpcMode {
+    /// A namespace of its own.
+    #[default]
+    Private,
+    /// The same, which other containers may join.
+    Shareable,
+    /// The same, without `/dev/shm`.
+    None,
+    /// The host's.
+    Host,
+    /// Another container's.
+    Container(String),
+}
+
+impl IpcMode {
+    /// The namespace that it is.
+    #[must_use]
+    pub fn namespace(&self) -> NamespaceMode {
+        match self {
+            Self::Private | Self::Shareable | Self::None => NamespaceMode::Private,
+            Self::Host => NamespaceMode::Host,
+            Self::Container(name) => NamespaceMode::Container(name.clone()),
+        }
+    }
+
+    /// The container whose namespace is shared.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        if let Self::Container(name) = self { Some(name) } else { None }
+    }
+}
+
+impl From<NamespaceMode> for IpcMode {
+    fn from(mode: NamespaceMode) -> Self {
+        match mode {
+            NamespaceMode::Private => Self::Private,
+            NamespaceMode::Host => Self::Host,
+            NamespaceMode::Container(name) => Self::Container(name),
+        }
+    }
+}
+
+impl NamespaceMode {
+    /// The container whose namespace is shared.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        if let Self::Container(name) = self { Some(name) } else { None }
+    }
 }
 
 /// `--userns`.

@@ -34,14 +34,16 @@ pub fn apply<'a>(config: &mut ContainerConfig, text: &'a str) -> Result<Option<&
         ("apparmor", name) => {
             config.apparmor = Some(if name == DOCKERS_PROFILE { PROFILE } else { name }.to_owned())
         }
-        // What is so anyway.
-        ("label", "disable") => {}
-        ("label", _) if Path::new(SELINUX).exists() => {
+        // What is so anyway, and, as with Docker, what means nothing to this kernel.
+        ("label", "disable") => config.label_options.push(text.to_owned()),
+        ("label", value) if !value.is_empty() && !Path::new(SELINUX).exists() => {
+            config.label_options.push(text.to_owned());
+        }
+        ("label", _) => {
             return Err(
                 "label=disable: SELinux is on, but tare sets no labels; containers run in tare's own domain",
             );
         }
-        ("label", _) => return Err("label=disable: SELinux is not on in this kernel"),
         _ => return Err("no-new-privileges, seccomp, systempaths, writable-cgroups, apparmor or label"),
     }
     Ok(None)

@@ -54,14 +54,11 @@ fn check(config: &ContainerConfig) -> Result<()> {
         return refuse("cannot share the host PID namespace when user namespaces are enabled");
     }
     let network = match &config.network {
-        NetworkMode::Container(name) => Some(name),
+        NetworkMode::Container(name) => Some(name.as_str()),
         _ => None,
     };
-    let shared = [&config.pid_mode, &config.ipc_mode].into_iter().filter_map(|mode| match mode {
-        NamespaceMode::Container(name) => Some(name),
-        _ => None,
-    });
-    if let Some(name) = network.into_iter().chain(shared).next() {
+    let shared = [network, config.pid_mode.container(), config.ipc_mode.container()];
+    if let Some(name) = shared.into_iter().flatten().next() {
         return refuse(&format!(
             "cannot share namespaces of container {name}: it does not have the same user namespace"
         ));

@@ -10,7 +10,7 @@ use tare_monitor::protocol::Request;
 use tare_monitor::status::{EndCause, State as Phase};
 
 use crate::Engine;
-use crate::config::{ContainerConfig, NamespaceMode, NetworkMode, RestartPolicy};
+use crate::config::{ContainerConfig, NetworkMode, RestartPolicy};
 use crate::state::error::Result;
 use crate::state::record::{Container, State};
 
@@ -126,11 +126,8 @@ fn references(config: &ContainerConfig) -> impl Iterator<Item = &str> {
         NetworkMode::Container(name) => Some(name.as_str()),
         NetworkMode::Default | NetworkMode::Host | NetworkMode::None | NetworkMode::Networks => None,
     };
-    let shared =
-        [&config.pid_mode, &config.ipc_mode, &config.uts_mode].into_iter().filter_map(|mode| match mode {
-            NamespaceMode::Container(name) => Some(name.as_str()),
-            NamespaceMode::Private | NamespaceMode::Host => None,
-        });
+    let shared = [config.pid_mode.container(), config.ipc_mode.container(), config.uts_mode.container()];
+    let shared = shared.into_iter().flatten();
     let links = config.links.iter().chain(config.endpoints.values().flat_map(|endpoint| &endpoint.links));
     network.into_iter().chain(shared).chain(links.map(|(name, _)| name.as_str()))
 }

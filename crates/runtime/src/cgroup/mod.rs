@@ -11,7 +11,7 @@ mod stats;
 mod v1;
 mod v2;
 
-pub use resources::{DeviceKind, DeviceRule, Resources, Stats};
+pub use resources::{BlockDevice, BlockLimit, DeviceKind, DeviceRule, Resources, Stats};
 
 use crate::{Error, Result};
 use rustix::fd::OwnedFd;
@@ -124,6 +124,18 @@ impl Manager {
                     "{limit} cannot be limited: no control group tree with «{controller}» is mounted here"
                 ),
             }),
+        }
+    }
+
+    /// Whether block I/O can be weighed: of v1's schedulers only some can.
+    pub fn weighs_block_io(&self) -> bool {
+        match &*self.0 {
+            Layout::V1(hierarchies) => hierarchies
+                .iter()
+                .filter(|h| h.has("blkio"))
+                .any(|h| h.mount.join(v1::weight_file(&h.mount)).exists()),
+            Layout::V2(_) => true,
+            Layout::None => false,
         }
     }
 

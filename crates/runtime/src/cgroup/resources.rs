@@ -24,8 +24,12 @@ pub struct Resources {
     pub cpuset_mems: Option<String>,
     /// How many processes and threads; -1 is unlimited.
     pub pids_max: Option<i64>,
+    /// How readily memory is swapped out, 0 to 100; v2 has no such thing.
+    pub memory_swappiness: Option<u8>,
     /// Relative weight of block I/O, 10 to 1000.
     pub blkio_weight: Option<u16>,
+    /// Limits of single block devices.
+    pub block_devices: Vec<BlockDevice>,
     /// Device rules besides the default ones, in order; `None` allows every device (a privileged container).
     #[serde(default = "no_rules")]
     pub devices: Option<Vec<DeviceRule>>,
@@ -34,7 +38,9 @@ pub struct Resources {
 impl Resources {
     /// Each limit that is asked for: the controller that keeps it, and what it is about.
     pub(super) fn wanted(&self) -> Vec<(&'static str, &'static str)> {
-        let memory = self.memory.or(self.memory_swap).or(self.memory_reservation).is_some();
+        let memory = self.memory.or(self.memory_swap).or(self.memory_reservation).is_some()
+            || self.memory_swappiness.is_some();
+        let blocks = self.blkio_weight.is_some() || !self.block_devices.is_empty();
         let cpu = self.cpu_shares.is_some() || self.cpu_quota.is_some() || self.cpu_period.is_some();
         let set = self.cpuset_cpus.is_some() || self.cpuset_mems.is_some();
         // Rules that only allow more ask for no limit.
@@ -46,7 +52,7 @@ impl Resources {
             (cpu, ("cpu", "CPU time")),
             (set, ("cpuset", "the choice of CPUs")),
             (self.pids_max.is_some(), ("pids", "the number of processes")),
-            (self.blkio_weight.is_some(), ("blkio", "block I/O")),
+            (blocks, ("blkio", "block I/O")),
             (devices, ("devices", "access to devices")),
         ]
         .into_iter()
@@ -57,6 +63,35 @@ impl Resources {
 
 fn no_rules() -> Option<Vec<DeviceRule>> {
     Some(Vec::new())
+}
+
+/// A limit of one block device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockDevice {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+    /// What is limited.
+    pub limit: BlockLimit,
+    /// To how much: bytes or operations a second, or a weight of 10 to 1000.
+    pub value: u64,
+}
+
+/// What [`BlockDevice`] limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockLimit {
+    /// Bytes read a second.
+    ReadBps,
+    /// Bytes written a second.
+    WriteBps,
+    /// Reads a second.
+    ReadIops,
+    /// Writes a second.
+    WriteIops,
+    /// The relative weight.
+    Weight,
 }
 
 /// One rule of the device controller.

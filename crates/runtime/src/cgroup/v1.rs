@@ -1,6 +1,6 @@
 //! cgroup v1: one hierarchy for each controller, or for a few.
 
-use super::{Resources, devices, make, read, write};
+use super::{BlockLimit, Resources, devices, make, read, write};
 use crate::Result;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ impl Hierarchy {
     fn is_needed(&self, resources: &Resources) -> bool {
         ALWAYS.iter().any(|c| self.has(c))
             || self.has("cpuset") && (resources.cpuset_cpus.is_some() || resources.cpuset_mems.is_some())
-            || self.has("blkio") && resources.blkio_weight.is_some()
+            || self.has("blkio") && (resources.blkio_weight.is_some() || !resources.block_devices.is_empty())
     }
 }
 
@@ -99,15 +99,37 @@ fn set(hierarchy: &Hierarchy, folder: &Path, resources: &Resources) -> Result<()
         put("cpuset.mems", resources.cpuset_mems.clone())?;
     }
     if hierarchy.has("blkio") {
-        put("blkio.weight", resources.blkio_weight.map(|v| v.to_string()))?;
+        put(weight_file(folder), resources.blkio_weight.map(|v| v.to_string()))?;
+        for device in &resources.block_devices {
+            let file = match device.limit {
+                BlockLimit::ReadBps => "blkio.throttle.read_bps_device",
+                BlockLimit::WriteBps => "blkio.throttle.write_bps_device",
+                BlockLimit::ReadIops => "blkio.throttle.read_iops_device",
+                BlockLimit::WriteIops => "blkio.throttle.write_iops_device",
+                BlockLimit::Weight if weight_file(folder) == BFQ_WEIGHT => "blkio.bfq.weight_device",
+                BlockLimit::Weight => "blkio.weight_device",
+            };
+            write(&folder.join(file), &format!("{}:{} {}", device.major, device.minor, device.value))?;
+        }
     }
     Ok(())
+}
+
+/// The BFQ scheduler's own file.
+const BFQ_WEIGHT: &str = "blkio.bfq.weight";
+
+/// The file of a group's relative weight.
+pub(super) fn weight_file(folder: &Path) -> &'static str {
+    if folder.join(BFQ_WEIGHT).exists() { BFQ_WEIGHT } else { "blkio.weight" }
 }
 
 /// Memory may never be above memory plus swap, so the order of the two writes depends on what is set now.
 fn set_memory(folder: &Path, resources: &Resources) -> Result<()> {
     if let Some(soft) = resources.memory_reservation {
         write(&folder.join("memory.soft_limit_in_bytes"), &soft.to_string())?;
+    }
+    if let Some(swappiness) = resources.memory_swappiness {
+        write(&folder.join("memory.swappiness"), &swappiness.to_string())?;
     }
     let limit = folder.join("memory.limit_in_bytes");
     // A kernel without swap accounting has no such file.

@@ -1,6 +1,6 @@
 //! cgroup v2: one tree, whose controllers each level hands down.
 
-use super::{Resources, devices, make, read, remove_folder, stats, write};
+use super::{BlockLimit, Resources, devices, make, read, remove_folder, stats, write};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -125,13 +125,37 @@ pub(super) fn set(folder: &Path, resources: &Resources) -> Result<()> {
     put("cpu.max", resources.cpu_quota.map(|quota| format!("{} {period}", limit(quota))))?;
     put("cpuset.cpus", resources.cpuset_cpus.clone())?;
     put("cpuset.mems", resources.cpuset_mems.clone())?;
-    let Some(weight) = resources.blkio_weight else { return Ok(()) };
+    if resources.blkio_weight.is_some() || !resources.block_devices.is_empty() {
+        set_io(folder, resources)?;
+    }
+    Ok(())
+}
+
+fn set_io(folder: &Path, resources: &Resources) -> Result<()> {
     // The BFQ scheduler's own file takes v1's scale.
     let bfq = folder.join("io.bfq.weight");
-    if bfq.exists() {
-        return write(&bfq, &weight.to_string());
+    let (file, scale): (_, fn(u16) -> u64) =
+        if bfq.exists() { (bfq, u64::from) } else { (folder.join("io.weight"), io_weight) };
+    if let Some(weight) = resources.blkio_weight {
+        write(&file, &format!("default {}", scale(weight)))?;
     }
-    write(&folder.join("io.weight"), &format!("default {}", io_weight(weight)))
+    for device in &resources.block_devices {
+        let key = match device.limit {
+            BlockLimit::ReadBps => "rbps",
+            BlockLimit::WriteBps => "wbps",
+            BlockLimit::ReadIops => "riops",
+            BlockLimit::WriteIops => "wiops",
+            BlockLimit::Weight => {
+                let weight = scale(u16::try_from(device.value).unwrap_or(u16::MAX));
+                write(&file, &format!("{}:{} {weight}", device.major, device.minor))?;
+                continue;
+            }
+        };
+        // Zero takes a limit away.
+        let value = if device.value == 0 { "max".into() } else { device.value.to_string() };
+        write(&folder.join("io.max"), &format!("{}:{} {key}={value}", device.major, device.minor))?;
+    }
+    Ok(())
 }
 
 /// v1 counts memory and swap together, v2 swap alone.

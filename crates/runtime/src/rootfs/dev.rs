@@ -4,7 +4,7 @@ use super::{Materials, Tree, mount_error, new_fs};
 use crate::spec::{Namespace, Spec};
 use crate::{Error, Result};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, makedev};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, makedev};
 use rustix::io::Errno;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -17,14 +17,15 @@ use tare_sys::root::RootDir;
 const NODES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd", "fd"),
     ("/proc/self/fd/0", "stdin"),
     ("/proc/self/fd/1", "stdout"),
     ("/proc/self/fd/2", "stderr"),
-    ("/proc/kcore", "core"),
     ("pts/ptmx", "ptmx"),
 ];
+/// The machine's memory, where the kernel shows it.
+const KCORE: &str = "/proc/kcore";
 
 const QUIET: MountFlags = MountFlags::MOUNT_ATTR_NOSUID.union(MountFlags::MOUNT_ATTR_NOEXEC);
 
@@ -39,10 +40,11 @@ pub(super) fn mount_dev(tree: &Tree, spec: &Spec, materials: &Materials) -> Resu
         make_node(&dev, name, &host, FileType::CharacterDevice, (major, minor), 0o666)?;
     }
     let null = handle(&dev, "null").map_err(Error::path("opening the container's", "/dev/null"))?;
-    for (target, name) in LINKS {
+    let kcore = rustix::fs::access(KCORE, Access::EXISTS).is_ok().then_some((KCORE, "core"));
+    for (target, name) in LINKS.into_iter().chain(kcore) {
         rustix::fs::symlinkat(target, &dev, name).map_err(|e| Error::path("linking", name)(e.into()))?;
     }
-    for name in ["pts", "shm", "mqueue"] {
+    for name in ["pts", "shm", "mqueue"].into_iter().filter(|name| *name != "shm" || spec.shm_size > 0) {
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755))
             .map_err(|e| Error::path("making", Path::new("/dev").join(name))(e.into()))?;
     }
@@ -91,9 +93,10 @@ pub(crate) fn new_devpts(group: u32) -> std::io::Result<OwnedFd> {
 fn mount_ipc(dev: &OwnedFd, spec: &Spec) -> Result<()> {
     let quiet = QUIET | MountFlags::MOUNT_ATTR_NODEV;
     match spec.namespaces.ipc {
+        _ if spec.shm_size == 0 => {}
         Namespace::New => {
             let size = spec.shm_size.to_string();
-            new_fs("tmpfs", &[("mode", "1777"), ("size", &size)], quiet)
+            new_fs("tmpfs", &[("source", "shm"), ("mode", "1777"), ("size", &size)], quiet)
                 .and_then(|shm| mount::attach_at(&shm, dev, "shm"))
                 .map_err(mount_error("tmpfs", "/dev/shm"))?;
         }

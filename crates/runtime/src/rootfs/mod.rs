@@ -123,9 +123,12 @@ impl Tree {
     }
 }
 
-/// A file system of a kind that needs few parameters.
+/// A file system of a kind that needs few parameters. Its source, which `mount` shows, is its kind unless they name one.
 fn new_fs(kind: &str, parameters: &[(&str, &str)], flags: MountFlags) -> std::io::Result<OwnedFd> {
     let context = FsContext::new(kind)?;
+    if parameters.iter().all(|(key, _)| *key != "source") {
+        context.set("source", kind)?;
+    }
     for (key, value) in parameters {
         context.set(key, *value)?;
     }

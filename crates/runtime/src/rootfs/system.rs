@@ -1,7 +1,7 @@
 //! `/proc` and `/sys`, what is hidden in them and what is read-only.
 
 use super::{Materials, Tree, mount_error, new_fs};
-use crate::spec::{Namespace, Spec};
+use crate::spec::Spec;
 use crate::{Error, Result};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -44,14 +44,14 @@ pub(super) fn mount_sys(tree: &Tree, spec: &Spec) -> Result<OwnedFd> {
 pub(super) fn mount_cgroup(sys: &OwnedFd, spec: &Spec, materials: &Materials) -> Result<()> {
     let access = if spec.writable_cgroups { MountFlags::empty() } else { access(spec) };
     let fail = || mount_error("cgroup", "/sys/fs/cgroup");
-    if !matches!(spec.namespaces.cgroup, Namespace::New) || materials.is_rootless {
+    if materials.is_rootless {
         return Ok(());
     }
     let Some(views) = materials.group.v1_views() else {
         if materials.group.folders().is_empty() {
             return Ok(());
         }
-        let tree = new_fs("cgroup2", &[], QUIET | access).map_err(fail())?;
+        let tree = new_fs("cgroup2", &[("source", "cgroup")], QUIET | access).map_err(fail())?;
         return mount::attach_at(&tree, sys, "fs/cgroup").map_err(fail());
     };
     let base = new_fs("tmpfs", &[("mode", "755"), ("size", "64k")], QUIET).map_err(fail())?;

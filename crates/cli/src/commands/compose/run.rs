@@ -271,11 +271,11 @@ fn override_config(
         }
     }
     let variable = |name: &str| context.process.get(name).cloned();
-    let directory = std::env::current_dir().context("cannot tell the current folder")?;
+    let directory = std::env::current_dir().ok();
     let host = Host { variable: &variable, directory: directory.clone() };
     for path in &args.env_from_file {
         for text in environment::read(&path.display().to_string())? {
-            environment::push(&mut config.env, &text, &host)?;
+            environment::push_line(&mut config.env, &text, &host)?;
         }
     }
     for text in &args.env {
@@ -288,7 +288,7 @@ fn override_config(
         config.ports.extend(flags::ports::parse(text).map_err(Failure::new)?);
     }
     for text in &args.volume {
-        let mount = flags::mounts::volume(text, &directory).map_err(Failure::new)?;
+        let mount = flags::mounts::volume(text, directory.as_deref()).map_err(Failure::new)?;
         config
             .mounts
             .retain(|there| there.target.trim_end_matches('/') != mount.target.trim_end_matches('/'));

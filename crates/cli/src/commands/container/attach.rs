@@ -39,5 +39,5 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let attachment = engine.attach(&container.id, options)?;
     let settings =
         Settings { stdin, stdout: true, stderr: true, tty, proxy: line.sig_proxy, keys, exited: None };
-    Ok(run::follow(engine, attachment, settings, &signals)?.unwrap_or(0))
+    run::follow(engine, attachment, settings, &signals)?.map_or_else(run::escaped, Ok)
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use tare_engine::{Created, Engine, Error};
 
 use crate::commands::container::run_flags::{ContainerFlags, Host, Requested};
-use crate::error::{Failure, as_own_failure, warn};
+use crate::error::{Failure, warn};
 use crate::output::{note, print_line};
 use crate::session::Session;
 
@@ -39,8 +39,7 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let path = session.path("create");
     let line: Line = crate::flags::parse(&path, args)?;
-    let created =
-        make(session, &path, &line.make, &line.container, Client::Attached).map_err(as_own_failure)?;
+    let created = make(session, &path, &line.make, &line.container, Client::Attached)?;
     print_line(&created.id)?;
     Ok(0)
 }
@@ -63,8 +62,9 @@ pub(crate) fn make(
     client: Client,
 ) -> anyhow::Result<Created> {
     crate::refused::content_trust(make.disable_content_trust)?;
-    let directory = std::env::current_dir().context("cannot find the working directory")?;
-    let variable = |name: &str| std::env::var(name).ok();
+    // It may have been removed, which matters only to what is relative to it.
+    let directory = std::env::current_dir().ok();
+    let variable = |name: &str| std::env::var_os(name).map(crate::invocation::word);
     let mut requested = flags.resolve(path, &Host { variable: &variable, directory })?;
     requested.config.stdin_once &= client == Client::Attached;
     if let Some(file) = &make.cidfile
@@ -79,19 +79,45 @@ pub(crate) fn make(
         warn(warning, None);
     }
     let engine = session.engine()?;
+    let mut id_file = make.cidfile.as_deref().map(IdFile::create).transpose()?;
     let created = create(engine, make, requested)?;
     for warning in &created.warnings {
         warn(&warning.message, warning.hint.as_deref());
     }
-    if let Some(file) = &make.cidfile {
-        write_id(file, &created.id)?;
+    if let Some(file) = &mut id_file {
+        file.write(&created.id)?;
     }
     Ok(created)
 }
 
-fn write_id(file: &str, id: &str) -> anyhow::Result<()> {
-    let mut out = std::fs::File::create_new(file).with_context(|| format!("cannot create {file}"))?;
-    out.write_all(id.as_bytes()).with_context(|| format!("cannot write {file}"))
+/// The file of `--cidfile`, made before the container; it goes when there is no container to name.
+struct IdFile<'a> {
+    path: &'a str,
+    file: std::fs::File,
+    is_written: bool,
+}
+
+impl IdFile<'_> {
+    fn create(path: &str) -> anyhow::Result<IdFile<'_>> {
+        let file = std::fs::File::create_new(path)
+            .with_context(|| format!("failed to create the container ID file: open {path}"))?;
+        Ok(IdFile { path, file, is_written: false })
+    }
+
+    fn write(&mut self, id: &str) -> anyhow::Result<()> {
+        self.file.write_all(id.as_bytes()).with_context(|| format!("cannot write {}", self.path))?;
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for IdFile<'_> {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // What kept the container from being made is the error to tell.
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
 }
 
 fn create(engine: &Engine, make: &MakeFlags, requested: Requested) -> anyhow::Result<Created> {

@@ -14,7 +14,7 @@ use tare_sys::selfexe;
 use tare_sys::signal::Signal;
 
 use crate::attach::{self, Channel, Ended, Peer, Settings};
-use crate::commands::container::run::exit_code;
+use crate::commands::container::run::{escaped, exit_code};
 use crate::commands::container::run_flags::{Host, environment};
 use crate::error::Failure;
 use crate::session::Session;
@@ -114,12 +114,12 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 }
 
 fn env(line: &Line) -> anyhow::Result<Vec<String>> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let host = Host { variable: &variable, directory: std::path::PathBuf::new() };
+    let variable = |name: &str| std::env::var_os(name).map(crate::invocation::word);
+    let host = Host { variable: &variable, directory: None };
     let mut env = Vec::new();
     for file in &line.env_file {
         for text in environment::read(file)? {
-            environment::push(&mut env, &text, &host)?;
+            environment::push_line(&mut env, &text, &host)?;
         }
     }
     for text in &line.env {
@@ -184,7 +184,7 @@ fn on_terminal(
     drop(raw);
     match ended? {
         Ended::Closed => Ok(exit_code(engine.wait_exec(executing))),
-        Ended::Detached => Ok(0),
+        Ended::Detached => escaped(),
         Ended::Signalled(signal) => Ok(exit_code(128 + signal.number())),
     }
 }

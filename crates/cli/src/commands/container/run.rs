@@ -8,7 +8,7 @@ use tare_sys::signal::{Signal, SignalFd};
 use crate::attach::{self, Channel, Ended, Peer, Settings};
 use crate::commands::container::create::{self, Client, MakeFlags};
 use crate::commands::container::run_flags::ContainerFlags;
-use crate::error::{Failure, as_own_failure};
+use crate::error::{Failure, OWN_FAILURE, as_own_failure};
 use crate::output::print_line;
 use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
@@ -40,6 +40,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if !line.detach {
         terminal::require_input(process.tty, wishes.stdin)?;
     }
+    if line.detach && !process.attach.is_empty() {
+        return Err(Failure::usage(OWN_FAILURE, "Conflicting options: -a and -d").into());
+    }
     let client = if line.detach { Client::Detached } else { Client::Attached };
     let created =
         create::make(session, &path, &line.make, &line.container, client).map_err(as_own_failure)?;
@@ -49,10 +52,9 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         let started = engine.start(&created.id).inspect(|()| {
             show_notes(engine, &created.id, 0);
         });
-        return finish(engine, &created.id, remove, started.map_err(anyhow::Error::from)).and_then(|()| {
-            print_line(&created.id)?;
-            Ok(0)
-        });
+        // Scripts get the ID of what could not be started too, as from Docker: it is there to be looked at.
+        print_line(&created.id)?;
+        return finish(engine, &created.id, remove, started.map_err(anyhow::Error::from)).map(|()| 0);
     }
     let signals = attach::signals(process.tty, line.sig_proxy)?;
     let options =
@@ -79,7 +81,18 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         engine.auto_remove(&created.id)?;
         return Ok(code);
     }
-    Ok(code.unwrap_or(0))
+    Ok(code.unwrap_or_else(left))
+}
+
+/// The exit code of who left a container that goes on by the detach keys; ends the line that the keys were typed in.
+pub(crate) fn left() -> u8 {
+    crate::output::note("");
+    0
+}
+
+/// The same of `attach` and `exec`, which fail by it.
+pub(crate) fn escaped() -> anyhow::Result<u8> {
+    Err(Failure::usage(1, "read escape sequence").into())
 }
 
 /// A container that could not start goes at once if it was to go at its end.
@@ -143,10 +156,7 @@ pub(crate) fn follow(
     let ended = attach::run(channel, settings, signals, &peer);
     drop(raw);
     match ended? {
-        Ended::Detached => {
-            crate::output::note("");
-            Ok(None)
-        }
+        Ended::Detached => Ok(None),
         Ended::Signalled(_) if proxied => Err(insisted(engine, &peer.id).into()),
         Ended::Signalled(signal) => {
             Err(Failure::silent(u8::try_from(128 + signal.number()).unwrap_or(255)).into())

@@ -7,7 +7,7 @@ use tare_monitor::attach::{Input, Output};
 use crate::attach::{self, Settings};
 use crate::commands::container::run;
 use crate::commands::each::each;
-use crate::error::Failure;
+use crate::error::{Failure, with_code};
 use crate::session::Session;
 use crate::terminal::DetachKeys;
 
@@ -42,24 +42,29 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("start"), args)?;
     let engine = session.engine()?;
     if !line.attach && !line.interactive {
-        return each(&line.names, |name| start(engine, name));
+        // Why one could not be started shows in its text alone: the codes for that are those of `run`.
+        return Ok(each(&line.names, |name| start(engine, name))?.min(1));
     }
     let [name] = line.names.as_slice() else {
         return Err(Failure::new("you cannot start and attach multiple containers at once").into());
     };
     let container = engine.container(name)?;
+    if container.state.is_active() {
+        return Ok(0);
+    }
     let tty = container.config.tty;
     let stdin = line.interactive && container.config.open_stdin;
     crate::terminal::require_input(tty, stdin)?;
     let signals = attach::signals(tty, true)?;
     let options =
         AttachOptions { stdin: if stdin { Input::Send } else { Input::None }, output: Output::Both };
-    let attachment = engine.start_attached(&container.id, options)?;
+    let attachment = engine.start_attached(&container.id, options);
+    let attachment = attachment.map_err(|error| with_code(error.into(), 1))?;
     let keys = DetachKeys::parse(&line.detach_keys)?;
     let settings = Settings { stdin, stdout: true, stderr: true, tty, proxy: true, keys, exited: None };
     let code = run::follow(engine, attachment, settings, &signals)?;
     if code.is_some() && container.config.auto_remove {
         engine.auto_remove(&container.id)?;
     }
-    Ok(code.unwrap_or(0))
+    Ok(code.unwrap_or_else(run::left))
 }

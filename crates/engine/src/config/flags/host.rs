@@ -1,6 +1,6 @@
 //! What a container has of the host: `--device`, `--pid` and its like, `--cap-add`, `--restart`.
 
-use crate::config::{Device, NamespaceMode, RestartPolicy};
+use crate::config::{Device, IpcMode, NamespaceMode, RestartPolicy};
 
 /// Reads `--restart`: `no`, `always`, `unless-stopped`, `on-failure[:max]`.
 ///
@@ -48,13 +48,26 @@ pub fn device(text: &str) -> Result<Device, String> {
     Ok(Device { host: host.into(), container: container.to_owned(), permissions: permissions.to_owned() })
 }
 
-/// Reads `--pid`, `--ipc` and `--uts`: nothing, `private`, `host`, `container:NAME`.
+/// Reads `--ipc`: nothing, `private`, `shareable`, `none`, `host`, `container:NAME`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn ipc(text: &str) -> Result<IpcMode, String> {
+    match text {
+        "" | "private" => Ok(IpcMode::Private),
+        "shareable" => Ok(IpcMode::Shareable),
+        "none" => Ok(IpcMode::None),
+        text => namespace(text).map(IpcMode::from),
+    }
+}
+
+/// Reads `--pid` and `--uts`: nothing, `host`, `container:NAME`.
 ///
 /// # Errors
 /// What is wrong, in Docker's words.
 pub fn namespace(text: &str) -> Result<NamespaceMode, String> {
     match text {
-        "" | "private" | "shareable" | "none" => Ok(NamespaceMode::Private),
+        "" => Ok(NamespaceMode::Private),
         "host" => Ok(NamespaceMode::Host),
         text => match text.strip_prefix("container:") {
             Some(container) if !container.is_empty() => Ok(NamespaceMode::Container(container.to_owned())),
@@ -92,6 +105,8 @@ mod tests {
         assert_eq!(device("/dev/a:/dev/b:rw").unwrap().container, "/dev/b");
         assert!(device("dev/a").is_err() && device("/dev/a:/dev/b:x").is_err());
         assert_eq!(namespace("container:web"), Ok(NamespaceMode::Container("web".into())));
+        assert_eq!(ipc("none"), Ok(IpcMode::None));
+        assert!(namespace("private").is_err() && ipc("bogus").is_err());
         assert!(namespace("container:").is_err() && namespace("bogus").is_err());
         assert_eq!(capabilities(&["cap_chown".to_owned(), "net_admin".to_owned()]), ["CHOWN", "NET_ADMIN"]);
     }

@@ -1,10 +1,37 @@
-//! `--ulimit`, `--cpus`, `--cpuset-cpus` and `--cpuset-mems`.
+//! `--ulimit`, `--cpus`, `--cpuset-cpus`, `--cpuset-mems`, and limits of block devices.
 
-use crate::config::Ulimit;
+use crate::config::{BlockDevice, BlockLimit, Ulimit, size};
 
-/// Reads `--cpus`: `1.5` is 1_500_000_000.
+/// Reads `--device-read-bps`, `--device-write-iops`, `--blkio-weight-device`…: `/dev/sda:1mb`, `/dev/sda:300`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn block_device(text: &str, limit: BlockLimit) -> Result<BlockDevice, String> {
+    let (path, amount) = text.split_once(':').ok_or_else(|| format!("bad format: {text}"))?;
+    if !path.starts_with("/dev/") {
+        return Err(format!("bad format for device path: {text}"));
+    }
+    let value = match limit {
+        BlockLimit::ReadBps | BlockLimit::WriteBps => size::parse(amount),
+        BlockLimit::ReadIops | BlockLimit::WriteIops => amount.parse().ok(),
+        BlockLimit::Weight => {
+            amount.parse().ok().filter(|weight| *weight == 0 || (10..=1000).contains(weight))
+        }
+    };
+    let value = value.ok_or_else(|| match limit {
+        BlockLimit::Weight => format!("invalid weight for device: {text}"),
+        _ => format!("invalid rate for device: {text}"),
+    })?;
+    Ok(BlockDevice { path: path.into(), limit, value })
+}
+
+/// Reads `--cpus`: `1.5`, or `3/2`, is 1_500_000_000.
 #[must_use]
 pub fn nano_cpus(text: &str) -> Option<u64> {
+    if let Some((above, below)) = text.split_once('/') {
+        let (above, below): (u64, u64) = (above.parse().ok()?, below.parse().ok()?);
+        return above.checked_mul(1_000_000_000)?.checked_div(below);
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if fraction.len() > 9 || !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty())
@@ -63,7 +90,23 @@ mod tests {
     }
 
     #[test]
+    fn block_devices() {
+        let device = |limit, value| Ok(BlockDevice { path: "/dev/sda".into(), limit, value });
+        assert_eq!(block_device("/dev/sda:1mb", BlockLimit::ReadBps), device(BlockLimit::ReadBps, 1 << 20));
+        assert_eq!(block_device("/dev/sda:20", BlockLimit::Weight), device(BlockLimit::Weight, 20));
+        for (text, limit) in [
+            ("/dev/sda", BlockLimit::ReadBps),
+            ("sda:1mb", BlockLimit::ReadBps),
+            ("/dev/sda:1mb", BlockLimit::WriteIops),
+            ("/dev/sda:5", BlockLimit::Weight),
+        ] {
+            assert!(block_device(text, limit).unwrap_err().contains(text), "{text}");
+        }
+    }
+
+    #[test]
     fn processors() {
+        assert_eq!((nano_cpus("1/2"), nano_cpus("1/0")), (Some(500_000_000), None));
         assert_eq!(
             (nano_cpus("1.5"), nano_cpus(".25"), nano_cpus("2")),
             (Some(1_500_000_000), Some(250_000_000), Some(2_000_000_000))

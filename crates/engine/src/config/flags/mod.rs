@@ -12,7 +12,7 @@ pub mod mounts;
 pub mod networks;
 pub mod ports;
 
-pub use host::{capabilities, device, namespace, restart_policy};
+pub use host::{capabilities, device, ipc, namespace, restart_policy};
 
 /// `key=value`, or `key` alone with an empty value.
 #[must_use]

@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use super::csv;
 use crate::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom, size};
 
-/// Reads one `-v`: `/in/container`, `name:/in/container`, `/host:/in/container:ro,idmap=off`; a relative source is below `directory`.
+/// Reads one `-v`: `/in/container`, `name:/in/container`, `/host:/in/container:ro,idmap=off`; a relative source is below
+/// `directory`, the working folder, unless that is gone.
 ///
 /// # Errors
 /// What is wrong, in Docker's words.
-pub fn volume(text: &str, directory: &Path) -> Result<Mount, String> {
+pub fn volume(text: &str, directory: Option<&Path>) -> Result<Mount, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts[..] {
         [target] => ("", target, ""),
@@ -25,7 +26,7 @@ pub fn volume(text: &str, directory: &Path) -> Result<Mount, String> {
     let readonly = options.readonly;
     let source = if source.is_empty() {
         MountSource::Anonymous { name: String::new() }
-    } else if let Some(path) = host_path(source, directory) {
+    } else if let Some(path) = host_path(source, directory)? {
         MountSource::Bind {
             path,
             create: CreateSource::AsParentOwner,
@@ -40,12 +41,21 @@ pub fn volume(text: &str, directory: &Path) -> Result<Mount, String> {
 }
 
 /// A source with a leading `/`, `.` or `~/` is a path of the host, as in Docker; anything else is a volume's name.
-fn host_path(source: &str, directory: &Path) -> Option<PathBuf> {
+fn host_path(source: &str, directory: Option<&Path>) -> Result<Option<PathBuf>, String> {
     if source.starts_with('/') {
-        return Some(clean(Path::new(source)));
+        return Ok(Some(clean(Path::new(source))));
     }
     let relative = source == "." || source == ".." || source.starts_with("./") || source.starts_with("../");
-    relative.then(|| clean(&directory.join(source)))
+    relative.then(|| absolute(source, directory)).transpose()
+}
+
+/// A path that may be relative to the working folder.
+fn absolute(path: &str, directory: Option<&Path>) -> Result<PathBuf, String> {
+    match directory {
+        _ if path.starts_with('/') => Ok(clean(Path::new(path))),
+        Some(directory) => Ok(clean(&directory.join(path))),
+        None => Err("it is relative to the working directory, which does not exist".to_owned()),
+    }
 }
 
 /// Takes `.` and `..` out of an absolute path without looking at the file system.
@@ -161,7 +171,7 @@ struct Fields<'a> {
 ///
 /// # Errors
 /// What is wrong, in Docker's words.
-pub fn mount(text: &str, directory: &Path) -> Result<Mount, String> {
+pub fn mount(text: &str, directory: Option<&Path>) -> Result<Mount, String> {
     let columns = csv::columns(text);
     let mut fields = Fields { kind: "volume", ..Fields::default() };
     for field in &columns {
@@ -201,7 +211,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    fn finish(self, directory: &Path) -> Result<Mount, String> {
+    fn finish(self, directory: Option<&Path>) -> Result<Mount, String> {
         if self.target.is_empty() {
             return Err("target is required".to_owned());
         }
@@ -212,7 +222,7 @@ impl<'a> Fields<'a> {
                     return Err("source is required for a bind mount".to_owned());
                 }
                 MountSource::Bind {
-                    path: clean(&directory.join(self.source)),
+                    path: absolute(self.source, directory)?,
                     create: if self.create { CreateSource::AsParentOwner } else { CreateSource::Refuse },
                     idmap: if self.unmapped { BindOwner::Unmapped } else { BindOwner::SourceOwner },
                     propagation: self.propagation.to_owned(),
@@ -242,11 +252,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Mount {
-        volume(text, Path::new("/home/me")).unwrap()
+        volume(text, Some(Path::new("/home/me"))).unwrap()
     }
 
     fn refusal(text: &str) -> String {
-        volume(text, Path::new("/home/me")).unwrap_err()
+        volume(text, Some(Path::new("/home/me"))).unwrap_err()
     }
 
     fn bind(path: &str, target: &str, readonly: bool) -> Mount {
@@ -290,7 +300,8 @@ mod tests {
 
     #[test]
     fn mount_fields() {
-        let read = |text: &str| mount(text, Path::new("/home/me"));
+        let read = |text: &str| mount(text, Some(Path::new("/home/me")));
+        assert!(volume("./x:/c", None).is_err() && volume("/x:/c", None).is_ok());
         let bind = read("type=bind,src=/h,dst=/c,readonly").unwrap();
         assert!(
             bind.readonly && matches!(bind.source, MountSource::Bind { create: CreateSource::Refuse, .. })

@@ -121,7 +121,7 @@ impl Engine {
         if exec.argv.is_empty() {
             return Err(Error::invalid("exec needs a command"));
         }
-        let mut process = crate::container::run::prepare::process(&record);
+        let mut process = crate::container::run::prepare::process(&record, &self.hostname_of(&record)?);
         apply(&mut process, exec, &record.config);
         process.apparmor.clone_from(&container.apparmor);
         let spec = ExecSpec {
@@ -160,11 +160,7 @@ fn apply(process: &mut tare_runtime::Process, exec: &ExecConfig, config: &Contai
         process.env.push("TERM=xterm".into());
     }
     for own in &exec.env {
-        let name = own.split('=').next().unwrap_or(own);
-        process.env.retain(|e| e.split('=').next() != Some(name));
-        if own.contains('=') {
-            process.env.push(own.clone());
-        }
+        crate::container::run::prepare::set_variable(&mut process.env, own);
     }
     if !exec.user.is_empty() {
         process.user.clone_from(&exec.user);

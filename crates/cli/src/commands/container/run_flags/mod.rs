@@ -24,8 +24,8 @@ pub(crate) use tare_engine::config::flags::pair;
 pub(crate) struct Host<'a> {
     /// An environment variable.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
-    /// Working directory, for relative bind sources.
-    pub(crate) directory: PathBuf,
+    /// Working directory, for relative bind sources; `None` when it has been removed.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// Flags that shape a container, of `run` and `create` alike.
@@ -103,7 +103,9 @@ pub(crate) mod testing {
         let args: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
         let parsed = crate::flags::parse::<Line>("docker run", &args)?;
         let variable = |name: &str| (name == "FROM_HOST").then(|| "yes".to_owned());
-        parsed.container.resolve("docker run", &Host { variable: &variable, directory: "/home/me".into() })
+        parsed
+            .container
+            .resolve("docker run", &Host { variable: &variable, directory: Some("/home/me".into()) })
     }
 
     /// Its configuration.

@@ -71,17 +71,33 @@ impl ProcessFlags {
         config.stdin_once = self.interactive && attached;
         for file in &self.env_file {
             for line in environment::read(file)? {
-                environment::push(&mut config.env, &line, host)?;
+                environment::push_line(&mut config.env, &line, host)?;
             }
         }
         for text in &self.env {
             environment::push(&mut config.env, text, host)?;
         }
         for file in &self.label_file {
-            config.labels.extend(environment::read(file)?.iter().map(|line| pair(line)));
+            // A key without a value is passed over, as in Docker.
+            let lines = environment::read(file)?;
+            config.labels.extend(lines.iter().filter(|line| line.contains('=')).map(|line| pair(line)));
         }
-        config.labels.extend(self.label.iter().map(|label| pair(label)));
-        config.annotations.extend(self.annotation.iter().map(|text| pair(text)));
+        for label in &self.label {
+            if label.is_empty() || label.starts_with('=') {
+                return Err(super::invalid(
+                    "-l, --label",
+                    label,
+                    &format!("invalid label format: {label:?}"),
+                ));
+            }
+            config.labels.extend([pair(label)]);
+        }
+        for text in &self.annotation {
+            if text.is_empty() || text.starts_with('=') {
+                return Err(super::invalid("--annotation", text, "the annotation has no name"));
+            }
+            config.annotations.extend([pair(text)]);
+        }
         for stream in &self.attach {
             if !matches!(stream.to_ascii_lowercase().as_str(), "stdin" | "stdout" | "stderr") {
                 return Err(super::invalid(
@@ -125,7 +141,7 @@ mod tests {
     #[test]
     fn environment_from_flags_and_host() {
         let read = config(&["-e", "A=b=c", "-e", "FROM_HOST", "-e", "UNSET_THERE", "img"]);
-        assert_eq!(read.env, ["A=b=c", "FROM_HOST=yes"]);
+        assert_eq!(read.env, ["A=b=c", "FROM_HOST=yes", "UNSET_THERE"]);
         assert!(refusal(&["-e", "=x", "img"]).contains("invalid environment variable"));
     }
 

@@ -2,10 +2,10 @@
 
 use clap::Args;
 use tare_engine::config::flags::limits;
-use tare_engine::config::{ContainerConfig, Resources};
+use tare_engine::config::{BlockLimit, ContainerConfig, Resources};
 
 use super::invalid;
-use crate::error::{Failure, OWN_FAILURE};
+use crate::error::Failure;
 use crate::output::human;
 use crate::refused::{Flag, refuse};
 
@@ -70,15 +70,32 @@ pub(crate) struct ResourceFlags {
     /// Ulimit options
     #[arg(long, value_name = "ulimit")]
     pub(crate) ulimit: Vec<String>,
+    /// Block IO weight (relative device weight)
+    #[arg(long, value_name = "list")]
+    pub(crate) blkio_weight_device: Vec<String>,
+    /// Limit read rate (bytes per second) from a device
+    #[arg(long, value_name = "list")]
+    pub(crate) device_read_bps: Vec<String>,
+    /// Limit read rate (IO per second) from a device
+    #[arg(long, value_name = "list")]
+    pub(crate) device_read_iops: Vec<String>,
+    /// Limit write rate (bytes per second) to a device
+    #[arg(long, value_name = "list")]
+    pub(crate) device_write_bps: Vec<String>,
+    /// Limit write rate (IO per second) to a device
+    #[arg(long, value_name = "list")]
+    pub(crate) device_write_iops: Vec<String>,
+    /// Tune container memory swappiness (0 to 100)
+    #[arg(long, value_name = "int")]
+    pub(crate) memory_swappiness: Option<i64>,
+    /// Cgroup namespace to use (host or private)
+    #[arg(long, value_name = "string")]
+    pub(crate) cgroupns: Option<String>,
     /// GPU devices to add to the container
     #[arg(long, value_name = "gpu-request")]
     pub(crate) gpus: Option<String>,
-    #[arg(long, hide = true, allow_hyphen_values = true)]
-    memory_swappiness: Option<String>,
     #[arg(long, hide = true)]
     cgroup_parent: Option<String>,
-    #[arg(long, hide = true)]
-    cgroupns: Option<String>,
 }
 
 impl ResourceFlags {
@@ -94,24 +111,50 @@ impl ResourceFlags {
             return Err(invalid("--oom-score-adj", &score.to_string(), "range is [-1000, 1000]"));
         }
         for text in &self.ulimit {
-            config.ulimits.push(limits::ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?);
+            let limit = limits::ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?;
+            config.ulimits.retain(|earlier| earlier.name != limit.name);
+            config.ulimits.push(limit);
         }
+        config.ulimits.sort_by(|a, b| a.name.cmp(&b.name));
+        self.block_devices(&mut config.resources)?;
+        config.resources.memory_swappiness = match self.memory_swappiness {
+            None | Some(-1) => None,
+            Some(level) => Some(u8::try_from(level).ok().filter(|level| *level <= 100).ok_or_else(|| {
+                Failure::new(format!("invalid value: {level}, valid memory swappiness range is 0-100"))
+            })?),
+        };
+        config.host_cgroupns = match self.cgroupns.as_deref() {
+            None | Some("" | "private") => false,
+            Some("host") => true,
+            Some(text) => {
+                return Err(invalid("--cgroupns", text, "invalid cgroup mode: use host or private"));
+            }
+        };
         if self.gpus.is_some() {
-            return Err(Failure::usage(
-                OWN_FAILURE,
-                "could not select device driver \"\" with capabilities: [[gpu]]",
-            )
-            .with_hint("tare hands no GPUs to containers; single devices can be given with --device")
-            .into());
+            return Err(Failure::new("could not select device driver \"\" with capabilities: [[gpu]]")
+                .with_hint("tare hands no GPUs to containers; single devices can be given with --device")
+                .into());
         }
         self.refuse_what_cannot_be()?;
-        // Docker, too, discards these where the kernel has them no more.
-        for (flag, given) in [
-            ("--memory-swappiness", self.memory_swappiness.as_deref().is_some_and(|text| text != "-1")),
-            ("--kernel-memory", self.limits.kernel_memory.is_some()),
+        // Docker, too, discards it: the kernel has it no more.
+        if let Some(text) = &self.limits.kernel_memory {
+            bytes("--kernel-memory", text)?;
+            warnings.push("--kernel-memory has no effect: kernels do not have it any more".to_owned());
+        }
+        Ok(())
+    }
+
+    fn block_devices(&self, resources: &mut Resources) -> anyhow::Result<()> {
+        for (flag, texts, limit) in [
+            ("--blkio-weight-device", &self.blkio_weight_device, BlockLimit::Weight),
+            ("--device-read-bps", &self.device_read_bps, BlockLimit::ReadBps),
+            ("--device-read-iops", &self.device_read_iops, BlockLimit::ReadIops),
+            ("--device-write-bps", &self.device_write_bps, BlockLimit::WriteBps),
+            ("--device-write-iops", &self.device_write_iops, BlockLimit::WriteIops),
         ] {
-            if given {
-                warnings.push(format!("{flag} has no effect here"));
+            for text in texts {
+                let device = limits::block_device(text, limit).map_err(|why| invalid(flag, text, &why))?;
+                resources.block_devices.push(device);
             }
         }
         Ok(())
@@ -126,11 +169,6 @@ impl ResourceFlags {
                 given: is_set(&self.cgroup_parent),
                 why: "control groups of containers are below /tare",
             },
-            Flag {
-                name: "--cgroupns",
-                given: self.cgroupns.as_deref().is_some_and(|mode| !["", "private"].contains(&mode)),
-                why: "it is private",
-            },
             Flag { name: "--cpu-rt-period", given: is_set(&self.limits.cpu_rt_period), why: realtime },
             Flag { name: "--cpu-rt-runtime", given: is_set(&self.limits.cpu_rt_runtime), why: realtime },
         ])
@@ -143,11 +181,18 @@ impl LimitFlags {
         if let Some(text) = &self.memory {
             resources.memory = bytes("-m, --memory", text)?;
             if resources.memory != 0 && resources.memory < LEAST_MEMORY {
-                return Err(Failure::usage(OWN_FAILURE, "Minimum memory limit allowed is 6MB").into());
+                return Err(Failure::new("Minimum memory limit allowed is 6MB").into());
             }
         }
         if let Some(text) = &self.memory_reservation {
             resources.memory_reservation = bytes("--memory-reservation", text)?;
+            if resources.memory_reservation != 0 && resources.memory_reservation < LEAST_MEMORY {
+                return Err(Failure::new("Minimum memory reservation allowed is 6MB").into());
+            }
+        }
+        if resources.memory != 0 && resources.memory < resources.memory_reservation {
+            let text = "Minimum memory limit can not be less than memory reservation limit, see usage";
+            return Err(Failure::new(text).into());
         }
         if let Some(text) = &self.memory_swap {
             resources.memory_swap = if text == "-1" {
@@ -161,12 +206,17 @@ impl LimitFlags {
         if let Some(text) = &self.cpus {
             if self.cpu_period.is_some() || self.cpu_quota.is_some() {
                 let text = "Conflicting options: Nano CPUs and CPU Period cannot both be set.";
-                return Err(Failure::usage(OWN_FAILURE, text).into());
+                return Err(Failure::new(text).into());
             }
             resources.nano_cpus = limits::nano_cpus(text)
                 .ok_or_else(|| invalid("--cpus", text, "failed to parse as a rational number"))?;
         }
-        resources.cpu_shares = self.cpu_shares.unwrap_or(resources.cpu_shares);
+        if let Some(shares) = self.cpu_shares {
+            if shares != 0 && !(2..=262_144).contains(&shares) {
+                return Err(Failure::new(format!("cpu-shares is {shares}; it is from 2 to 262144")).into());
+            }
+            resources.cpu_shares = shares;
+        }
         resources.cpu_period = self.cpu_period.unwrap_or(resources.cpu_period);
         resources.cpu_quota = self.cpu_quota.unwrap_or(resources.cpu_quota);
         if let Some(cpus) = &self.cpuset_cpus {
@@ -179,7 +229,7 @@ impl LimitFlags {
         if let Some(weight) = self.blkio_weight {
             if weight != 0 && !(10..=1000).contains(&weight) {
                 let text = "Range of blkio weight is from 10 to 1000";
-                return Err(Failure::usage(OWN_FAILURE, text).into());
+                return Err(Failure::new(text).into());
             }
             resources.blkio_weight = weight;
         }
@@ -195,7 +245,7 @@ impl LimitFlags {
         } else {
             return Ok(());
         };
-        Err(Failure::usage(OWN_FAILURE, text).into())
+        Err(Failure::new(text).into())
     }
 }
 
@@ -231,5 +281,10 @@ mod tests {
         assert!(refusal(&["--cpus", "a", "img"]).contains("rational"));
         assert!(refusal(&["--cpuset-cpus", "3-1", "img"]).contains("ranges"));
         assert!(refusal(&["--gpus", "all", "img"]).contains("gpu"));
+        assert_eq!(config(&["--cpus=1/2", "img"]).resources.nano_cpus, 500_000_000);
+        assert!(refusal(&["-c", "1", "img"]).contains("from 2"));
+        assert!(refusal(&["-m", "32m", "--memory-reservation", "64m", "img"]).contains("reservation"));
+        assert_eq!(config(&["--memory-swappiness=7", "img"]).resources.memory_swappiness, Some(7));
+        assert!(refusal(&["--memory-swappiness=101", "img"]).contains("0-100"));
     }
 }

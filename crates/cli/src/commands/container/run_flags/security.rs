@@ -68,6 +68,9 @@ impl SecurityFlags {
         config.device_cgroup_rules.clone_from(&self.device_cgroup_rule);
         for text in &self.sysctl {
             let (key, value) = pair(text);
+            if !text.contains('=') {
+                return Err(invalid("--sysctl", text, "use KEY=VALUE"));
+            }
             if !["net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm"]
                 .iter()
                 .any(|known| key.starts_with(known))
@@ -81,7 +84,8 @@ impl SecurityFlags {
             flags::namespace(text).map_err(|why| invalid(flag, text, &why))
         };
         config.pid_mode = namespace("--pid", &self.pid)?;
-        config.ipc_mode = namespace("--ipc", &self.ipc)?;
+        let ipc = self.ipc.as_deref().unwrap_or_default();
+        config.ipc_mode = flags::ipc(ipc).map_err(|why| invalid("--ipc", ipc, &why))?;
         config.uts_mode = namespace("--uts", &self.uts)?;
         if matches!(config.uts_mode, NamespaceMode::Container(_)) {
             return Err(invalid("--uts", self.uts.as_deref().unwrap_or_default(), "invalid UTS mode"));
@@ -89,9 +93,10 @@ impl SecurityFlags {
         let userns = self.userns.as_deref().unwrap_or_default();
         config.userns = UsernsMode::parse(userns)
             .map_err(|expected| invalid("--userns", userns, &format!("use {expected}")))?;
-        if config.uts_mode == NamespaceMode::Host && !config.hostname.is_empty() {
-            let text = "conflicting options: hostname and the UTS mode";
-            return Err(Failure::usage(OWN_FAILURE, text).into());
+        if config.uts_mode == NamespaceMode::Host
+            && !(config.hostname.is_empty() && config.domainname.is_empty())
+        {
+            return Err(Failure::new("conflicting options: hostname and the UTS mode").into());
         }
         let is_own = |name: &str| matches!(name, "" | "runc" | "io.containerd.runc.v2");
         refuse(&[
@@ -148,7 +153,7 @@ mod tests {
             "systempaths=foo",
             "writable-cgroups",
             "apparmor=",
-            "label=type:foo_t",
+            "label=",
             "seccomp=",
             "disable",
         ] {

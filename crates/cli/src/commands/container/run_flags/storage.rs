@@ -49,7 +49,7 @@ impl StorageFlags {
                 why: "the size of a container's files cannot be limited",
             },
         ])?;
-        let folder = &host.directory;
+        let folder = host.directory.as_deref();
         for text in &self.volume {
             let read = mounts::volume(text, folder).map_err(|why| invalid("-v, --volume", text, &why))?;
             config.mounts.push(read);

@@ -1,8 +1,8 @@
 //! What a container may use: its control group's limits and devices.
 
-use tare_runtime::cgroup::{DeviceKind, DeviceRule, Resources};
+use tare_runtime::cgroup::{self, DeviceKind, DeviceRule, Resources};
 
-use crate::config::{ContainerConfig, device_rule};
+use crate::config::{BlockDevice, ContainerConfig, device_rule};
 use crate::state::error::{Error, Result};
 
 pub(crate) fn resources(config: &ContainerConfig) -> Result<Resources> {
@@ -26,9 +26,19 @@ pub(crate) fn resources(config: &ContainerConfig) -> Result<Resources> {
         cpuset_cpus: (!r.cpuset_cpus.is_empty()).then(|| r.cpuset_cpus.clone()),
         cpuset_mems: (!r.cpuset_mems.is_empty()).then(|| r.cpuset_mems.clone()),
         pids_max: (r.pids_limit != 0).then_some(r.pids_limit),
+        memory_swappiness: r.memory_swappiness,
         blkio_weight: (r.blkio_weight > 0).then_some(r.blkio_weight),
+        block_devices: r.block_devices.iter().map(block_device).collect::<Result<_>>()?,
         devices: if config.privileged { None } else { Some(device_access(config)?) },
     })
+}
+
+/// The numbers of a device that is limited.
+fn block_device(device: &BlockDevice) -> Result<cgroup::BlockDevice> {
+    let stat =
+        rustix::fs::stat(&device.path).map_err(|e| Error::io("find device", &device.path)(e.into()))?;
+    let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    Ok(cgroup::BlockDevice { major, minor, limit: device.limit, value: device.value })
 }
 
 /// What the device controller allows besides the defaults: `--device-cgroup-rule`, and each `--device` itself.

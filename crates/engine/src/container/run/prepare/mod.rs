@@ -24,7 +24,7 @@ use crate::state::private;
 use crate::state::record::Record;
 
 pub(crate) use limits::resources;
-pub(crate) use process::{process, seccomp};
+pub(crate) use process::{process, seccomp, set_variable};
 pub(crate) use supervision::restart;
 
 impl Engine {

@@ -2,7 +2,6 @@
 
 use tare_runtime as rt;
 
-use super::hosts::hostname;
 use crate::config::{ContainerConfig, Seccomp, Ulimit};
 use crate::state::record::Record;
 
@@ -15,11 +14,12 @@ pub(crate) fn seccomp(config: &ContainerConfig) -> rt::Seccomp {
     }
 }
 
-pub(crate) fn process(record: &Record) -> rt::Process {
+/// `hostname` is what the container is called, by itself or by the one whose network it uses.
+pub(crate) fn process(record: &Record, hostname: &str) -> rt::Process {
     let config = &record.config;
     let entrypoint = config.entrypoint.iter().flatten();
     let mut process = rt::Process::new(entrypoint.chain(config.cmd.iter().flatten()).cloned());
-    process.env = environment(record);
+    process.env = environment(record, hostname);
     process.cwd.clone_from(&config.working_dir);
     process.user.clone_from(&config.user);
     process.terminal = config.tty;
@@ -31,22 +31,29 @@ pub(crate) fn process(record: &Record) -> rt::Process {
     process
 }
 
-/// The environment as the first process gets it: PATH, HOSTNAME and TERM come first and may be overridden.
-fn environment(record: &Record) -> Vec<String> {
+/// The environment as the first process gets it: PATH, HOSTNAME and TERM come first and may be overridden in their place.
+fn environment(record: &Record, hostname: &str) -> Vec<String> {
     const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let mut env = vec![PATH.to_owned(), format!("HOSTNAME={}", hostname(record))];
+    let mut env = vec![PATH.to_owned(), format!("HOSTNAME={hostname}")];
     if record.config.tty {
         env.push("TERM=xterm".into());
     }
     for own in &record.config.env {
-        let name = own.split('=').next().unwrap_or(own);
-        env.retain(|e| e.split('=').next() != Some(name));
-        // `-e NAME` without a value takes the variable away when the host has none.
-        if own.contains('=') {
-            env.push(own.clone());
-        }
+        set_variable(&mut env, own);
     }
     env
+}
+
+/// Sets `NAME=value` where NAME stands already, else at the end; `NAME` alone takes the variable away.
+pub(crate) fn set_variable(env: &mut Vec<String>, text: &str) {
+    let name = text.split('=').next().unwrap_or(text);
+    let place = env.iter().position(|e| e.split('=').next() == Some(name));
+    match (place, text.contains('=')) {
+        (Some(place), true) => text.clone_into(&mut env[place]),
+        (Some(place), false) => drop(env.remove(place)),
+        (None, true) => env.push(text.to_owned()),
+        (None, false) => {}
+    }
 }
 
 fn capabilities(config: &ContainerConfig) -> Vec<String> {
@@ -80,6 +87,15 @@ fn rlimit(limit: &Ulimit) -> rt::Rlimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_are_set_in_their_place() {
+        let mut env = vec!["PATH=/bin".to_owned(), "A=1".to_owned()];
+        for text in ["B=2", "PATH=/x", "A", "C", "B=3", "D="] {
+            set_variable(&mut env, text);
+        }
+        assert_eq!(env, ["PATH=/x", "B=3", "D="]);
+    }
 
     #[test]
     fn capabilities_follow_add_and_drop() {

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use tare_runtime as rt;
 use tare_runtime::cgroup;
 
-use super::hosts::hostname;
 use super::limits::resources;
 use super::process::{process, seccomp};
 use crate::Engine;
-use crate::config::{ContainerConfig, Device, NamespaceMode, NetworkMode};
-use crate::state::error::Result;
+use crate::config::{ContainerConfig, Device, IpcMode, NamespaceMode, NetworkMode};
+use crate::state::error::{Error, Result};
 use crate::state::record::Record;
 
 impl Engine {
@@ -29,9 +28,10 @@ impl Engine {
 
     pub(super) fn runtime_spec(&self, record: &Record, root: rt::RootFs) -> Result<rt::Spec> {
         let config = &record.config;
-        let mut spec = rt::Spec::new(record.id.clone(), root, process(record));
-        spec.hostname = hostname(record);
-        spec.domainname.clone_from(&config.domainname);
+        let names = self.names_of(record)?;
+        let mut spec = rt::Spec::new(record.id.clone(), root, process(record, &names.hostname));
+        spec.hostname.clone_from(&names.hostname);
+        spec.domainname.clone_from(&names.domainname);
         spec.namespaces = self.namespaces(config)?;
         spec.namespaces.user = record.user_ids.map(crate::state::user_ids::UserIds::namespace);
         spec.cgroup = rt::CgroupSpec { path: String::new(), resources: resources(config)? };
@@ -46,12 +46,14 @@ impl Engine {
         spec.writable_cgroups = config.writable_cgroups;
         spec.devices = config.devices.iter().map(device).collect();
         spec.sysctls = sysctls(config, &spec.namespaces);
-        if config.shm_size > 0 {
-            spec.shm_size = config.shm_size;
+        match (&config.ipc_mode, config.shm_size) {
+            (IpcMode::None, _) => spec.shm_size = 0,
+            (_, 0) => {}
+            (_, size) => spec.shm_size = size,
         }
         spec.init = config.init;
         spec.mounts = self.runtime_mounts(record)?;
-        spec.mounts.extend(self.provided_files(record, &spec.hostname)?);
+        spec.mounts.extend(self.provided_files(record, &names)?);
         Ok(spec)
     }
 
@@ -71,11 +73,29 @@ impl Engine {
         Ok(rt::Namespaces {
             net,
             pid: of(&config.pid_mode, "pid")?,
-            ipc: of(&config.ipc_mode, "ipc")?,
+            ipc: of(&self.shared_ipc(&config.ipc_mode)?, "ipc")?,
             uts: of(&config.uts_mode, "uts")?,
-            cgroup: if sees_all { rt::Namespace::Host } else { rt::Namespace::New },
+            cgroup: if sees_all || config.host_cgroupns { rt::Namespace::Host } else { rt::Namespace::New },
             user: None,
         })
+    }
+
+    /// Another's System V IPC is its own to share.
+    fn shared_ipc(&self, mode: &IpcMode) -> Result<NamespaceMode> {
+        if let IpcMode::Container(name) = mode {
+            let donor = self.record(name)?;
+            let ipc = &donor.config.ipc_mode;
+            if matches!(ipc, IpcMode::Private | IpcMode::None) {
+                return Err(Error::Invalid {
+                    message: format!(
+                        "cannot join the IPC namespace of container {}: it is not shareable",
+                        donor.name
+                    ),
+                    hint: Some("give that container `--ipc shareable` (Compose: `ipc: shareable`)".into()),
+                });
+            }
+        }
+        Ok(mode.namespace())
     }
 
     fn namespace_of(&self, name: &str, kind: &str) -> Result<rt::Namespace> {
