@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tare_compose_model::{Project, Service};
 use tare_engine::config::{
-    ContainerConfig, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode, flags,
+    ContainerConfig, IpcMode, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode, flags,
 };
 use tare_engine::security_option;
 
