@@ -23,6 +23,9 @@ pub struct HostConfig {
     pub network_mode: String,
     /// Published ports.
     pub port_bindings: BTreeMap<String, Vec<PortHost>>,
+    /// OCI annotations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
     /// Restart policy.
     pub restart_policy: RestartSettings,
     /// `--rm`.
@@ -255,6 +258,7 @@ impl HostConfig {
             },
             network_mode: network_mode(config),
             port_bindings: port_bindings(config),
+            annotations: (!config.annotations.is_empty()).then(|| config.annotations.clone()),
             restart_policy: restart(config.restart),
             auto_remove: config.auto_remove,
             cap_add: capabilities(&config.cap_add),

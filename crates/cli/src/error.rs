@@ -90,6 +90,11 @@ pub(crate) fn with_code(error: anyhow::Error, code: u8) -> anyhow::Error {
     error.context(Coded(code))
 }
 
+/// Makes a command leave with 1, whatever code the error below names.
+pub(crate) fn as_plain_failure(error: anyhow::Error) -> anyhow::Error {
+    error.context(Coded(1))
+}
+
 /// Prints an error with its hints and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let coded = error.downcast_ref::<Coded>().map(|coded| coded.0);

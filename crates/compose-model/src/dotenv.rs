@@ -20,8 +20,24 @@ pub enum EnvFileFormat {
 /// The variables of a file in order; `None` for a bare name that `env` does not set.
 pub type EnvFileContent = IndexMap<String, Option<String>>;
 
-/// What lines of a file may refer to: the first that has a name gives its value, the lines before come last.
-pub(crate) type Known<'a> = [&'a BTreeMap<String, String>];
+/// What the lines of a file may refer to, besides the lines before them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// They win over the file's own lines; the first table that has a name gives its value.
+    pub first: &'a [&'a BTreeMap<String, String>],
+    /// What files before this one said; its own lines win.
+    pub earlier: Option<&'a BTreeMap<String, String>>,
+}
+
+impl Known<'_> {
+    fn first(&self, name: &str) -> Option<String> {
+        self.first.iter().find_map(|table| table.get(name).cloned())
+    }
+
+    fn earlier(&self, name: &str) -> Option<String> {
+        self.earlier.and_then(|table| table.get(name).cloned())
+    }
+}
 
 /// Parses the text of a `.env` file. Variables in values come from `env` first, then from the lines before.
 pub fn parse_env_file(
@@ -30,15 +46,15 @@ pub fn parse_env_file(
     format: EnvFileFormat,
     env: &BTreeMap<String, String>,
 ) -> Result<EnvFileContent, Error> {
-    parse_with(path, text, format, &[env])
+    parse_env_file_with(path, text, format, Known { first: &[env], earlier: None })
 }
 
-/// As [`parse_env_file`], with several tables of variables.
-pub(crate) fn parse_with(
+/// As [`parse_env_file`], for one of several files.
+pub fn parse_env_file_with(
     path: &Path,
     text: &str,
     format: EnvFileFormat,
-    known: &Known<'_>,
+    known: Known<'_>,
 ) -> Result<EnvFileContent, Error> {
     let mut reader = Reader { path, text: text.strip_prefix('\u{feff}').unwrap_or(text), offset: 0 };
     let mut content = EnvFileContent::new();
@@ -47,7 +63,7 @@ pub(crate) fn parse_with(
         let (key, separator) = split_key(line).ok_or_else(|| reader.error(line_number, &unexpected(line)))?;
         let Some(value_at) = separator else {
             reader.skip_line();
-            let value = known.iter().find_map(|table| table.get(key).cloned());
+            let value = known.first(key).or_else(|| known.earlier(key));
             // A name that nobody sets leaves what an earlier line said.
             let slot = content.entry(key.to_owned()).or_default();
             *slot = value.or_else(|| slot.take());
@@ -99,14 +115,14 @@ struct Reader<'a> {
 }
 
 struct FileVariables<'a> {
-    known: &'a Known<'a>,
+    known: Known<'a>,
     content: &'a EnvFileContent,
 }
 
 impl Variables for FileVariables<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        let known = self.known.iter().find_map(|table| table.get(name).cloned());
-        known.or_else(|| self.content.get(name).cloned().flatten())
+        let known = self.known.first(name).or_else(|| self.content.get(name).cloned().flatten());
+        known.or_else(|| self.known.earlier(name))
     }
 
     fn unset(&mut self, _name: &str) {}
@@ -152,7 +168,7 @@ impl<'a> Reader<'a> {
         Error::EnvFile { path: self.path.to_owned(), line, message: message.to_owned() }
     }
 
-    fn value(&mut self, line: usize, known: &Known<'_>, content: &EnvFileContent) -> Result<String, Error> {
+    fn value(&mut self, line: usize, known: Known<'_>, content: &EnvFileContent) -> Result<String, Error> {
         let rest = self.rest();
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         self.offset += blanks;

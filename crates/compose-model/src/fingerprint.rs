@@ -1,7 +1,6 @@
 //! When a container no longer matches its service, and what changed.
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::service::Service;
 
@@ -35,11 +34,6 @@ pub fn canonical_json(service: &Service) -> String {
     sorted(value).to_string()
 }
 
-/// The SHA-256 of [`canonical_json`], in hexadecimal.
-pub fn config_hash(service: &Service) -> String {
-    hash_json(&canonical_json(service))
-}
-
 /// A network or volume as JSON with sorted keys, for the same purpose. Its name and whose it is do not count.
 pub fn resource_json(resource: &impl serde::Serialize) -> String {
     let mut value = serde_json::to_value(resource).unwrap_or_default();
@@ -47,11 +41,6 @@ pub fn resource_json(resource: &impl serde::Serialize) -> String {
         map.retain(|key, _| !["name", "external"].contains(&key.as_str()) && !key.starts_with("x-"));
     }
     sorted(value).to_string()
-}
-
-/// The SHA-256 of such a text, in hexadecimal.
-pub fn hash_json(json: &str) -> String {
-    Sha256::digest(json.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Sorts the keys of every object.
@@ -123,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_ignores_what_does_not_shape_a_container() {
+    fn what_does_not_shape_a_container_is_left_out() {
         let plain = service(r#"{"image":"a","environment":{"A":"1","B":"2"}}"#);
         let same = service(
             r#"{"environment":{"B":"2","A":"1"},"image":"a","scale":3,"depends_on":{"db":{}},
                 "deploy":{"replicas":2},"build":{"context":"/x"},"profiles":["p"]}"#,
         );
-        assert_eq!(config_hash(&plain), config_hash(&same));
-        assert_ne!(config_hash(&plain), config_hash(&service(r#"{"image":"b"}"#)));
+        assert_eq!(canonical_json(&plain), canonical_json(&same));
+        assert_ne!(canonical_json(&plain), canonical_json(&service(r#"{"image":"b"}"#)));
     }
 
     #[test]

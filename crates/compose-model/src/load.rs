@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::canonical::{Context, absolute, canonical_file, drop_nulls_of_services, fill_own};
 use crate::discover::Files;
-use crate::dotenv::{EnvFileFormat, parse_env_file};
+use crate::dotenv::{EnvFileFormat, Known, parse_env_file_with};
 use crate::error::{Error, Warning};
 use crate::interpolate::interpolate;
 use crate::merge::{apply_tags, import, merge};
@@ -289,7 +289,9 @@ impl Loader<'_> {
         }
         let caller = self.env.clone();
         for path in paths {
-            let content = parse_env_file(&path, &self.read(&path)?, EnvFileFormat::Compose, &self.env)?;
+            let text = self.read(&path)?;
+            let known = Known { first: &[&caller], earlier: Some(&self.env) };
+            let content = parse_env_file_with(&path, &text, EnvFileFormat::Compose, known)?;
             for (key, value) in content {
                 if let Some(value) = value.filter(|_| !caller.contains_key(&key)) {
                     self.env.insert(key, value);

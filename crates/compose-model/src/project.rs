@@ -41,6 +41,21 @@ record! {
 }
 
 impl Project {
+    /// Two services with the same fixed container name: an error of `config`, and of whatever makes both.
+    #[must_use]
+    pub fn same_container_name(&self) -> Option<(&str, &str)> {
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        for (service, name) in
+            self.services.iter().filter_map(|(key, s)| Some((key, s.container_name.as_deref()?)))
+        {
+            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == name) {
+                return Some((first, service));
+            }
+            seen.push((name, service));
+        }
+        None
+    }
+
     /// The keys of the networks that active services are attached to.
     pub fn used_networks(&self) -> BTreeSet<&str> {
         self.services.values().flat_map(|service| service.networks.keys()).map(String::as_str).collect()

@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::emit::to_yaml;
-use crate::fingerprint::config_hash;
 use crate::project::Project;
 
 impl Project {
@@ -116,11 +115,40 @@ impl Project {
             services.flat_map(|service| service.profiles.iter().cloned()).collect();
         profiles.into_iter().collect()
     }
+}
 
-    /// The config hash of each active service, for `config --hash`.
-    pub fn hashes(&self) -> Vec<(String, String)> {
-        self.services.iter().map(|(name, service)| (name.clone(), config_hash(service))).collect()
+/// A service as Compose's own JSON has it, the keys of structs in their order and those of tables sorted.
+pub(crate) fn compact_service(mut service: Value) -> Map<String, Value> {
+    canonical_service(&mut service);
+    let Value::Object(mut map) = service else { return Map::new() };
+    for key in ["command", "entrypoint"] {
+        map.entry(key).or_insert(Value::Null);
     }
+    extensions::service_as_json(&mut map);
+    order::compact_service(&mut map);
+    map
+}
+
+/// A network likewise.
+pub(crate) fn compact_network(mut network: Value) -> Map<String, Value> {
+    omit::empties(&mut network);
+    extensions::without(&mut network);
+    let Value::Object(mut map) = network else { return Map::new() };
+    let ipam = map.entry("ipam").or_insert_with(|| json!({}));
+    if let Some(ipam) = ipam.as_object_mut() {
+        ipam.shift_remove("options");
+    }
+    order::compact_network(&mut map);
+    map
+}
+
+/// A volume likewise.
+pub(crate) fn compact_volume(mut volume: Value) -> Map<String, Value> {
+    omit::empties(&mut volume);
+    extensions::without(&mut volume);
+    let Value::Object(mut map) = volume else { return Map::new() };
+    order::compact_volume(&mut map);
+    map
 }
 
 fn canonical_service(service: &mut Value) {

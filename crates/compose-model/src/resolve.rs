@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::decode::decode;
 use crate::discover::Files;
-use crate::dotenv::{EnvFileFormat, parse_with};
+use crate::dotenv::{EnvFileFormat, Known, parse_env_file_with};
 use crate::error::{Error, Warning};
 use crate::extensions::Extensions;
 use crate::node::{Map, Node};
@@ -203,7 +203,7 @@ fn read_environment(
     let of_service: BTreeMap<String, String> =
         own.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
     // A file sees what the files before it said.
-    let mut said: BTreeMap<String, String> = of_service.clone();
+    let mut said: BTreeMap<String, String> = BTreeMap::new();
     let mut environment = IndexMap::new();
     for (index, file) in std::mem::take(&mut service.env_file).into_iter().enumerate() {
         let place = around.folder.join(&file.path);
@@ -225,12 +225,11 @@ fn read_environment(
         }
         let text = files.read(&place).map_err(|source| Error::Read { path: place.clone(), source })?;
         // A bare name that nobody sets is no variable at all.
-        let content = parse_with(&place, &text, format, &[env, &said])?;
+        let known = Known { first: &[env, &of_service], earlier: Some(&said) };
+        let content = parse_env_file_with(&place, &text, format, known)?;
         for (key, value) in content {
             let Some(value) = value else { continue };
-            if !of_service.contains_key(&key) {
-                said.insert(key.clone(), value.clone());
-            }
+            said.insert(key.clone(), value.clone());
             environment.insert(key, Some(value));
         }
     }
@@ -247,7 +246,8 @@ fn read_labels(service: &mut Service, around: &Surroundings<'_>) -> Result<(), E
         let path = around.folder.join(path);
         let text = around.files.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
         // Labels see each other only, and a name alone is no label.
-        let content = parse_with(&path, &text, EnvFileFormat::Compose, &[&said])?;
+        let known = Known { first: &[], earlier: Some(&said) };
+        let content = parse_env_file_with(&path, &text, EnvFileFormat::Compose, known)?;
         labels.extend(content.into_iter().filter_map(|(key, value)| Some((key, value?))));
         said.extend(labels.iter().map(|(key, value)| (key.clone(), value.clone())));
     }

@@ -34,19 +34,11 @@ impl Place<'_> {
 
 /// Checks the project.
 pub(crate) fn validate(project: &Project, place: &Place<'_>) -> Result<(), Error> {
-    let mut container_names: Vec<(&str, &str)> = Vec::new();
     for (name, service) in &project.services {
         check_name(name, place)?;
         check_service(name, service, place)?;
         check_references(project, name, service, place)?;
         check_dependencies(project, name, service, place)?;
-        if let Some(container) = service.container_name.as_deref() {
-            if let Some((_, other)) = container_names.iter().find(|(known, _)| *known == container) {
-                let message = format!("`{container}` is already the container name of service {other}");
-                return Err(place.error(&["services", name, "container_name"], message));
-            }
-            container_names.push((container, name));
-        }
     }
     for (section, objects) in [("configs", &project.configs), ("secrets", &project.secrets)] {
         for (name, object) in objects {

@@ -200,24 +200,25 @@ fn restart(service_name: &str, service: &Service) -> Result<RestartPolicy, Conve
         return Ok(RestartPolicy::No);
     };
     Ok(match policy.condition.as_deref() {
-        Some("none") => RestartPolicy::No,
+        Some("none" | "no") => RestartPolicy::No,
         Some("on-failure") => RestartPolicy::OnFailure { maximum: policy.max_attempts.unwrap_or(0) },
-        _ => RestartPolicy::UnlessStopped,
+        Some("unless-stopped") => RestartPolicy::UnlessStopped,
+        _ => RestartPolicy::Always,
     })
 }
 
 fn logging(service: &Service) -> LogConfig {
     let Some(logging) = &service.logging else { return LogConfig::default() };
     let driver = logging.driver.clone().unwrap_or_default();
-    if !known_log_driver(&driver) {
+    if FOREIGN_LOG_DRIVERS.contains(&driver.as_str()) {
         return LogConfig::default();
     }
     LogConfig { driver, options: logging.options.iter().map(|(k, v)| (k.clone(), v.clone())).collect() }
 }
 
-fn known_log_driver(driver: &str) -> bool {
-    matches!(driver, "" | "json-file" | "local" | "none")
-}
+/// Docker's log drivers that are not here; what is none of them is the engine's to refuse.
+const FOREIGN_LOG_DRIVERS: [&str; 9] =
+    ["awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "logentries", "splunk", "syslog"];
 
 /// Capabilities, seccomp, and the namespaces shared with others.
 fn security(
@@ -313,14 +314,16 @@ fn notes(service_name: &str, service: &Service) -> Vec<Note> {
         (service.cgroup_parent.is_some(), "cgroup_parent is not supported and left out"),
         (!service.storage_opt.is_empty(), "storage_opt is not supported and left out"),
         (
-            !known_log_driver(driver),
+            FOREIGN_LOG_DRIVERS.contains(&driver),
             "this log driver is not supported; json-file is used, so that «logs» works",
         ),
     ];
     left_out
         .into_iter()
         .filter(|(present, _)| *present)
-        .map(|(_, text)| Note { service: service_name.to_owned(), text: text.to_owned() })
+        .map(|(_, text)| text)
+        .chain(networks::without_effect(service))
+        .map(|text| Note { service: service_name.to_owned(), text: text.to_owned() })
         .collect()
 }
 

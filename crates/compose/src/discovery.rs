@@ -106,6 +106,9 @@ impl Finder<'_> {
     /// # Errors
     /// No project.
     pub fn target(&self) -> Result<Target, Error> {
+        if let Some(named) = self.named() {
+            return Ok(named);
+        }
         self.target_of(self.load(&[], &["*"], Stages::default()))
     }
 
@@ -114,7 +117,16 @@ impl Finder<'_> {
     /// # Errors
     /// No project, or none that holds the services.
     pub fn chosen(&self, services: &[String]) -> Result<Target, Error> {
+        if let Some(named) = self.named() {
+            return Ok(named);
+        }
         self.target_of(self.load(services, &[], Stages::default()))
+    }
+
+    /// A name without files is what runs under that name, whatever file the folder holds.
+    fn named(&self) -> Option<Target> {
+        let name = self.given.project_name.clone().filter(|name| !name.is_empty())?;
+        self.given.files.is_empty().then_some(Target { name, project: None })
     }
 
     fn target_of(&self, loaded: Result<Loaded, Error>) -> Result<Target, Error> {

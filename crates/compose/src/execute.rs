@@ -19,6 +19,7 @@ use tare_engine::Engine;
 
 pub use error::{ExecuteError, ImageError, StepError, StepFailure};
 pub use hooks::{Dropped, HookError, HookOutput, Moment, run as run_hook};
+pub use waiting::{Awaited, Until};
 
 use crate::convert;
 use crate::observe::Observed;
@@ -226,7 +227,7 @@ impl Run<'_> {
                     self.restart(service, container)
                 })
             }
-            Action::WaitReady { service, condition } => self.wait_service(service, *condition),
+            Action::WaitReady { service, condition, need } => self.wait_needed(service, *condition, *need),
             Action::StopContainer { service, container } => {
                 self.told(Kind::Container, container.name(), Verb::Stop, None, || {
                     self.stop(service, container)

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use tare_compose_model::{
-    Condition, Network, Project, Service, Volume, canonical_json, config_hash, hash_json, resource_json,
+    Condition, Dependency, Network, Project, Service, Volume, canonical_json, config_hash, network_hash,
+    resource_json, volume_hash,
 };
 
 /// The project's name.
@@ -64,19 +65,25 @@ pub fn container(
 
 /// The labels of a network, besides those in the file.
 pub fn network(project: &Project, key: &str, network: &Network) -> BTreeMap<String, String> {
-    of_resource(project, NETWORK, key, resource_json(network))
+    of_resource(project, NETWORK, key, network_hash(network), resource_json(network))
 }
 
 /// The labels of a volume, besides those in the file.
 pub fn volume(project: &Project, key: &str, volume: &Volume) -> BTreeMap<String, String> {
-    of_resource(project, VOLUME, key, resource_json(volume))
+    of_resource(project, VOLUME, key, volume_hash(volume), resource_json(volume))
 }
 
-fn of_resource(project: &Project, label: &str, key: &str, json: String) -> BTreeMap<String, String> {
+fn of_resource(
+    project: &Project,
+    label: &str,
+    key: &str,
+    hash: String,
+    json: String,
+) -> BTreeMap<String, String> {
     [
         (PROJECT, project.name.clone()),
         (label, key.to_owned()),
-        (CONFIG_HASH, hash_json(&json)),
+        (CONFIG_HASH, hash),
         (CONFIG_JSON, json),
         (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
     ]
@@ -101,6 +108,22 @@ fn depends_on(service: &Service) -> String {
     edges.join(",")
 }
 
+/// What [`DEPENDS_ON`] says, read back.
+pub fn edges(label: &str) -> Vec<(String, Dependency)> {
+    let edge = |text: &str| {
+        let mut parts = text.split(':');
+        let name = parts.next().filter(|name| !name.is_empty())?.to_owned();
+        let condition = match parts.next() {
+            Some("service_healthy") => Condition::ServiceHealthy,
+            Some("service_completed_successfully") => Condition::ServiceCompletedSuccessfully,
+            _ => Condition::ServiceReady,
+        };
+        let restart = parts.next() == Some("true");
+        Some((name, Dependency { condition, restart, required: true }))
+    };
+    label.split(',').filter_map(edge).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +145,8 @@ mod tests {
         assert_eq!(labels[ONEOFF], "False");
         assert_eq!(labels[CONFIG_FILES], "/shop/a.yaml,/shop/b.yaml");
         assert_eq!(labels[DEPENDS_ON], "db:service_started:true,q:service_healthy:false");
+        assert_eq!(edges(&labels[DEPENDS_ON]), service.depends_on.into_iter().collect::<Vec<_>>());
+        assert_eq!(edges(""), []);
         assert_eq!(labels[CONFIG_HASH].len(), 64);
         assert_eq!(network(&project, "default", &Network::default())[NETWORK], "default");
         assert_eq!(volume(&project, "data", &Volume::default())[VOLUME], "data");

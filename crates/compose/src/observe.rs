@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tare_compose_model::Dependency;
+
 /// Everything that carries the project's labels, and the named resources it refers to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
@@ -90,10 +92,14 @@ pub struct ObservedContainer {
     pub health: Health,
     /// Whether it is ready by tare's rule.
     pub ready: bool,
+    /// The names of the networks that it is on.
+    pub networks: Vec<String>,
+    /// The names of the volumes that it mounts.
+    pub volumes: Vec<String>,
     /// Whether `run` made it.
     pub oneoff: bool,
     /// The services that it was made to depend on, from its label.
-    pub depends_on: Vec<String>,
+    pub depends_on: Vec<(String, Dependency)>,
 }
 
 /// A network that exists.
@@ -105,6 +111,8 @@ pub struct ObservedNetwork {
     pub name: String,
     /// The key in the Compose file, from its label; none for an external network.
     pub key: Option<String>,
+    /// What stands in that label, whichever project it is of.
+    pub label: Option<String>,
     /// The configuration that it was made from; empty when it is not known.
     pub config_json: String,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tare_compose_model::{Project, Service};
-use tare_engine::config::ContainerConfig;
+use tare_engine::config::{ContainerConfig, MountSource};
 use tare_engine::container::{Container, Running, State};
 use tare_engine::{AnonymousVolumes, Engine, Error, RemoveOptions, WhenRunning};
 use tare_monitor::status::HealthStatus;
@@ -24,9 +24,11 @@ pub fn observe(engine: &Engine, project: &Project, progress: &dyn Progress) -> R
     for network in engine.networks()? {
         let mine = network.labels.get(labels::PROJECT) == Some(&project.name);
         if mine || wanted.contains(network.name.as_str()) {
-            let key = network.labels.get(labels::NETWORK).filter(|_| mine).cloned();
+            let label = network.labels.get(labels::NETWORK).cloned();
+            let key = label.clone().filter(|_| mine);
             let config_json = network.labels.get(labels::CONFIG_JSON).cloned().unwrap_or_default();
-            observed.networks.push(ObservedNetwork { id: network.id, name: network.name, key, config_json });
+            let (id, name) = (network.id, network.name);
+            observed.networks.push(ObservedNetwork { id, name, key, label, config_json });
         }
     }
     let wanted: BTreeSet<&str> = project.volumes.values().map(|volume| volume.name.as_str()).collect();
@@ -155,13 +157,15 @@ pub fn is_oneoff(container: &Container) -> bool {
     label(&container.config, labels::ONEOFF).eq_ignore_ascii_case("true")
 }
 
-/// What stands before a container's lines: its service and number, or the name of a one-off container.
+/// What stands before a container's lines: its service and number, or the name that the file or `run` gave it.
 #[must_use]
 pub fn label_of(container: &Container) -> String {
-    match container.config.labels.get(labels::ONEOFF).map(String::as_str) {
-        Some("True") => container.name.clone(),
-        _ => format!("{}-{}", service_of(container), number_of(container)),
-    }
+    let project = label(&container.config, labels::PROJECT);
+    // One that takes another's place has a name before its own until it starts.
+    let name =
+        final_name(&container.name, label(&container.config, labels::REPLACE)).unwrap_or(&container.name);
+    let own = format!("{}-{}", service_of(container), number_of(container));
+    if name == format!("{project}-{own}") { own } else { name.to_owned() }
 }
 
 fn observed(container: &Container) -> ObservedContainer {
@@ -178,14 +182,19 @@ fn observed(container: &Container) -> ObservedContainer {
         image_id: container.image_id.clone(),
         health: health(&container.state),
         ready: matches!(container.state, State::Running(Running { ready: true, .. })),
+        networks: container.network_names(),
+        volumes: volumes(container),
         oneoff: is_oneoff(container),
-        depends_on: depends_on
-            .split(',')
-            .filter_map(|edge| edge.split(':').next())
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        depends_on: labels::edges(depends_on),
     }
+}
+
+fn volumes(container: &Container) -> Vec<String> {
+    let named = container.config.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Volume { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    named.collect()
 }
 
 fn state(state: &State) -> ContainerState {
@@ -213,10 +222,10 @@ fn health(state: &State) -> Health {
 pub fn project_of_labels(name: &str, observed: &[ObservedContainer]) -> Project {
     let mut project = Project { name: name.to_owned(), ..Project::default() };
     for container in observed {
-        let service: Service = serde_json::from_str(&container.config_json).unwrap_or_else(|_| Service {
-            depends_on: container.depends_on.iter().map(|name| (name.clone(), Default::default())).collect(),
-            ..Service::default()
-        });
+        let mut service: Service = serde_json::from_str(&container.config_json).unwrap_or_default();
+        if service.depends_on.is_empty() {
+            service.depends_on = container.depends_on.iter().cloned().collect();
+        }
         project.services.entry(container.service.clone()).or_insert(service);
     }
     let known: BTreeSet<String> = project.services.keys().cloned().collect();
@@ -228,6 +237,8 @@ pub fn project_of_labels(name: &str, observed: &[ObservedContainer]) -> Project 
 
 #[cfg(test)]
 mod tests {
+    use tare_compose_model::Dependency;
+
     use super::*;
 
     #[test]
@@ -251,8 +262,10 @@ mod tests {
             image_id: String::new(),
             health: Health::None,
             ready: true,
+            networks: Vec::new(),
+            volumes: Vec::new(),
             oneoff: false,
-            depends_on: depends_on.iter().map(|name| (*name).to_owned()).collect(),
+            depends_on: depends_on.iter().map(|name| ((*name).to_owned(), Dependency::default())).collect(),
         };
         let observed = [container("db", r#"{"image":"pg"}"#, &[]), container("web", "", &["db", "gone"])];
         let project = project_of_labels("shop", &observed);

@@ -16,7 +16,7 @@ mod up;
 pub use down::{DownOptions, Images, Orphans, Resources, Volumes, down};
 pub use images::{BuildMode, ImageOptions, PullMode, images};
 pub use lifecycle::{RmOptions, StopFirst, restart, rm, start, stop};
-pub use step::{Action, Cause, ContainerRef, Plan, Step, StepId};
+pub use step::{Action, Cause, ContainerRef, Need, Plan, Step, StepId};
 pub use up::{
     AnonymousVolumes, ChangedVolume, DependencyScope, Recreate, StartMode, UpOptions, changed_volumes, up,
 };
@@ -35,6 +35,23 @@ pub enum PlanError {
         "network {0} is declared as external, but does not exist; create it with `docker network create {0}`"
     )]
     ExternalNetworkMissing(String),
+    /// A network of the project's name that something else made.
+    #[error(
+        "network {0} exists, and Compose did not make it for this key; give the network `external: true`, or another name"
+    )]
+    ForeignNetwork(String),
+    /// Several containers of one name.
+    #[error(
+        "service {service} has the fixed container_name {name}, and {wanted} containers cannot share it; remove container_name"
+    )]
+    FixedName {
+        /// The service.
+        service: String,
+        /// The name.
+        name: String,
+        /// How many containers it shall have.
+        wanted: u32,
+    },
     /// An external volume that does not exist.
     #[error(
         "volume {0} is declared as external, but does not exist; create it with `docker volume create {0}`"
@@ -57,6 +74,32 @@ pub enum PlanError {
         what: String,
         /// What would do.
         instead: &'static str,
+    },
+    /// A service that another one waits for, and that has no container.
+    #[error("service {service} is missing its dependency {target}, which has no container")]
+    MissingDependency {
+        /// The one that waits.
+        service: String,
+        /// The one that is waited for.
+        target: String,
+    },
+    /// A start of something that is frozen.
+    #[error("container {container} is paused; `docker compose unpause {service}` lets it go on")]
+    Paused {
+        /// The container.
+        container: String,
+        /// Its service.
+        service: String,
+    },
+    /// Two services of one container name.
+    #[error("services {first} and {second} have the same container_name {name}")]
+    SameName {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+        /// The name.
+        name: String,
     },
     /// A command that needs containers found none.
     #[error("service {0} has no container to start")]

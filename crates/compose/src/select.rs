@@ -4,7 +4,7 @@ use tare_compose_model::Project;
 use tare_engine::{Container, Engine};
 
 use crate::observe_engine::{is_oneoff, number_of, of_project_told, service_of};
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
 
 /// The project that a command is about: loaded, or known by its name alone.
 #[derive(Debug, Clone)]
@@ -119,6 +119,30 @@ impl Target {
         Ok(all)
     }
 
+    /// [`Self::containers`], where a service that there is not is told and has no container.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn listed(
+        &self,
+        engine: &Engine,
+        services: &[String],
+        oneoffs: OneOffs,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Container>, Error> {
+        let mut all = self.containers(engine, &[], oneoffs, progress)?;
+        let there: Vec<&str> = all.iter().map(service_of).collect();
+        for service in services {
+            if let Err(error) = self.check(std::slice::from_ref(service), &there) {
+                progress.event(&Event::Remark { message: error.to_string(), hint: error.hint() });
+            }
+        }
+        all.retain(|container| {
+            services.is_empty() || services.iter().any(|name| name == service_of(container))
+        });
+        Ok(all)
+    }
+
     /// Whether the project, or where it is not known one of its containers (`there`), has each of the services.
     fn check(&self, services: &[String], there: &[&str]) -> Result<(), NoSuchService> {
         for service in services {
@@ -162,7 +186,11 @@ impl Target {
         index: u32,
         progress: &dyn Progress,
     ) -> Result<Container, Error> {
-        let all = self.containers(engine, &[service.to_owned()], OneOffs::Exclude, progress)?;
+        let mut all = self.containers(engine, &[service.to_owned()], OneOffs::Include, progress)?;
+        // Those of `run` are meant only where nothing else is there.
+        if index > 0 || all.iter().any(|container| !is_oneoff(container)) {
+            all.retain(|container| !is_oneoff(container));
+        }
         let states = all.iter().map(|container| (number_of(container), container.state.is_active()));
         let chosen = choose(states, index);
         chosen.and_then(|at| all.into_iter().nth(at)).ok_or_else(|| {

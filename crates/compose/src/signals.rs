@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tare_engine::{Container, Engine, State};
+use tare_engine::{Container, Engine};
 
 use crate::observe_engine::of_project_told;
 use crate::plan::Orphans;
@@ -77,15 +77,6 @@ impl Deed {
         }
     }
 
-    fn applies_to(&self, state: &State) -> bool {
-        match (self, state) {
-            (Self::Kill { .. }, state) => state.is_active(),
-            (Self::Pause, State::Running(running)) => !running.paused,
-            (Self::Unpause, State::Running(running)) => running.paused,
-            (Self::Pause | Self::Unpause, _) => false,
-        }
-    }
-
     fn do_to(&self, engine: &Engine, container: &Container) -> tare_engine::Result<()> {
         match self {
             Self::Kill { signal } => engine.kill(&container.id, signal),
@@ -120,7 +111,8 @@ impl Target {
             }
             _ => self.acted_on(engine, services, oneoffs, progress)?,
         };
-        containers.retain(|container| deed.applies_to(&container.state));
+        // What is frozen already, or not at all, is the engine's to refuse.
+        containers.retain(|container| container.state.is_active());
         let (kind, verb) = (Kind::Container, deed.verb());
         let mut failures = Vec::new();
         for container in &containers {

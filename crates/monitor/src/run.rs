@@ -243,6 +243,7 @@ mod tests {
         let mapping = tare_network::forward::PortMapping {
             host_ip: Some(address.ip()),
             host_port: address.port(),
+            host_port_end: 0,
             container_port: 80,
             protocol: tare_network::forward::Protocol::Tcp,
         };

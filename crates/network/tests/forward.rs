@@ -19,7 +19,7 @@ use tare_network::{
 const CONTAINER: Ipv4Addr = Ipv4Addr::new(10, 70, 0, 2);
 
 fn tcp(container_port: u16) -> PortMapping {
-    PortMapping { host_ip: None, host_port: 0, container_port, protocol: Protocol::Tcp }
+    PortMapping { host_ip: None, host_port: 0, host_port_end: 0, container_port, protocol: Protocol::Tcp }
 }
 
 fn container() -> OwnedFd {

@@ -11,35 +11,46 @@ pub(super) fn as_json(root: &mut Value) {
     root.shift_remove("models");
     for section in NAMES {
         let entries = root.get_mut(section).and_then(Value::as_object_mut);
-        entries.into_iter().flat_map(Map::values_mut).for_each(without_extensions);
+        entries.into_iter().flat_map(Map::values_mut).for_each(without);
     }
     let services = root.get_mut("services").and_then(Value::as_object_mut);
     for service in services.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
-        let rules = service.get_mut("develop").and_then(|develop| develop.get_mut("watch"));
-        for rule in rules.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
-        {
-            rule.entry("exec").or_insert_with(|| json!({ "command": null }));
-        }
-        let limits = service.get_mut("blkio_config").and_then(Value::as_object_mut);
-        for list in limits.into_iter().flat_map(Map::values_mut).filter_map(Value::as_array_mut) {
-            list.iter_mut().for_each(capitals);
-        }
-        if let Some(Value::Object(deploy)) = service.get_mut("deploy") {
-            deploy.entry("resources").or_insert_with(|| json!({}));
-            deploy.entry("placement").or_insert_with(|| json!({}));
-        }
-        ulimits(service.get_mut("ulimits"));
-        let build = service.get_mut("build").and_then(Value::as_object_mut);
-        ulimits(build.and_then(|build| build.get_mut("ulimits")));
+        service_sections(service);
     }
 }
 
-fn without_extensions(value: &mut Value) {
+/// One service likewise.
+pub(super) fn service_as_json(service: &mut Map<String, Value>) {
+    service.retain(|key, _| !key.starts_with("x-"));
+    service.values_mut().for_each(without);
+    service_sections(service);
+}
+
+fn service_sections(service: &mut Map<String, Value>) {
+    let rules = service.get_mut("develop").and_then(|develop| develop.get_mut("watch"));
+    for rule in rules.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+        rule.entry("exec").or_insert_with(|| json!({ "command": null }));
+    }
+    let limits = service.get_mut("blkio_config").and_then(Value::as_object_mut);
+    for list in limits.into_iter().flat_map(Map::values_mut).filter_map(Value::as_array_mut) {
+        list.iter_mut().for_each(capitals);
+    }
+    if let Some(Value::Object(deploy)) = service.get_mut("deploy") {
+        deploy.entry("resources").or_insert_with(|| json!({}));
+        deploy.entry("placement").or_insert_with(|| json!({}));
+    }
+    ulimits(service.get_mut("ulimits"));
+    let build = service.get_mut("build").and_then(Value::as_object_mut);
+    ulimits(build.and_then(|build| build.get_mut("ulimits")));
+}
+
+/// Takes `x-*` keys out at every depth.
+pub(super) fn without(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(without_extensions),
+        Value::Array(items) => items.iter_mut().for_each(without),
         Value::Object(map) => {
             map.retain(|key, _| !key.starts_with("x-"));
-            map.values_mut().for_each(without_extensions);
+            map.values_mut().for_each(without);
         }
         _ => {}
     }

@@ -167,17 +167,86 @@ pub(super) fn project(root: &mut Map<String, Value>) {
     }
     let services = root.get_mut("services").and_then(Value::as_object_mut);
     for service in services.into_iter().flat_map(Map::values_mut) {
-        by_table(service, SERVICE);
-        for (key, table) in [("blkio_config", BLKIO), ("credential_spec", CREDENTIALS), ("deploy", DEPLOY)] {
-            if let Some(section) = service.get_mut(key) {
-                by_table(section, table);
-            }
+        service_keys(service);
+    }
+}
+
+/// The keys of a service and of what is in it.
+fn service_keys(service: &mut Value) {
+    by_table(service, SERVICE);
+    for (key, table) in [("blkio_config", BLKIO), ("credential_spec", CREDENTIALS), ("deploy", DEPLOY)] {
+        if let Some(section) = service.get_mut(key) {
+            by_table(section, table);
         }
-        let sections = service.get_mut("deploy").and_then(Value::as_object_mut);
-        for (key, section) in sections.into_iter().flatten() {
-            if let Some((_, table)) = DEPLOY_SECTIONS.iter().find(|(name, _)| name == key) {
-                by_table(section, table);
+    }
+    let sections = service.get_mut("deploy").and_then(Value::as_object_mut);
+    for (key, section) in sections.into_iter().flatten() {
+        if let Some((_, table)) = DEPLOY_SECTIONS.iter().find(|(name, _)| name == key) {
+            by_table(section, table);
+        }
+    }
+}
+
+/// The keys of a network.
+const NETWORK: &[&str] = &[
+    "name",
+    "driver",
+    "driver_opts",
+    "ipam",
+    "external",
+    "internal",
+    "attachable",
+    "labels",
+    "enable_ipv4",
+    "enable_ipv6",
+];
+
+/// The keys of a volume.
+const VOLUME: &[&str] = &["name", "driver", "driver_opts", "external", "labels"];
+
+/// The service as Go's JSON has it: the keys of structs in Compose's order, those of tables by their bytes.
+pub(super) fn compact_service(service: &mut Map<String, Value>) {
+    bytewise(service);
+    let mut value = Value::Object(std::mem::take(service));
+    service_keys(&mut value);
+    if let Value::Object(map) = value {
+        *service = map;
+    }
+}
+
+/// A network likewise.
+pub(super) fn compact_network(network: &mut Map<String, Value>) {
+    compact(network, NETWORK);
+}
+
+/// A volume likewise.
+pub(super) fn compact_volume(volume: &mut Map<String, Value>) {
+    compact(volume, VOLUME);
+}
+
+fn compact(map: &mut Map<String, Value>, table: &[&str]) {
+    bytewise(map);
+    let mut value = Value::Object(std::mem::take(map));
+    by_table(&mut value, table);
+    if let Value::Object(sorted) = value {
+        *map = sorted;
+    }
+}
+
+/// Sorts the tables of free keys below by the keys' bytes.
+fn bytewise(map: &mut Map<String, Value>) {
+    for (key, value) in map {
+        match value {
+            Value::Array(items) => {
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(bytewise);
             }
+            Value::Object(table) => {
+                bytewise(table);
+                if FREE_KEYS.contains(&key.as_str()) {
+                    table.sort_keys();
+                }
+            }
+            _ => {}
         }
     }
 }

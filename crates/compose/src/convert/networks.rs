@@ -14,6 +14,21 @@ use super::{ConvertError, Surroundings};
 use crate::labels;
 use crate::plan::container_name;
 
+/// The driver's option that names a container's interface; `interface_name` is another word for it.
+const INTERFACE_OPTION: &str = "com.docker.network.endpoint.ifname";
+
+/// What endpoints of a service ask for and do not get.
+pub(super) fn without_effect(service: &Service) -> Option<&'static str> {
+    let mut endpoints = service.networks.values().flatten();
+    endpoints.find_map(|endpoint| {
+        if !endpoint.link_local_ips.is_empty() {
+            return Some("link_local_ips is not supported and left out");
+        }
+        let other = endpoint.driver_opts.keys().any(|key| key != INTERFACE_OPTION);
+        other.then_some("driver_opts of a network are not supported here and left out")
+    })
+}
+
 fn value(service: &str, field: &'static str, value: &str, expected: &'static str) -> ConvertError {
     ConvertError::Value { service: service.to_owned(), field, value: value.to_owned(), expected }
 }
@@ -170,6 +185,8 @@ fn endpoint(
     if let Some(text) = fixed(&settings.ipv6_address) {
         endpoint.ipv6 = Some(parsed(service_name, "ipv6_address", &text, "an IPv6 address")?);
     }
+    let option = settings.driver_opts.get(INTERFACE_OPTION).cloned();
+    endpoint.interface = fixed(&settings.interface_name).or(option);
     if settings.mac_address.is_some() {
         endpoint.mac.clone_from(&settings.mac_address);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tare_compose_model::{EnvFileFormat, parse_env_file};
+use tare_compose_model::{EnvFileFormat, Known, parse_env_file_with};
 use tare_sys::bounded;
 
 use super::Error;
@@ -19,7 +19,8 @@ pub(super) fn add_file(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
     };
-    for (key, value) in parse_env_file(path, &text, EnvFileFormat::Compose, env)? {
+    let known = Known { first: &[fixed], earlier: Some(env) };
+    for (key, value) in parse_env_file_with(path, &text, EnvFileFormat::Compose, known)? {
         if let Some(value) = value.filter(|_| !fixed.contains_key(&key)) {
             env.insert(key, value);
         }

@@ -99,18 +99,19 @@ impl Executor<'_> {
     /// Stops a container after its `pre_stop` hooks; says so when it ignored the signal for the whole grace time.
     ///
     /// # Errors
-    /// Those of the engine; one that is gone is stopped.
+    /// Those of the engine; one that is gone is stopped. That of a hook, once the container is stopped.
     pub fn stop(&self, service: &str, id: &str, name: &str) -> Result<(), StepError> {
-        self.before_stop(service, id)?;
+        let hook = self.before_stop(service, id)?;
+        let after_all = || hook.map_or(Ok(()), Err);
         let options = StopOptions { signal: None, timeout: self.settings.stop_timeout };
         match self.engine.stop(id, &options) {
-            Err(Error::NoSuchContainer(_)) => Ok(()),
+            Err(Error::NoSuchContainer(_)) => after_all(),
             Err(error) => Err(error.into()),
             Ok(StopOutcome::Killed { after }) => {
                 self.explain_kill(service, name, after);
-                Ok(())
+                after_all()
             }
-            Ok(StopOutcome::Stopped | StopOutcome::WasStopped) => Ok(()),
+            Ok(StopOutcome::Stopped | StopOutcome::WasStopped) => after_all(),
         }
     }
 

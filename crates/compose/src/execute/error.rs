@@ -49,6 +49,12 @@ pub enum StepError {
         /// Its exit code.
         code: i32,
     },
+    /// The time that was given for the end of a container is over.
+    #[error("container {container} has not ended in time")]
+    NotOver {
+        /// Its name.
+        container: String,
+    },
     /// A hook failed.
     #[error("service {service}: its {} hook: {source}", moment.key())]
     Hook {

@@ -181,14 +181,11 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// A failed `pre_stop` is told; the container is stopped all the same.
-    pub(super) fn before_stop(&self, service: &str, id: &str) -> Result<(), StepError> {
+    /// What a failed `pre_stop` says; the container is stopped all the same.
+    pub(super) fn before_stop(&self, service: &str, id: &str) -> Result<Option<StepError>, StepError> {
         match self.run_hooks(service, id, Moment::PreStop) {
-            Err(error @ StepError::Hook { .. }) => {
-                self.warn(service, error.to_string(), None);
-                Ok(())
-            }
-            other => other,
+            Err(error @ StepError::Hook { .. }) => Ok(Some(error)),
+            other => other.map(|()| None),
         }
     }
 }

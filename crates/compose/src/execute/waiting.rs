@@ -7,7 +7,7 @@ use tare_engine::container::{Container, Running, State};
 use tare_engine::{Engine, Readiness};
 
 use super::{Run, StepError};
-use crate::plan::{Action, ContainerRef};
+use crate::plan::{Action, ContainerRef, Need};
 use crate::progress::{Event, Kind, Verb};
 use crate::schedule::Cancel;
 
@@ -15,6 +15,22 @@ use crate::schedule::Cancel;
 const SLICE: Duration = Duration::from_millis(250);
 
 impl Run<'_> {
+    /// [`Self::wait_service`]; what an optional dependency fails with is a warning.
+    pub(super) fn wait_needed(
+        &self,
+        service: &str,
+        condition: Condition,
+        need: Need,
+    ) -> Result<(), StepError> {
+        match (self.wait_service(service, condition), need) {
+            (Err(error), Need::Optional) if !matches!(error, StepError::Cancelled) => {
+                self.executor.warn(service, format!("{error}; it is not required"), None);
+                Ok(())
+            }
+            (result, _) => result,
+        }
+    }
+
     /// Waits until every container of a service meets a condition, all at once.
     pub(super) fn wait_service(&self, service: &str, condition: Condition) -> Result<(), StepError> {
         let containers = self.containers_of(service);
@@ -84,7 +100,9 @@ impl Run<'_> {
             Condition::ServiceStarted => Ok(None),
             Condition::ServiceReady => self.ready(service, id, name),
             Condition::ServiceHealthy => healthy(engine, id, self.executor.cancel, None).map(|()| None),
-            Condition::ServiceCompletedSuccessfully => self.completed(service, id).map(|()| None),
+            Condition::ServiceCompletedSuccessfully => {
+                self.executor.completed(service, id, None).map(|()| None)
+            }
         };
         match result {
             // What came instead of readiness is all there is to say.
@@ -117,24 +135,28 @@ impl Run<'_> {
         executor.warn(service, message, Some(format!("`docker logs {name}` may say why")));
         Ok(Some(instead))
     }
+}
 
-    fn completed(&self, service: &str, id: &str) -> Result<(), StepError> {
-        // The engine's wait cannot be interrupted; the state is one small file, so it is looked at instead.
-        let mut pause = Duration::from_millis(5);
-        loop {
-            let container = self.executor.engine.container(id)?;
-            match &container.state {
-                State::Exited(exit) if exit.code == 0 => return Ok(()),
-                State::Exited(exit) => {
-                    return Err(StepError::NotCompleted { service: service.to_owned(), code: exit.code });
-                }
-                _ if self.executor.cancel.is_cancelled() => return Err(StepError::Cancelled),
-                _ => {}
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(100));
-        }
-    }
+/// What `--wait` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// The container is healthy, or ready where it has no check.
+    Ready,
+    /// It ended well.
+    Completed,
+}
+
+/// A container that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// Its ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// For what.
+    pub until: Until,
 }
 
 /// Waits for a container's health check to pass, at most `bound`.
@@ -194,16 +216,42 @@ fn last_output(container: &Container) -> String {
 }
 
 impl super::Executor<'_> {
+    /// Waits for a container's good end, at most `bound`.
+    fn completed(&self, service: &str, id: &str, bound: Option<Duration>) -> Result<(), StepError> {
+        let deadline = bound.map(|bound| Instant::now() + bound);
+        // The engine's wait cannot be interrupted; the state is one small file, so it is looked at instead.
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let container = self.engine.container(id)?;
+            match &container.state {
+                State::Exited(exit) if exit.code == 0 => return Ok(()),
+                State::Exited(exit) => {
+                    return Err(StepError::NotCompleted { service: service.to_owned(), code: exit.code });
+                }
+                _ if self.cancel.is_cancelled() => return Err(StepError::Cancelled),
+                _ if deadline.is_some_and(|at| Instant::now() >= at) => {
+                    return Err(StepError::NotOver { container: container.name });
+                }
+                _ => {}
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
     /// Waits until every running container of the given services is healthy, or ready where it has no check: `--wait`.
     ///
     /// # Errors
     /// All failures in one.
     pub fn wait_all(
         &self,
-        containers: &[(String, String)],
+        containers: &[Awaited],
         bound: Option<Duration>,
     ) -> Result<(), super::ExecuteError> {
-        let one = |(id, name): &(String, String)| -> Result<(), StepError> {
+        let one = |Awaited { id, name, service, until }: &Awaited| -> Result<(), StepError> {
+            if *until == Until::Completed {
+                return self.completed(service, id, bound);
+            }
             match readiness(self.engine, id, self.cancel, bound)? {
                 Readiness::Ready => Ok(()),
                 Readiness::Exited(code) => Err(StepError::Exited { container: name.clone(), code }),
@@ -218,7 +266,7 @@ impl super::Executor<'_> {
                 .iter()
                 .map(|container| {
                     scope.spawn(move || {
-                        let (kind, name, verb) = (Kind::Container, container.1.as_str(), Verb::Health);
+                        let (kind, name, verb) = (Kind::Container, container.name.as_str(), Verb::Health);
                         self.tell(&Event::Begin { kind, name, verb: Verb::Wait, why: None });
                         let result = one(container);
                         match &result {

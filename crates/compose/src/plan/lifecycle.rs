@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tare_compose_model::{Condition, Project};
+use tare_compose_model::{Condition, Dependency, Project};
 
 use super::PlanError;
 use super::graph::{Closure, ordered};
-use super::step::{Action, Cause, Plan, StepId};
+use super::step::{Action, Cause, Need, Plan, StepId};
 use super::up::{existing, remove};
 use crate::observe::{ContainerState, Observed};
 
@@ -35,13 +35,36 @@ pub fn stop(project: &Project, observed: &Observed, services: &[String]) -> Resu
     Ok(plan)
 }
 
-/// Plans `start`: dependencies first, each awaited as the file says. A named service without a container is an error.
+/// Plans `start`: dependencies first, each awaited as the file says. A service without a container is remarked on; it is
+/// an error when another one waits for it, or when there is none at all.
 pub fn start(project: &Project, observed: &Observed, services: &[String]) -> Result<Plan, PlanError> {
-    in_order(project, observed, services, |plan, name, container, before| {
-        let stopped = matches!(
-            container.state,
-            ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Paused
-        );
+    let order = ordered(project, services, Closure::WithDependencies)?;
+    let lacks = |name: &str| {
+        let wanted = project.services.get(name).is_some_and(|service| service.replicas() > 0);
+        wanted && observed.of_service(name).is_empty()
+    };
+    let none = observed.containers.iter().all(|container| container.oneoff);
+    if let Some(name) = order.iter().find(|name| none && lacks(name)) {
+        return Err(PlanError::NoContainer((*name).to_owned()));
+    }
+    for (name, service) in order.iter().filter_map(|name| Some((*name, project.services.get(*name)?))) {
+        let waits = |edge: &Dependency| {
+            let waits = [Condition::ServiceHealthy, Condition::ServiceCompletedSuccessfully];
+            edge.required && waits.contains(&edge.condition)
+        };
+        let missing = service.depends_on.iter().find(|(target, edge)| waits(edge) && lacks(target));
+        if let Some((target, _)) = missing.filter(|_| !observed.of_service(name).is_empty()) {
+            let (service, target) = (name.to_owned(), target.clone());
+            return Err(PlanError::MissingDependency { service, target });
+        }
+    }
+    let mut meant = order.iter().flat_map(|name| observed.of_service(name));
+    if let Some(paused) = meant.find(|container| container.state == ContainerState::Paused) {
+        let (container, service) = (paused.name.clone(), paused.service.clone());
+        return Err(PlanError::Paused { container, service });
+    }
+    in_order(project, observed, order, |plan, name, container, before| {
+        let stopped = matches!(container.state, ContainerState::Created | ContainerState::Exited { .. });
         stopped.then(|| {
             let action = Action::StartContainer { service: name.to_owned(), container: existing(container) };
             plan.add(action, Cause::Requested, before.iter().copied())
@@ -51,7 +74,8 @@ pub fn start(project: &Project, observed: &Observed, services: &[String]) -> Res
 
 /// Plans `restart`: dependencies first.
 pub fn restart(project: &Project, observed: &Observed, services: &[String]) -> Result<Plan, PlanError> {
-    in_order(project, observed, services, |plan, name, container, before| {
+    let order = ordered(project, services, Closure::Alone)?;
+    in_order(project, observed, order, |plan, name, container, before| {
         let action = Action::RestartContainer { service: name.to_owned(), container: existing(container) };
         Some(plan.add(action, Cause::Requested, before.iter().copied()))
     })
@@ -60,16 +84,15 @@ pub fn restart(project: &Project, observed: &Observed, services: &[String]) -> R
 fn in_order(
     project: &Project,
     observed: &Observed,
-    services: &[String],
+    order: Vec<&str>,
     mut act: impl FnMut(&mut Plan, &str, &crate::observe::ObservedContainer, &[StepId]) -> Option<StepId>,
 ) -> Result<Plan, PlanError> {
-    let order = ordered(project, services, Closure::Alone)?;
     let mut plan = Plan::default();
     let mut started: BTreeMap<&str, Vec<StepId>> = BTreeMap::new();
     for name in order {
         let containers = observed.of_service(name);
-        if containers.is_empty() && services.iter().any(|given| given == name) {
-            return Err(PlanError::NoContainer(name.to_owned()));
+        if containers.is_empty() && project.services.get(name).is_some_and(|service| service.replicas() > 0) {
+            plan.remarks.push(format!("service {name} has no container"));
         }
         let Some(service) = project.services.get(name) else { continue };
         let mut before = Vec::new();
@@ -78,7 +101,7 @@ fn in_order(
                 let Some(steps) = started.get(target.as_str()).filter(|steps| !steps.is_empty()) else {
                     continue;
                 };
-                before.extend(wait(&mut plan, name, target, edge.condition, steps));
+                before.extend(wait(&mut plan, name, target, edge, steps));
             }
         }
         let steps =
@@ -88,17 +111,12 @@ fn in_order(
     Ok(plan)
 }
 
-fn wait(
-    plan: &mut Plan,
-    dependent: &str,
-    target: &str,
-    condition: Condition,
-    after: &[StepId],
-) -> Vec<StepId> {
+fn wait(plan: &mut Plan, dependent: &str, target: &str, edge: &Dependency, after: &[StepId]) -> Vec<StepId> {
+    let (condition, need) = (edge.condition, Need::of(edge));
     if condition == Condition::ServiceStarted {
         return after.to_vec();
     }
-    let action = Action::WaitReady { service: target.to_owned(), condition };
+    let action = Action::WaitReady { service: target.to_owned(), condition, need };
     if let Some(step) = plan.steps.iter().find(|step| step.action == action) {
         return vec![step.id];
     }

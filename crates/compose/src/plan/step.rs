@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tare_compose_model::Condition;
+use tare_compose_model::{Condition, Dependency};
 
 /// The place of a step in its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,22 @@ impl ContainerRef {
         match self {
             Self::Existing { name, .. } | Self::Made { name, .. } => name,
         }
+    }
+}
+
+/// Whether a dependent can do without a dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// It is not started without.
+    Required,
+    /// It is started all the same (`required: false`).
+    Optional,
+}
+
+impl Need {
+    /// What the file says.
+    pub fn of(edge: &Dependency) -> Self {
+        if edge.required { Self::Required } else { Self::Optional }
     }
 }
 
@@ -98,6 +114,8 @@ pub enum Action {
         service: String,
         /// The condition.
         condition: Condition,
+        /// What becomes of the dependent when it is not met.
+        need: Need,
     },
     /// Stops a container and starts it again.
     RestartContainer {
@@ -150,7 +168,7 @@ impl fmt::Display for Action {
             Self::CreateContainer { name, replaces: Some(_), .. } => write!(f, "recreate container {name}"),
             Self::RenameContainer { container } => write!(f, "rename new container to {}", container.name()),
             Self::StartContainer { container, .. } => write!(f, "start container {}", container.name()),
-            Self::WaitReady { service, condition } => {
+            Self::WaitReady { service, condition, .. } => {
                 let state = match condition {
                     Condition::ServiceStarted => "started",
                     Condition::ServiceHealthy => "healthy",

@@ -55,8 +55,10 @@ fn container(project: &Project, service: &str, number: u32, state: ContainerStat
         image_id: format!("sha:{}", definition.image_name(&project.name, service)),
         health: Health::None,
         ready: state == ContainerState::Running,
+        networks: definition.networks.keys().map(|key| project.networks[key].name.clone()).collect(),
+        volumes: super::up::named_volumes(definition).map(|key| project.volumes[key].name.clone()).collect(),
         oneoff: false,
-        depends_on: definition.depends_on.keys().cloned().collect(),
+        depends_on: definition.depends_on.clone().into_iter().collect(),
     }
 }
 
@@ -79,6 +81,7 @@ fn running(project: &Project) -> Observed {
                 id: key.clone(),
                 name: network.name.clone(),
                 key: Some(key.clone()),
+                label: Some(key.clone()),
                 config_json: resource_json(network),
             })
             .collect(),
@@ -328,6 +331,7 @@ fn down_leaves_what_the_file_does_not_name() {
         id: "other".to_owned(),
         name: "shop_other-file".to_owned(),
         key: labelled("other-file"),
+        label: labelled("other-file"),
         config_json: String::new(),
     });
     let mut oneoff = container(&project, "db", 1, ContainerState::Running);
@@ -367,9 +371,17 @@ fn stop_start_restart_and_rm() {
         shown(rm(&project, &observed, &RmOptions::default())),
         "1. remove container shop-web-1 (requested)\n"
     );
-    observed.containers.remove(1);
+    observed.containers[0].state = ContainerState::Paused;
     let error = start(&project, &observed, &named(&["web"])).unwrap_err();
-    assert_eq!(error.to_string(), "service web has no container to start");
+    assert_eq!(error.to_string(), "container shop-db-1 is paused; `docker compose unpause db` lets it go on");
+    observed.containers.remove(1);
+    assert_eq!(
+        restart(&project, &observed, &named(&["web"])).unwrap().remarks,
+        ["service web has no container"]
+    );
+    observed.containers.clear();
+    let error = start(&project, &observed, &named(&["web"])).unwrap_err();
+    assert_eq!(error.to_string(), "service db has no container to start");
 }
 
 #[test]
@@ -421,12 +433,12 @@ fn a_changed_network_is_made_anew_between_stop_and_start() {
         "1. stop container shop-a-1 (network shop_n is recreated)
 2. remove network shop_n (internal added) after 1
 3. create network shop_n (internal added) after 2
-4. recreate container shop-a-1 (network shop_n is recreated) after 3
-5. remove container shop-a-1 (replaced) after 4
-6. rename new container to shop-a-1 (replaced) after 5
-7. start container shop-a-1 (network shop_n is recreated) after 6
+4. start container shop-a-1 (not running) after 3
 "
     );
+    let renamed = project("services: {a: {image: x, networks: [n]}}\nnetworks: {n: {name: other}}");
+    let plan = up(&renamed, &running(&before), &UpOptions::default()).unwrap().to_string();
+    assert!(plan.contains("recreate container shop-a-1 (networks.n is another one) after 1"), "{plan}");
     let yaml = "services: {a: {image: x, networks: [n]}, b: {image: x, networks: [n]}}\nnetworks: {n: {}}";
     let both = running(&project(yaml));
     let options = UpOptions { services: vec!["a".to_owned()], ..UpOptions::default() };

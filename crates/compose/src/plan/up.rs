@@ -5,10 +5,10 @@ mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tare_compose_model::{Condition, MountKind, Project, Service};
+use tare_compose_model::{Condition, Dependency, MountKind, Project, Service};
 
 use super::graph::{Closure, ordered};
-use super::step::{Action, Cause, ContainerRef, Plan, StepId};
+use super::step::{Action, Cause, ContainerRef, Need, Plan, StepId};
 use super::{Orphans, PlanError, support};
 use crate::observe::{Health, Observed, ObservedContainer};
 use resources::Renewed;
@@ -105,6 +105,15 @@ pub fn up(project: &Project, observed: &Observed, options: &UpOptions) -> Result
         images: BTreeMap::new(),
         renewed: Renewed::default(),
     };
+    let mut named: BTreeMap<String, &str> = BTreeMap::new();
+    for name in &order {
+        if let Some(fixed) = planner.fixed_name(name)?
+            && let Some(first) = named.insert(fixed.clone(), name)
+        {
+            let (first, second) = (first.to_owned(), (*name).to_owned());
+            return Err(PlanError::SameName { first, second, name: fixed });
+        }
+    }
     for name in &order {
         planner.resources(name)?;
     }
@@ -136,7 +145,7 @@ struct Planner<'a> {
     networks: BTreeMap<&'a str, StepId>,
     volumes: BTreeMap<&'a str, StepId>,
     done: BTreeMap<&'a str, Outcome>,
-    waits: BTreeMap<(&'a str, Condition), StepId>,
+    waits: BTreeMap<(&'a str, Condition, Need), StepId>,
     images: BTreeMap<String, StepId>,
     renewed: Renewed,
 }
@@ -156,6 +165,17 @@ impl<'a> Planner<'a> {
         };
         let step = self.plan.add(action, Cause::Missing, []);
         self.images.insert(image, step);
+    }
+
+    /// The name that the file fixes, which several containers cannot have.
+    fn fixed_name(&self, name: &str) -> Result<Option<String>, PlanError> {
+        let fixed = self.project.services.get(name).and_then(|service| service.container_name.clone());
+        match (fixed, self.wanted(name)) {
+            (Some(fixed), wanted @ 2..) => {
+                Err(PlanError::FixedName { service: name.to_owned(), name: fixed, wanted })
+            }
+            (fixed, _) => Ok(fixed),
+        }
     }
 
     /// How many containers the service shall have.
@@ -182,23 +202,24 @@ impl<'a> Planner<'a> {
             if !self.selected.contains(target.as_str()) || self.wanted(target) == 0 {
                 continue;
             }
-            steps.extend(self.started(name, target, edge.condition));
+            steps.extend(self.started(name, target, edge));
         }
         steps
     }
 
-    fn started(&mut self, dependent: &str, target: &'a str, condition: Condition) -> Vec<StepId> {
+    fn started(&mut self, dependent: &str, target: &'a str, edge: &Dependency) -> Vec<StepId> {
+        let (condition, need) = (edge.condition, Need::of(edge));
         let last = self.done.get(target).map(|outcome| outcome.last.clone()).unwrap_or_default();
         let containers = self.observed.of_service(target);
         let met = last.is_empty() && containers.iter().all(|container| meets(container, condition));
         if condition == Condition::ServiceStarted || met {
             return last;
         }
-        let wait = (target, condition);
+        let wait = (target, condition, need);
         let step = match self.waits.get(&wait) {
             Some(step) => *step,
             None => {
-                let action = Action::WaitReady { service: target.to_owned(), condition };
+                let action = Action::WaitReady { service: target.to_owned(), condition, need };
                 let step = self.plan.add(action, Cause::NeededBy(dependent.to_owned()), last);
                 self.waits.insert(wait, step);
                 step

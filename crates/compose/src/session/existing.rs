@@ -35,6 +35,7 @@ impl<L: Listener> Session<'_, L> {
     pub fn start(&self, services: &[String], readiness: Readiness) -> Result<(), Error> {
         let observed = self.observe()?;
         let plan = plan::start(self.project, &observed, services)?;
+        self.tell_remarks(&plan);
         self.execute(&observed, &plan)?;
         self.wait_ready(readiness, services)
     }
@@ -56,6 +57,7 @@ impl<L: Listener> Session<'_, L> {
     pub fn restart(&self, services: &[String]) -> Result<(), Error> {
         let observed = self.observe()?;
         let plan = plan::restart(self.project, &observed, services)?;
+        self.tell_remarks(&plan);
         self.execute(&observed, &plan)
     }
 
@@ -110,17 +112,21 @@ impl<L: Listener> Session<'_, L> {
     }
 }
 
-/// The given services with those that asked to be restarted with them (`depends_on: {x: {restart: true}}`).
+/// The given services with those that asked to be restarted with them (`depends_on: {x: {restart: true}}`), and those
+/// that asked to be restarted with these.
 #[must_use]
 pub fn with_followers(project: &Project, services: &[String]) -> Vec<String> {
     let mut all = services.to_vec();
-    for (name, service) in &project.services {
-        let follows = service.depends_on.iter().any(|(on, edge)| edge.restart && services.contains(on));
-        if follows && !all.contains(name) {
-            all.push(name.clone());
+    loop {
+        let next = project.services.iter().find(|(name, service)| {
+            let follows = service.depends_on.iter().any(|(on, edge)| edge.restart && all.contains(on));
+            follows && !all.contains(name)
+        });
+        match next {
+            Some((name, _)) => all.push(name.clone()),
+            None => return all,
         }
     }
-    all
 }
 
 #[cfg(test)]
@@ -132,10 +138,11 @@ mod tests {
         let project: Project = serde_json::from_str(
             r#"{"name": "p", "services": {"db": {},
                 "web": {"depends_on": {"db": {"condition": "service_started", "restart": true}}},
+                "late": {"depends_on": {"web": {"condition": "service_started", "restart": true}}},
                 "job": {"depends_on": {"db": {"condition": "service_started", "restart": false}}}}}"#,
         )
         .unwrap();
-        assert_eq!(with_followers(&project, &["db".to_owned()]), ["db", "web"]);
+        assert_eq!(with_followers(&project, &["db".to_owned()]), ["db", "web", "late"]);
         assert_eq!(with_followers(&project, &[]), Vec::<String>::new());
     }
 }

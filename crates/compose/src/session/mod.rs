@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::{Arc, OnceLock};
 
-use tare_compose_model::Project;
+use tare_compose_model::{Condition, Project};
 use tare_engine::Engine;
 use tare_image::PullOptions;
 
@@ -22,7 +22,7 @@ pub use existing::{Removal, project_of, with_followers};
 pub use pulls::{ImagePolicy, Wanted};
 pub use up::{Readiness, difference};
 
-use crate::execute::{self, Executor, HookOutput, ImageError, Images};
+use crate::execute::{self, Awaited, Executor, HookOutput, ImageError, Images, Until};
 use crate::observe::Observed;
 use crate::observe_engine;
 use crate::plan::{ChangedVolume, Plan};
@@ -230,7 +230,7 @@ impl<'a, L: Listener> Session<'a, L> {
             return Ok(());
         }
         let observed = self.observe()?;
-        let list = meant(&observed, services);
+        let list = meant(self.project, &observed, services);
         Ok(self.with_executor(&observed, |executor| executor.wait_all(&list, bound))?)
     }
 
@@ -256,12 +256,23 @@ impl<'a, L: Listener> Session<'a, L> {
     }
 }
 
-/// The lasting containers of the given services, or of all that were observed: IDs and names.
-fn meant(observed: &Observed, services: &[String]) -> Vec<(String, String)> {
+/// The lasting containers of the given services, or of all that were observed, and what is waited for: those whose
+/// dependents want them to end well are to end, all others to be ready.
+fn meant(project: &Project, observed: &Observed, services: &[String]) -> Vec<Awaited> {
+    let ends = |name: &str| {
+        let edges = project.services.values().filter_map(|service| service.depends_on.get(name));
+        edges.into_iter().any(|edge| edge.condition == Condition::ServiceCompletedSuccessfully)
+    };
     let mine = observed.containers.iter().filter(|container| {
         !container.oneoff && (services.is_empty() || services.contains(&container.service))
     });
-    mine.map(|container| (container.id.clone(), container.name.clone())).collect()
+    mine.map(|container| Awaited {
+        id: container.id.clone(),
+        name: container.name.clone(),
+        service: container.service.clone(),
+        until: if ends(&container.service) { Until::Completed } else { Until::Ready },
+    })
+    .collect()
 }
 
 /// Images that turn out to be missing while a plan is carried out: they can be pulled there, but not built.

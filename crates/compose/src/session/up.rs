@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Error, Listener, Session};
 use crate::observe::{ContainerState, Observed};
-use crate::plan::{self, ChangedVolume, Plan, UpOptions};
+use crate::plan::{self, ChangedVolume, Plan, StartMode, UpOptions};
 use crate::progress::{Event, Kind, Verb};
 
 /// Whether containers are waited for once they run.
@@ -34,7 +34,10 @@ impl<L: Listener> Session<'_, L> {
             self.tell_kept(&observed, &plan, &options.services);
         }
         self.execute(&observed, &plan)?;
-        self.wait_ready(readiness, &options.services)
+        match options.start {
+            StartMode::Start => self.wait_ready(readiness, &options.services),
+            StartMode::CreateOnly => Ok(()),
+        }
     }
 
     /// Makes what is missing, and tells nothing of what stays (`create`, `scale`).

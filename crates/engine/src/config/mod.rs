@@ -306,6 +306,8 @@ pub struct EndpointConfig {
     pub mac: Option<String>,
     /// Links of this network: (container, alias).
     pub links: Vec<(String, String)>,
+    /// The interface's name in the container, in place of `eth0`, `eth1`…
+    pub interface: Option<String>,
 }
 
 /// Restart policies.

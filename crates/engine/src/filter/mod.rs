@@ -7,6 +7,7 @@ mod events;
 mod images;
 mod moment;
 mod networks;
+mod pattern;
 mod prune;
 mod volumes;
 
@@ -21,6 +22,7 @@ pub use events::{EventFilter, Happened};
 pub use images::{ImageFilter, is_name};
 pub use moment::{duration, moment};
 pub use networks::NetworkFilter;
+pub use pattern::name_matches;
 pub use prune::{
     ContainerPrune, ImagePrune, NetworkPrune, SystemPrune, SystemVolumes, UnusedImages, UnusedVolumes,
     VolumePrune,
@@ -139,7 +141,7 @@ impl Filters {
             && !self.values("label!").iter().any(|unwanted| has_label(labels, unwanted))
     }
 
-    /// A name filter: the value is part of the name, or a pattern with `^` and `$`.
+    /// A name filter: a regular expression for a part of the name.
     #[must_use]
     pub fn names(&self, key: &str, name: &str) -> bool {
         self.any(key, |value| name_matches(value, name))
@@ -151,33 +153,6 @@ fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
         Some((key, value)) => labels.get(key).is_some_and(|found| found == value),
         None => labels.contains_key(wanted),
     }
-}
-
-/// Docker takes a regular expression here; what people write is a part of a name, with anchors at most.
-fn name_matches(pattern: &str, name: &str) -> bool {
-    let (pattern, start) = match pattern.strip_prefix('^') {
-        Some(rest) => (rest.trim_start_matches('/'), true),
-        None => (pattern.trim_start_matches('/'), false),
-    };
-    let (pattern, end) = match pattern.strip_suffix('$') {
-        Some(rest) => (rest, true),
-        None => (pattern, false),
-    };
-    if pattern.contains(".*") {
-        return glob(&pattern.replace(".*", "*"), name, start, end);
-    }
-    match (start, end) {
-        (true, true) => name == pattern,
-        (true, false) => name.starts_with(pattern),
-        (false, true) => name.ends_with(pattern),
-        (false, false) => name.contains(pattern),
-    }
-}
-
-fn glob(pattern: &str, name: &str, start: bool, end: bool) -> bool {
-    let open = if start { "" } else { "*" };
-    let close = if end { "" } else { "*" };
-    wildcard(&format!("{open}{pattern}{close}"), name)
 }
 
 /// Shell wildcards `*` and `?`, as `reference=` filters have them.

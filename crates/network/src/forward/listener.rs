@@ -47,6 +47,18 @@ fn addresses(mapping: &PortMapping) -> Vec<IpAddr> {
 }
 
 fn bind_mapping(mapping: &PortMapping) -> Result<Vec<Listener>> {
+    for port in mapping.host_port..mapping.host_port_end {
+        match bind_port(mapping, port) {
+            Err(Refusal { source: Errno::ADDRINUSE, .. }) => {}
+            Err(Refusal { address, source }) => return Err(socket_error("listen on", address, source)),
+            Ok(listeners) => return Ok(listeners),
+        }
+    }
+    let last = PortMapping { host_port: mapping.host_port.max(mapping.host_port_end), ..*mapping };
+    bind_one(&last)
+}
+
+fn bind_one(mapping: &PortMapping) -> Result<Vec<Listener>> {
     let attempts = if mapping.host_port == 0 { EPHEMERAL_ATTEMPTS } else { 1 };
     for attempt in 1..=attempts {
         match bind_port(mapping, mapping.host_port) {

@@ -86,6 +86,9 @@ pub struct PortMapping {
     pub host_ip: Option<IpAddr>,
     /// The host port; 0 for one that is free.
     pub host_port: u16,
+    /// The last port of a range of which the first free one is taken; no range when it is not above `host_port`.
+    #[serde(default)]
+    pub host_port_end: u16,
     /// The port in the container.
     pub container_port: u16,
     /// TCP or UDP.

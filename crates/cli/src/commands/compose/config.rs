@@ -169,6 +169,12 @@ impl ConfigArgs {
 
 fn render(context: &Context<'_>, args: &ConfigArgs) -> anyhow::Result<String> {
     let (mut project, warnings) = context.find(|finder| finder.load(&args.only, &[], args.stages()))?;
+    if !args.no_consistency
+        && let Some((first, second)) = project.same_container_name()
+    {
+        let message = format!("services {first} and {second} have the same container_name");
+        return Err(Failure::new(message).into());
+    }
     if !args.quiet {
         print_warnings(&warnings);
     }

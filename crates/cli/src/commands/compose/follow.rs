@@ -35,13 +35,15 @@ pub(super) struct LogsArgs {
 use std::io::Write as _;
 
 use tare_compose::follow::{Ended, How, Line, Merged, Said};
+use tare_compose::labels;
 use tare_compose::observe_engine::number_of;
-use tare_compose::select::OneOffs;
+use tare_compose::select::{OneOffs, Target};
 use tare_engine::logs::LogOptions;
+use tare_engine::{Container, State};
 use tare_monitor::log::Stream;
 
 use super::Ansi;
-use super::project::Context;
+use super::project::{Context, Remarks};
 use crate::error::{Failure, warn};
 
 /// The colours of prefixes, in turn.
@@ -53,6 +55,16 @@ pub(super) struct Look {
     pub(super) prefix: bool,
     pub(super) colour: bool,
     pub(super) timestamps: bool,
+    pub(super) errors: Errors,
+}
+
+/// Where what containers wrote to standard error goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errors {
+    /// With everything else (`logs`).
+    Stdout,
+    /// Where it was meant to go (an attached `up`).
+    Stderr,
 }
 
 impl Look {
@@ -64,13 +76,16 @@ impl Look {
             Ansi::Always => true,
             Ansi::Auto => std::io::stdout().is_terminal() && !context.process.contains_key("NO_COLOR"),
         };
-        Self { prefix: !no_prefix, colour: colour && !no_color, timestamps }
+        let errors = Errors::Stdout;
+        Self { prefix: !no_prefix, colour: colour && !no_color, timestamps, errors }
     }
 
     /// Prints a line.
     pub(super) fn show(self, said: &Said<'_>) -> anyhow::Result<()> {
         match said {
-            Said::Line(line) => write(&self.line(line), line.stream == Stream::Stderr && !self.prefix),
+            Said::Line(line) => {
+                write(&self.line(line), line.stream == Stream::Stderr && self.errors == Errors::Stderr)
+            }
             Said::Lost { label, lost } => {
                 warn(&format!("{label}: {lost}"), None);
                 Ok(())
@@ -117,9 +132,10 @@ fn write(line: &str, to_stderr: bool) -> anyhow::Result<()> {
 /// `compose logs`.
 pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let mut containers = context.containers(&target, &args.services, OneOffs::Include)?;
-    if args.index > 0 {
-        containers.retain(|container| number_of(container) == args.index);
+    let containers = chosen(context, &target, args)?;
+    if containers.is_empty() && args.index > 0 {
+        let text = format!("no container with index {} found for {}", args.index, args.services.join(", "));
+        return Err(Failure::new(text).into());
     }
     let time =
         |text: &Option<String>| text.as_deref().map(crate::commands::container::logs::time).transpose();
@@ -130,10 +146,32 @@ pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8>
     if !args.follow {
         return merged.finish().map(|()| 0);
     }
-    while !merged.is_over() {
+    let (_, mut events) = context.engine()?.events(None)?;
+    loop {
         merged.turn(None)?;
+        if !events.read()?.is_empty() {
+            merged.resume(&chosen(context, &target, args)?)?;
+        }
+        if merged.is_over() && !chosen(context, &target, args)?.iter().any(is_coming) {
+            return Ok(0);
+        }
     }
-    Ok(0)
+}
+
+/// The containers whose logs are meant: what the file no longer has, and those of `run`, are not.
+fn chosen(context: &Context<'_>, target: &Target, args: &LogsArgs) -> anyhow::Result<Vec<Container>> {
+    let engine = context.engine()?;
+    let mut containers = target.acted_on(engine, &args.services, OneOffs::Exclude, &Remarks)?;
+    if args.index > 0 {
+        containers.retain(|container| number_of(container) == args.index);
+    }
+    Ok(containers)
+}
+
+/// One that runs, or is about to take another one's place.
+fn is_coming(container: &Container) -> bool {
+    let replaces = container.config.labels.contains_key(labels::REPLACE);
+    container.state.is_active() || (replaces && matches!(container.state, State::Created))
 }
 
 #[cfg(test)]
@@ -144,7 +182,7 @@ mod tests {
     fn prefixes_stand_in_a_column_and_have_the_colour_of_their_slot() {
         let line =
             Line { label: "web-1", width: 7, slot: 11, time: None, stream: Stream::Stdout, text: "a\n" };
-        let plain = Look { prefix: true, colour: false, timestamps: true };
+        let plain = Look { prefix: true, colour: false, timestamps: true, errors: Errors::Stdout };
         assert_eq!(plain.line(&line), "web-1    | a\n");
         let colour = Look { colour: true, ..plain };
         assert_eq!(colour.line(&line), "\u{1b}[33mweb-1    |\u{1b}[0m a\n");

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use serde_json::json;
-use tare_compose::observe_engine::service_of;
 use tare_compose::select::OneOffs;
 
 use super::columns;
@@ -25,7 +24,7 @@ pub(super) struct ImagesArgs {
 /// `compose images`.
 pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let containers = context.containers(&target, &args.services, OneOffs::Include)?;
+    let containers = context.listed(&target, &args.services, OneOffs::Include)?;
     let images = context.engine()?.images()?;
     let mut ids: Vec<String> = Vec::new();
     let mut rows = Vec::new();
@@ -53,8 +52,8 @@ pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u
             ago,
         ]);
         rows.push(json!({
-            "ID": id, "ContainerName": container.name, "Repository": repository, "Tag": tag, "Size": image.size,
-            "Platform": platform, "Service": service_of(container), "Created": created.to_string(),
+            "ID": id, "ContainerName": container.name, "Repository": repository, "Tag": tag, "Platform": platform,
+            "Size": image.size, "LastTagTime": created.to_string(),
         }));
     }
     if args.quiet {
@@ -62,6 +61,8 @@ pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u
         return print(&text).map(|()| 0);
     }
     match args.format.as_str() {
+        // As Go prints a list that was never made.
+        "json" if rows.is_empty() => print_line("null")?,
         "json" => print_line(&serde_json::Value::Array(rows).to_string())?,
         _ => {
             let heading = ["CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"];

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use tare_compose::projects::{Known, Which, projects};
+use tare_engine::filter::name_matches;
 
 use super::columns;
 use super::project::{Context, Remarks};
@@ -41,8 +42,9 @@ pub(super) fn main(context: &Context<'_>, args: &LsArgs) -> anyhow::Result<u8> {
     }
     let which = if args.all { Which::All } else { Which::Active };
     let mut projects = projects(context.engine()?, which, &Remarks)?;
-    projects
-        .retain(|known| patterns.is_empty() || patterns.iter().any(|pattern| known.name.contains(pattern)));
+    projects.retain(|known| {
+        patterns.is_empty() || patterns.iter().any(|pattern| name_matches(pattern, &known.name))
+    });
     if args.quiet {
         return print(&projects.iter().map(|known| format!("{}\n", known.name)).collect::<String>())
             .map(|()| 0);

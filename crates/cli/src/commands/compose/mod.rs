@@ -295,6 +295,7 @@ fn run(compose: Compose, session: &Session) -> anyhow::Result<u8> {
     if context.options.version {
         return version::main(&version::VersionArgs::default());
     }
+    check_variables(&context)?;
     let Some(command) = compose.command else {
         note(&Compose::command().render_help().to_string());
         return Ok(0);
@@ -334,6 +335,23 @@ fn run(compose: Compose, session: &Session) -> anyhow::Result<u8> {
         Command::Wait(args) => wait::main(&context, &args),
         Command::Watch(args) => watch::main(&context, &args),
     }
+}
+
+/// Variables of Compose's that have no meaning are errors of every command, as in Compose.
+fn check_variables(context: &Context<'_>) -> anyhow::Result<()> {
+    let variable = |name: &str| context.process.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    if let Some(text) = variable("COMPOSE_PARALLEL_LIMIT")
+        && text.parse::<i64>().is_err()
+    {
+        let message = format!("COMPOSE_PARALLEL_LIMIT must be an integer (found: {text:?})");
+        return Err(Failure::new(message).into());
+    }
+    if let Some(text) = variable("COMPOSE_PROGRESS").filter(|_| context.options.progress.is_none())
+        && ProgressKind::from_str(text, false).is_err()
+    {
+        return Err(Failure::new(format!("unsupported --progress value {text:?}")).into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

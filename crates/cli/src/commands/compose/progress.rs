@@ -41,6 +41,8 @@ pub(super) struct List {
     style: Style,
     title: &'static str,
     state: Mutex<State>,
+    /// Prints lines.
+    lines: fn(&str),
     /// Where the output of hooks goes.
     pub(super) hooks: HookLines,
     /// What becomes of volumes that the file wants otherwise.
@@ -81,6 +83,11 @@ enum Mark {
     Failed,
 }
 
+/// Prints a line on standard output; a reader that is gone has seen enough.
+fn print_lossy(line: &str) {
+    let _ = print(&format!("{line}\n"));
+}
+
 impl List {
     /// A list as the options ask for it, else as stderr allows.
     pub(super) fn new(options: &Options, title: &'static str) -> Self {
@@ -94,12 +101,19 @@ impl List {
             (Some(ProgressKind::Quiet), _) | (None, "quiet") => Style::Quiet,
             _ => automatic,
         };
-        Self::of(style, title)
+        let list = Self::of(style, title);
+        match std::env::var("COMPOSE_STATUS_STDOUT").is_ok_and(|value| matches!(value.as_str(), "1" | "true"))
+        {
+            // A live list belongs to the terminal of standard error.
+            true if style == Style::Live => Self { style: Style::Lines, lines: print_lossy, ..list },
+            true => Self { lines: print_lossy, ..list },
+            false => list,
+        }
     }
 
     fn of(style: Style, title: &'static str) -> Self {
         let (hooks, volumes) = (HookLines::Dropped, VolumeChoice::Keep);
-        Self { style, title, state: Mutex::new(State::default()), hooks, volumes }
+        Self { style, title, state: Mutex::new(State::default()), lines: note, hooks, volumes }
     }
 
     /// A list among the logs of containers: a live one would be drawn over them.
@@ -178,8 +192,8 @@ impl List {
         let mut state = self.lock();
         match self.style {
             Style::Quiet => {}
-            Style::Lines => note(&format!(" {kind} {name}  {word}")),
-            Style::Json => note(&json(kind, name, mark, &word)),
+            Style::Lines => (self.lines)(&format!(" {kind} {name}  {word}")),
+            Style::Json => (self.lines)(&json(kind, name, mark, &word)),
             Style::Live => {
                 state.update(kind, name, mark, word);
                 self.draw(&mut state);

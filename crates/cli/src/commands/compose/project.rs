@@ -106,6 +106,16 @@ impl<'a> Context<'a> {
         Ok(target.containers(self.engine()?, services, oneoffs, &Remarks)?)
     }
 
+    /// [`Self::containers`] for a command that lists: a service that there is not is a warning, and has no container.
+    pub(super) fn listed(
+        &self,
+        target: &Target,
+        services: &[String],
+        oneoffs: OneOffs,
+    ) -> anyhow::Result<Vec<Container>> {
+        Ok(target.listed(self.engine()?, services, oneoffs, &Remarks)?)
+    }
+
     /// One container of a service: the n-th, or the first with index 0.
     pub(super) fn one(&self, service: &str, index: u32) -> anyhow::Result<Container> {
         Ok(self.target()?.one(self.engine()?, service, index, &Remarks)?)

@@ -26,7 +26,8 @@ const VIEW: View = View {
         ("RunningFor", "CREATED"),
         ("Status", "STATUS"),
         ("State", "STATE"),
-        ("Health", "HEALTH"),
+        // Compose has no heading for it.
+        ("Health", "<no value>"),
         ("ExitCode", "EXIT CODE"),
         ("Ports", "PORTS"),
         ("Publishers", "PUBLISHERS"),
@@ -128,6 +129,7 @@ fn row(container: &Container, project: &str, whole: bool) -> Row {
     row.set("Service", service_of(container).to_owned());
     row.set("Project", project.to_owned());
     row.set("ExitCode", exit_code.to_string());
+    row.set("Health", health(container).to_owned());
     row.set("Publishers", publishers(container));
     row
 }
@@ -144,11 +146,11 @@ fn publishers(container: &Container) -> String {
 
 /// Compose's JSON: numbers are numbers, and ports are taken apart.
 fn json(container: &Container, project: &str, whole: bool) -> serde_json::Value {
-    let (exit_code, health) = match &container.state {
-        State::Exited(exit) => (exit.code, ""),
-        State::Running(running) => (0, running.health.as_ref().map_or("", |health| word(health.status))),
-        _ => (0, ""),
+    let exit_code = match &container.state {
+        State::Exited(exit) => exit.code,
+        _ => 0,
     };
+    let health = health(container);
     let every = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
     let publisher = |bound: &tare_monitor::status::BoundPort| {
         serde_json::json!({
@@ -177,10 +179,13 @@ fn json(container: &Container, project: &str, whole: bool) -> serde_json::Value 
     })
 }
 
-fn word(status: HealthStatus) -> &'static str {
-    match status {
-        HealthStatus::Starting => "starting",
-        HealthStatus::Healthy => "healthy",
-        HealthStatus::Unhealthy => "unhealthy",
+/// The word for the result of its check; nothing without one.
+fn health(container: &Container) -> &'static str {
+    let State::Running(running) = &container.state else { return "" };
+    match running.health.as_ref().map(|health| health.status) {
+        None => "",
+        Some(HealthStatus::Starting) => "starting",
+        Some(HealthStatus::Healthy) => "healthy",
+        Some(HealthStatus::Unhealthy) => "unhealthy",
     }
 }

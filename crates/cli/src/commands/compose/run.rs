@@ -20,7 +20,7 @@ use super::project::Context;
 use super::select;
 use super::work::{self, BuildFlags, Work};
 use crate::commands::container::run_flags::{Host, environment};
-use crate::error::{Failure, report};
+use crate::error::{Failure, as_plain_failure, report};
 use crate::output::print_line;
 
 /// Flags of `run`.
@@ -63,7 +63,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     no_deps: bool,
     /// Publish a port to the host
-    #[arg(short = 'p', long)]
+    #[arg(short = 'p', long, conflicts_with = "service_ports")]
     publish: Vec<String>,
     /// Pull the image first (always, missing, never, build)
     #[arg(long, value_name = "POLICY")]
@@ -86,8 +86,8 @@ pub(super) struct RunArgs {
     /// Publish the service's ports
     #[arg(short = 'P', long)]
     service_ports: bool,
-    /// Accepted and without effect: a terminal is allocated when there is one
-    #[arg(short = 't', long, hide = true)]
+    /// Allocate a terminal; an error when standard input is none
+    #[arg(short = 't', long, overrides_with = "no_tty")]
     tty: bool,
     /// Use the service's network aliases
     #[arg(long)]
@@ -114,6 +114,9 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
     let Some(service) = project.services.get(&args.service) else {
         return Err(NoSuchService::of(&project, &args.service).into());
     };
+    if args.tty && !args.no_tty && !std::io::stdin().is_terminal() {
+        return Err(Failure::new("the input device is not a TTY").into());
+    }
     let id = prepare(context, args, &project, service)?;
     let Some(id) = id else { return Ok(0) };
     let engine = context.engine()?;
@@ -128,8 +131,10 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
         words.push("-i".to_owned());
     }
     words.push(id.clone());
+    // A program that cannot be started is no exit code of the program's own.
+    let start = || select::docker(context, "start", &words).map_err(as_plain_failure);
     if service.post_start.is_empty() {
-        return select::docker(context, "start", &words);
+        return start();
     }
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -139,7 +144,7 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
                 report(&error);
             }
         });
-        select::docker(context, "start", &words)
+        start()
     })
 }
 
@@ -256,7 +261,7 @@ fn override_config(
     config: &mut ContainerConfig,
 ) -> anyhow::Result<()> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    config.tty = terminal && !args.no_tty && !args.detach;
+    config.tty = (terminal || args.tty) && !args.no_tty && !args.detach;
     config.open_stdin = args.interactive != Some(false) && !args.detach;
     config.stdin_once = config.open_stdin;
     config.restart = RestartPolicy::No;

@@ -70,11 +70,12 @@ pub(super) fn stats(context: &Context<'_>, args: &StatsArgs) -> anyhow::Result<u
     if let Some(format) = &args.format {
         words.extend(["--format".to_owned(), format.clone()]);
     }
-    let containers = context.containers(&target, &services, OneOffs::Include)?;
+    let containers = context.listed(&target, &services, OneOffs::Include)?;
     let shown = containers.into_iter().filter(|container| args.all || container.state.is_active());
     let ids: Vec<String> = shown.map(|container| container.id).collect();
     if ids.is_empty() {
-        return Ok(0);
+        let heading = crate::commands::container::stats::heading(args.format.as_deref())?;
+        return print(&heading).map(|()| 0);
     }
     words.extend(ids);
     select::docker(context, "stats", &words)

@@ -3,6 +3,7 @@
 //! Detached: one plan, carried out with a live list. Attached: a plan that only creates, then one that starts, while
 //! the logs run on the terminal; Ctrl-C stops in the reverse order and a second one kills.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ScopedJoinHandle;
@@ -20,13 +21,15 @@ use tare_compose::plan::{
     self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
 };
 use tare_compose::schedule::Cancel;
+use tare_compose::select::NoSuchService;
 use tare_compose::session::{self, ImagePolicy, PullNews, Readiness, Session};
 use tare_compose::watch::{Replaced, Watch};
+use tare_compose_model::{Condition, Project};
 use tare_engine::logs::LogOptions;
 use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
-use super::follow::{Look, announce};
+use super::follow::{Errors, Look, announce};
 use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
@@ -74,7 +77,7 @@ pub(super) struct UpArgs {
     #[arg(long, conflicts_with = "detach")]
     abort_on_container_exit: bool,
     /// Stop all containers if any container exited with failure
-    #[arg(long, conflicts_with = "detach")]
+    #[arg(long, conflicts_with_all = ["detach", "abort_on_container_exit"])]
     abort_on_container_failure: bool,
     /// Return the exit code of this service's container; implies --abort-on-container-exit
     #[arg(long, value_name = "SERVICE", conflicts_with = "detach")]
@@ -139,9 +142,10 @@ impl UpArgs {
     }
 
     fn plan_options(&self, work: &Work<'_>, start: StartMode) -> anyhow::Result<UpOptions> {
-        let recreate = match (self.force_recreate, self.no_recreate) {
-            (true, _) => Recreate::Force,
+        // New anonymous volumes want new containers.
+        let recreate = match (self.force_recreate || self.renew_anon_volumes, self.no_recreate) {
             (_, true) => Recreate::Never,
+            (true, _) => Recreate::Force,
             _ => Recreate::Changed,
         };
         let remove_orphans = self.remove_orphans || work.context.flag("COMPOSE_REMOVE_ORPHANS");
@@ -181,6 +185,10 @@ pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
 /// `compose up`, with the flag that Ctrl-C sets while it works in the background.
 pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) -> anyhow::Result<u8> {
     let mut project = context.load(&args.services)?;
+    let mut shown = args.exit_code_from.iter().chain(&args.attach);
+    if let Some(unknown) = shown.find(|name| !project.services.contains_key(*name)) {
+        return Err(NoSuchService::of(&project, unknown).into());
+    }
     if !args.no_deps {
         for inferred in tare_compose::infer::dependencies(&mut project, &args.services) {
             let Inferred { service, target, variable } = inferred;
@@ -258,6 +266,7 @@ fn attached(
     let names: Vec<String> = followed.iter().map(label_of).collect();
     note(&format!("Attaching to {}", names.join(", ")));
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
+    let look = Look { errors: Errors::Stderr, ..look };
     let log = LogOptions { tail: None, since: Some(since), until: None };
     let merged = Merged::begin(work.engine()?, &followed, &log, |said| look.show(said))?.ends_from(since);
     let following = Following { work, session, args, watching, signals: &signals };
@@ -272,13 +281,27 @@ fn followed(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<Vec<Container>> {
         let Some(service) = work.project.services.get(name) else { return false };
         let named = |list: &[String]| list.iter().any(|given| given == name);
         let meant = if !args.attach.is_empty() {
-            named(&args.attach)
+            return named(&args.attach) && !is_oneoff(container) && !named(&args.no_attach);
         } else {
-            args.services.is_empty() || args.attach_dependencies || named(&args.services)
+            let closure = args.attach_dependencies && is_needed(work.project, &args.services, name);
+            args.services.is_empty() || closure || named(&args.services)
         };
         meant && !is_oneoff(container) && !named(&args.no_attach) && service.attach.unwrap_or(true)
     });
     Ok(all)
+}
+
+/// Whether the services depend on another one, directly or not.
+fn is_needed(project: &Project, services: &[String], name: &str) -> bool {
+    let mut open: Vec<&str> = services.iter().map(String::as_str).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(service) = open.pop() {
+        if seen.insert(service) {
+            let edges = project.services.get(service).map(|service| service.depends_on.keys());
+            open.extend(edges.into_iter().flatten().map(String::as_str));
+        }
+    }
+    seen.contains(name)
 }
 
 /// An `up` on the terminal, once its containers are made.
@@ -359,6 +382,10 @@ impl Following<'_> {
             let all_started = starting.is_none();
             for ended in merged.turn(Some(self.signals.as_fd()))? {
                 announce(&ended)?;
+                // A job that others wait for has done its part.
+                if ended.code() == 0 && self.is_job(&ended.label) {
+                    continue;
+                }
                 if abort || (args.abort_on_container_failure && ended.code() != 0) {
                     return Ok(End::Aborted(ended.code()));
                 }
@@ -374,6 +401,23 @@ impl Following<'_> {
             }
         }
     }
+}
+
+impl Following<'_> {
+    /// Whether the service of this label is one that others want to end well.
+    fn is_job(&self, label: &str) -> bool {
+        let services = &self.work.project.services;
+        let service = services.keys().find(|name| {
+            label.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_number)
+                || services[*name].container_name.as_deref() == Some(label)
+        });
+        let edges = services.values().filter_map(|other| other.depends_on.get(service?));
+        edges.into_iter().any(|edge| edge.condition == Condition::ServiceCompletedSuccessfully)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The watch's thread: it begins when the containers run.

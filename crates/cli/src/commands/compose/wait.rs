@@ -22,7 +22,7 @@ pub(super) struct WaitArgs {
     services: Vec<String>,
 }
 
-/// `compose wait`: prints exit codes; its own is that of the container that ended first.
+/// `compose wait`: prints exit codes; its own is that of the container that ended last.
 pub(super) fn main(context: &Context<'_>, args: &WaitArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
     let containers = context.containers(&target, &args.services, OneOffs::Exclude)?;
@@ -34,13 +34,18 @@ pub(super) fn main(context: &Context<'_>, args: &WaitArgs) -> anyhow::Result<u8>
         let (sender, receiver) = mpsc::channel();
         for container in &containers {
             let sender = sender.clone();
-            scope.spawn(move || sender.send(engine.wait(&container.id, WaitCondition::NotRunning)));
+            scope.spawn(move || {
+                let code = engine.wait(&container.id, WaitCondition::NotRunning);
+                sender.send((container.short_id(), code))
+            });
         }
         drop(sender);
         let mut codes = Vec::new();
         for code in receiver {
+            let (id, code) = code;
             codes.push(code?);
-            print_line(&codes.last().map(i32::to_string).unwrap_or_default())?;
+            let code = codes.last().copied().unwrap_or_default();
+            print_line(&format!("container {id:?} exited with status code {code}"))?;
             if args.down_project {
                 // Taking the project down ends the other waits.
                 take_down(context, target.clone(), &DownArgs::default())?;
@@ -49,5 +54,5 @@ pub(super) fn main(context: &Context<'_>, args: &WaitArgs) -> anyhow::Result<u8>
         }
         Ok(codes)
     })?;
-    Ok(u8::try_from(codes.first().copied().unwrap_or(0) & 0xff).unwrap_or(1))
+    Ok(u8::try_from(codes.last().copied().unwrap_or(0) & 0xff).unwrap_or(1))
 }

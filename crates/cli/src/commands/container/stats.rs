@@ -88,6 +88,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
 }
 
+/// The heading of a table without rows; nothing where the format has none.
+pub(crate) fn heading(format: Option<&str>) -> anyhow::Result<String> {
+    VIEW.render(&[], Shape { format, quiet: false })
+}
+
 fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole: bool) -> Row {
     let id = if whole { container.id.clone() } else { container.short_id().to_owned() };
     let mut row = Row::new([

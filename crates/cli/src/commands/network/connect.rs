@@ -61,6 +61,7 @@ pub(crate) fn connect(session: &Session, args: &[String]) -> anyhow::Result<u8> 
         ipv6: line.ip6.as_deref().map(str::parse).transpose().context("--ip6 is no IPv6 address")?,
         mac: None,
         links: links.collect(),
+        interface: None,
     };
     session.engine()?.network_connect(&line.network, &line.container, settings)?;
     Ok(0)

@@ -1,9 +1,9 @@
 //! Networks and volumes: made when missing, and made anew when the file wants them otherwise.
 //!
-//! What uses a network is stopped first and recreated afterwards. A volume holds data: it is made anew only when the
+//! What uses a network is stopped first and started afterwards. A volume holds data: it is made anew only when the
 //! caller says so ([`UpOptions::renew_volumes`](super::UpOptions)), and what uses it is removed first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tare_compose_model::{MountKind, Network, Project, Service, Volume, explain_difference, resource_json};
 
@@ -15,8 +15,6 @@ use crate::plan::step::{Action, Cause, StepId};
 /// What making networks and volumes anew did to containers.
 #[derive(Debug, Default)]
 pub(super) struct Renewed {
-    /// Keys of networks.
-    networks: BTreeSet<String>,
     /// IDs of containers that steps stop.
     stopped: BTreeMap<String, StepId>,
     /// IDs of containers that steps remove.
@@ -83,7 +81,10 @@ impl Planner<'_> {
             if self.networks.contains_key(key.as_str()) {
                 continue;
             }
-            if self.observed.networks.iter().any(|existing| existing.name == network.name) {
+            if let Some(there) = self.observed.networks.iter().find(|there| there.name == network.name) {
+                if !network.external && there.label.as_ref() != Some(key) {
+                    return Err(PlanError::ForeignNetwork(network.name.clone()));
+                }
                 self.renew_network(key, network);
                 continue;
             }
@@ -113,10 +114,19 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// A network of the service that is made anew.
-    pub(super) fn renewed_network(&self, service: &Service) -> Option<String> {
-        let key = service.networks.keys().find(|key| self.renewed.networks.contains(*key))?;
-        self.project.networks.get(key).map(|network| network.name.clone())
+    /// A network or volume that the service has under its key and the container does not: the name in the file is
+    /// another one than when the container was made.
+    pub(super) fn unattached(&self, service: &Service, container: &ObservedContainer) -> Option<String> {
+        let networks = service.networks.keys().filter(|_| service.network_mode.is_none());
+        let network = networks.filter_map(|key| Some((key, &self.project.networks.get(key)?.name)));
+        let mut lacking = network.filter(|(_, name)| !container.networks.contains(*name));
+        if let Some((key, _)) = lacking.next() {
+            return Some(format!("networks.{key}"));
+        }
+        let volumes = named_volumes(service);
+        let volume = volumes.filter_map(|key| Some((key, &self.project.volumes.get(key)?.name)));
+        let mut lacking = volume.filter(|(_, name)| !container.volumes.contains(*name));
+        lacking.next().map(|(key, _)| format!("volumes.{key}"))
     }
 
     /// The containers of services that fit; `None`, with a remark, when one of them is not part of this plan.
@@ -171,7 +181,6 @@ impl Planner<'_> {
         if let Some((key, _)) = self.project.networks.get_key_value(key) {
             self.networks.insert(key, made);
         }
-        self.renewed.networks.insert(key.to_owned());
     }
 
     fn renew_volume(&mut self, key: &str, volume: &Volume) {

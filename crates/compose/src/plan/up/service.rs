@@ -1,6 +1,6 @@
 //! Reconciling the containers of one service.
 
-use tare_compose_model::{Service, canonical_json, config_hash, explain_difference};
+use tare_compose_model::{Service, canonical_json, config_hash, explain_difference, hash_json};
 
 use super::{AnonymousVolumes, DependencyScope, Outcome, Planner, Recreate, StartMode, existing, remove};
 use crate::observe::{ContainerState, ObservedContainer};
@@ -18,6 +18,9 @@ impl<'a> Planner<'a> {
         let removed = before - containers.len();
         let wanted = usize::try_from(self.wanted(name)).unwrap_or(usize::MAX);
         let missing = wanted.saturating_sub(containers.len());
+        let last = containers.iter().map(|container| container.number).max().unwrap_or(0);
+        // Those that are out of date go first, then the highest numbers.
+        containers.sort_by_key(|there| (self.divergence(name, service, there).is_some(), there.number));
         let surplus = containers.split_off(containers.len().min(wanted));
         let mut outcome = Outcome::default();
         for container in surplus.iter().rev() {
@@ -37,8 +40,7 @@ impl<'a> Planner<'a> {
             (_, true) => Cause::Missing,
             _ => Cause::ScaleUp,
         };
-        let numbers: Vec<u32> = containers.iter().map(|container| container.number).collect();
-        for number in (1..).filter(|number| !numbers.contains(number)).take(missing) {
+        for number in (last + 1..).take(missing) {
             let step = self.create(name, number, cause.clone());
             outcome.last.push(step);
         }
@@ -55,15 +57,15 @@ impl<'a> Planner<'a> {
         if !self.is_meant(name) && self.options.dependencies == DependencyScope::Recreate {
             return Some(Cause::Forced);
         }
-        if container.config_hash != config_hash(service) {
+        if !is_made_from(container, service) {
             let mut changes = explain_difference(&container.config_json, &canonical_json(service));
             if changes.is_empty() {
                 changes.push("configuration changed".to_owned());
             }
             return Some(Cause::ConfigChanged(changes));
         }
-        if let Some(network) = self.renewed_network(service) {
-            return Some(Cause::ResourceRecreated(format!("network {network}")));
+        if let Some(resource) = self.unattached(service, container) {
+            return Some(Cause::ConfigChanged(vec![format!("{resource} is another one")]));
         }
         let image = self.observed.images.get(&service.image_name(&self.project.name, name));
         if image.is_some_and(|id| *id != container.image_id) {
@@ -138,11 +140,13 @@ impl<'a> Planner<'a> {
             return None;
         }
         let reference = existing(container);
+        let stopped = self.renewed.as_stopped(container);
         if matches!(
-            container.state,
+            stopped.state,
             ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Paused
         ) {
-            let before = self.before_start(name);
+            let mut before = self.before_start(name);
+            before.extend(self.before_create(name));
             let action = Action::StartContainer { service: name.to_owned(), container: reference };
             return Some(self.plan.add(action, Cause::NotRunning, before));
         }
@@ -157,6 +161,14 @@ impl<'a> Planner<'a> {
         let action = Action::RestartContainer { service: name.to_owned(), container: reference };
         Some(self.plan.add(action, Cause::DependencyRecreated(renewed), before))
     }
+}
+
+/// Whether a container was made from the service as it is now. Containers of tare before 0.2 carry another hash, of the
+/// configuration that stands beside it.
+fn is_made_from(container: &ObservedContainer, service: &Service) -> bool {
+    container.config_hash == config_hash(service)
+        || container.config_hash == hash_json(&container.config_json)
+            && container.config_json == canonical_json(service)
 }
 
 /// The services whose namespaces or volumes a service uses: it cannot outlive their containers.

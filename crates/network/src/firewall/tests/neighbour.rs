@@ -216,8 +216,13 @@ fn published_ports_are_reached_by_neighbours() {
         ensure_bridge(&tare0).expect("made");
         let near = container(&tare0, 95);
         let listener = listen_on_both(&near);
-        let mapping =
-            PortMapping { host_ip: None, host_port: 0, container_port: 80, protocol: Protocol::Tcp };
+        let mapping = PortMapping {
+            host_ip: None,
+            host_port: 0,
+            host_port_end: 0,
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        };
         let mut forwarder = Forwarder::bind(&[mapping]).expect("bound");
         let port = forwarder.bound()[0].host.port();
         forwarder

@@ -57,7 +57,7 @@ impl Engine {
             stop_grace: config.stop_grace(),
             health: config.healthcheck.as_ref().and_then(supervision::health),
             network: self.network_plan(record, networks),
-            ports: ports::ports(config, record, ports::default_binding(networks))?,
+            ports: ports::ports(config, ports::default_binding(networks)),
             ready_ports: record.ready_ports.clone(),
             telling: self.telling(record),
             notes: confined.note.into_iter().collect(),

@@ -46,11 +46,13 @@ impl Engine {
         state: &EndpointState,
     ) -> Option<Attachment> {
         let bridge = network.bridge.clone()?;
+        let settings = record.config.endpoints.get(&network.name);
+        let interface = settings.and_then(|settings| settings.interface.clone());
         let endpoint = Endpoint {
             container_id: record.id.clone(),
             network_id: network.id.clone(),
             bridge: bridge.name.clone(),
-            ifname: format!("eth{n}"),
+            ifname: interface.unwrap_or_else(|| format!("eth{n}")),
             mac: state.mac.parse().ok()?,
             ipv4: Ipv4Net::new(state.ipv4, state.prefix).ok()?,
             ipv6: state.ipv6.zip(state.prefix6).and_then(|(a, p)| Ipv6Net::new(a, p).ok()),
