@@ -1,7 +1,7 @@
 //! What a command runs in: the name it was called by, and the engine, opened when first asked for. The environment is
 //! read here and in [`crate::commands`] and nowhere below.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
@@ -47,6 +47,11 @@ impl Session {
         let binary = std::env::current_exe().context("cannot find tare's own executable")?;
         let engine = Engine::open(Options { paths: paths()?, binary, log: crate::trace::asked() })?;
         engine.tell_waits(say_wait);
+        if !rustix::process::geteuid().is_root() && Path::new(Paths::SYSTEM_ROOT).exists() {
+            note(
+                "these are this user's own images and volumes; root's, and all containers, are there with sudo",
+            );
+        }
         Ok(self.engine.get_or_init(|| engine))
     }
 }

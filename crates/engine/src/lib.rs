@@ -30,6 +30,7 @@ pub use state::error_kind::ErrorKind;
 pub use state::ids::random_hex;
 pub use state::record::{Container, State};
 pub use system::boot::Moved;
+pub use system::doctor::{Finding, Verdict, examine};
 pub use system::facts::SystemFacts;
 pub use system::prune::SystemPruned;
 pub use system::usage::{DiskUsage, DiskUsageDetails, ImageUsage, Usage};
@@ -117,6 +118,15 @@ impl Engine {
             spawner: OnceLock::new(),
             told: OnceLock::new(),
         })
+    }
+
+    /// Refuses, before anything is made or fetched, what needs root: containers, and the steps of builds.
+    ///
+    /// # Errors
+    /// [`Error::NotRoot`].
+    pub fn require_root(&self) -> Result<()> {
+        let user = rustix::process::geteuid();
+        if user.is_root() { Ok(()) } else { Err(Error::NotRoot { user: user.as_raw() }) }
     }
 
     /// The state folders.

@@ -72,6 +72,14 @@ fn open() -> Result<Socket> {
         .map_err(|source| refused("open socket", "nf_tables", source))
 }
 
+/// Whether the kernel's nf_tables answers, and this process may ask it. Nothing is changed.
+///
+/// # Errors
+/// [`crate::Error`] with the kernel's refusal.
+pub fn answers() -> Result<()> {
+    generation(&open()?).map(drop)
+}
+
 /// Puts the bridge under the firewall's rules, making the table if this is the first one.
 pub(crate) fn admit(bridge: &Bridge) -> Result<()> {
     let socket = open()?;

@@ -178,6 +178,7 @@ pub(crate) static TABLE: &[Command] = &[
         "Stop all containers in order, to be started again by `system boot`",
         system::service::shutdown,
     ),
+    command(&["doctor"], "Say whether this machine has what containers need", system::doctor::main),
     command(&["system prune"], "Remove unused data", system::prune::system),
     command(&["builder prune", "buildx prune"], "Remove build cache", build::builder::prune),
     command(&["buildx version"], "Show the builder's version", build::builder::version),

@@ -60,6 +60,8 @@ impl Error {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Execute(error) => error.hints(),
+            // Its own place in the chain of causes is this error's.
+            Self::Engine(error) => error.hint().into_iter().collect(),
             _ => Vec::new(),
         }
     }

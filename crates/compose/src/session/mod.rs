@@ -181,6 +181,7 @@ impl<'a, L: Listener> Session<'a, L> {
         if let Some(lock) = self.lock.get() {
             return Ok(lock.is_some());
         }
+        self.engine.require_root()?;
         let folder = self.engine.make_run_folder("compose")?;
         let path = folder.join(format!("{}.lock", self.project.name));
         let file = File::create(&path).map_err(|error| Error::io("make", &path, error))?;

@@ -68,6 +68,7 @@ impl<L: Listener> Session<'_, L> {
             self.listener.event(&Event::Planned { text: &text });
             return Ok(());
         }
+        self.engine.require_root().map_err(Error::from)?;
         let (mut pulls, mut builds) = (Vec::new(), Vec::new());
         for step in &plan.steps {
             match &step.action {

@@ -46,6 +46,7 @@ impl Engine {
     /// [`Error::NoSuchImage`] (pull it and try again), [`Error::NameInUse`], [`Error::Invalid`].
     pub fn create(&self, mut config: ContainerConfig) -> Result<Created> {
         let _span = tracing::debug_span!("create", image = %config.image).entered();
+        self.require_root()?;
         self.converge()?;
         let image =
             self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;

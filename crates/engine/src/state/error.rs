@@ -9,6 +9,12 @@ use tare_monitor::status::Failure;
 /// Engine errors.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Only root can have what was asked for.
+    #[error("containers need root, and this is user {user}")]
+    NotRoot {
+        /// The process's effective user.
+        user: u32,
+    },
     /// No container of that name or id.
     #[error("No such container: {0}")]
     NoSuchContainer(String),
@@ -206,6 +212,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NotRoot { .. } => {
+                Some("the same command with sudo before it; `tare doctor` says what else is needed".into())
+            }
             Self::Invalid { hint, .. } => hint.clone(),
             Self::StartFailed(failure) => failure.hint.clone(),
             Self::NoFreeAddress { .. } => {

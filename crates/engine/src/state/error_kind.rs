@@ -37,6 +37,7 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::NotRoot { .. } => ErrorKind::Forbidden,
             Self::NoSuchContainer(_)
             | Self::NoSuchVolume(_)
             | Self::NoSuchNetwork(_)

@@ -196,6 +196,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if line.check {
         return check::main(&request);
     }
+    engine.require_root()?;
     let id = run(engine, &mut request, mode)?;
     drop(checkout);
     outputs.iter().try_for_each(|wanted| output::write(engine, &id, wanted))?;

@@ -79,6 +79,7 @@ pub(crate) fn make(
         warn(warning, None);
     }
     let engine = session.engine()?;
+    engine.require_root()?;
     let mut id_file = make.cidfile.as_deref().map(IdFile::create).transpose()?;
     let created = create(engine, make, requested)?;
     for warning in &created.warnings {

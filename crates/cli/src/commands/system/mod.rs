@@ -1,6 +1,7 @@
 //! The whole: what there is, what it takes, what happens.
 
 pub(crate) mod disk_usage;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod info;
 pub(crate) mod prune;
