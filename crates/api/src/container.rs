@@ -8,7 +8,7 @@ use tare_engine::{Container, Engine, State};
 
 use crate::ZERO_TIME;
 use crate::container_config::ContainerSettings;
-use crate::graph_driver::GraphDriver;
+use crate::graph_driver::{DRIVER, GraphDriver};
 use crate::host_config::HostConfig;
 use crate::ports::PortHost;
 
@@ -40,7 +40,7 @@ pub struct ContainerInspect {
     pub name: String,
     /// Restarts by its policy.
     pub restart_count: u32,
-    /// `overlayfs`.
+    /// `overlay2`.
     pub driver: String,
     /// `linux`.
     pub platform: String,
@@ -270,6 +270,9 @@ impl ContainerInspect {
     pub fn new(engine: &Engine, container: &Container) -> ContainerInspect {
         let file = |name: &str| container.folder.join(name).to_string_lossy().into_owned();
         let mut argv = container.argv().into_iter();
+        // A tmpfs is the host's part alone (`HostConfig.Tmpfs`).
+        let mounts =
+            container.config.mounts.iter().filter(|mount| !matches!(mount.source, MountSource::Tmpfs { .. }));
         ContainerInspect {
             id: container.id.clone(),
             created: container.created.to_string(),
@@ -283,7 +286,7 @@ impl ContainerInspect {
             log_path: container.log_path().to_string_lossy().into_owned(),
             name: format!("/{}", container.name),
             restart_count: container.restart_count,
-            driver: "overlayfs".to_owned(),
+            driver: DRIVER.to_owned(),
             platform: "linux".to_owned(),
             mount_label: String::new(),
             process_label: String::new(),
@@ -293,7 +296,7 @@ impl ContainerInspect {
             graph_driver: GraphDriver::of_container(container),
             size_rw: None,
             size_root_fs: None,
-            mounts: container.config.mounts.iter().map(|mount| MountPoint::new(engine, mount)).collect(),
+            mounts: mounts.map(|mount| MountPoint::new(engine, mount)).collect(),
             config: ContainerSettings::new(container),
             network_settings: NetworkSettings::new(container),
         }
@@ -373,6 +376,12 @@ impl MountPoint {
                 out.propagation = if propagation.is_empty() { "rprivate" } else { propagation }.to_owned();
             }
             MountSource::Volume { name, .. } | MountSource::Anonymous { name } => {
+                if let MountSource::Volume { nocopy, .. } = &mount.source
+                    && out.mode.is_empty()
+                {
+                    // Docker's word for volumes by name: shared between containers, where there is SELinux.
+                    out.mode = if *nocopy { "nocopy" } else { "z" }.to_owned();
+                }
                 out.name.clone_from(name);
                 out.source = engine.volume_path(name).to_string_lossy().into_owned();
                 out.driver = "local".to_owned();
@@ -462,7 +471,8 @@ fn endpoints(container: &Container, running: bool) -> BTreeMap<String, EndpointS
         endpoint.global_ipv6_prefix_len = state.prefix6.unwrap_or(0);
         let mut names = vec![container.name.clone(), container.short_id().to_owned()];
         names.extend(state.aliases.iter().cloned());
-        endpoint.dns_names = Some(names);
+        // The default network has no DNS.
+        endpoint.dns_names = (state.network != tare_engine::networks::DEFAULT).then_some(names);
     }
     out
 }

@@ -10,13 +10,16 @@ use tare_engine::config::{
 
 use crate::ports::PortHost;
 
-/// `HostConfig`.
+/// `HostConfig`, in the order in which Docker writes it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[expect(clippy::struct_excessive_bools, reason = "Docker's wire type")]
 pub struct HostConfig {
     /// `-v` strings.
     pub binds: Option<Vec<String>>,
+    /// `--cidfile`.
+    #[serde(rename = "ContainerIDFile")]
+    pub container_id_file: String,
     /// Log driver.
     pub log_config: LogSettings,
     /// `bridge`, `host`, `none`, `container:…` or a network.
@@ -30,10 +33,18 @@ pub struct HostConfig {
     pub restart_policy: RestartSettings,
     /// `--rm`.
     pub auto_remove: bool,
+    /// `--volume-driver`.
+    pub volume_driver: String,
+    /// `container`, `container:ro`.
+    pub volumes_from: Option<Vec<String>>,
+    /// Rows and columns of the terminal at creation.
+    pub console_size: [u32; 2],
     /// Capabilities added.
     pub cap_add: Option<Vec<String>>,
     /// Capabilities dropped.
     pub cap_drop: Option<Vec<String>>,
+    /// `private` or `host`.
+    pub cgroupns_mode: String,
     /// DNS servers.
     pub dns: Vec<String>,
     /// DNS options.
@@ -46,6 +57,8 @@ pub struct HostConfig {
     pub group_add: Option<Vec<String>>,
     /// IPC namespace.
     pub ipc_mode: String,
+    /// Always empty.
+    pub cgroup: String,
     /// `container:alias`.
     pub links: Option<Vec<String>>,
     /// OOM score.
@@ -76,16 +89,38 @@ pub struct HostConfig {
     pub sysctls: BTreeMap<String, String>,
     /// `runc`, for tools that read it.
     pub runtime: String,
+    /// Of Windows.
+    pub isolation: String,
     /// Relative weight.
     pub cpu_shares: u64,
     /// Bytes.
     pub memory: u64,
     /// 1e-9 CPUs.
     pub nano_cpus: u64,
+    /// Group above.
+    pub cgroup_parent: String,
+    /// Relative weight of block I/O.
+    pub blkio_weight: u16,
+    /// Weights by device.
+    pub blkio_weight_device: Vec<BlockDeviceSetting>,
+    /// Bytes read a second, by device.
+    pub blkio_device_read_bps: Vec<BlockDeviceSetting>,
+    /// Bytes written a second, by device.
+    pub blkio_device_write_bps: Vec<BlockDeviceSetting>,
+    /// Reads a second, by device.
+    #[serde(rename = "BlkioDeviceReadIOps")]
+    pub blkio_device_read_iops: Vec<BlockDeviceSetting>,
+    /// Writes a second, by device.
+    #[serde(rename = "BlkioDeviceWriteIOps")]
+    pub blkio_device_write_iops: Vec<BlockDeviceSetting>,
     /// Microseconds.
     pub cpu_period: u64,
     /// Microseconds per period.
     pub cpu_quota: i64,
+    /// Always 0.
+    pub cpu_realtime_period: u64,
+    /// Always 0.
+    pub cpu_realtime_runtime: u64,
     /// CPUs.
     pub cpuset_cpus: String,
     /// Memory nodes.
@@ -94,49 +129,40 @@ pub struct HostConfig {
     pub devices: Vec<DeviceMapping>,
     /// Device rules.
     pub device_cgroup_rules: Option<Vec<String>>,
+    /// GPUs and the like; always none.
+    pub device_requests: Option<Vec<serde_json::Value>>,
     /// Soft limit in bytes.
     pub memory_reservation: u64,
     /// Memory and swap in bytes.
     pub memory_swap: i64,
+    /// Always none.
+    pub memory_swappiness: Option<u8>,
     /// No OOM kill.
     pub oom_kill_disable: bool,
-    /// An init process.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<bool>,
     /// Most processes.
     pub pids_limit: Option<i64>,
     /// Process limits.
     pub ulimits: Vec<UlimitSetting>,
-    /// Relative weight of block I/O.
-    pub blkio_weight: u16,
-    /// Weights of single block devices.
-    pub blkio_weight_device: Vec<BlockDeviceSetting>,
-    /// Bytes read a second.
-    pub blkio_device_read_bps: Vec<BlockDeviceSetting>,
-    /// Bytes written a second.
-    pub blkio_device_write_bps: Vec<BlockDeviceSetting>,
-    /// Reads a second.
-    #[serde(rename = "BlkioDeviceReadIOps")]
-    pub blkio_device_read_iops: Vec<BlockDeviceSetting>,
-    /// Writes a second.
-    #[serde(rename = "BlkioDeviceWriteIOps")]
-    pub blkio_device_write_iops: Vec<BlockDeviceSetting>,
-    /// How readily memory is swapped out.
-    pub memory_swappiness: Option<u8>,
-    /// `private` or `host`.
-    pub cgroupns_mode: String,
+    /// Of Windows.
+    pub cpu_count: u64,
+    /// Of Windows.
+    pub cpu_percent: u64,
+    /// Of Windows.
+    #[serde(rename = "IOMaximumIOps")]
+    pub io_maximum_iops: u64,
+    /// Of Windows.
+    #[serde(rename = "IOMaximumBandwidth")]
+    pub io_maximum_bandwidth: u64,
+    /// `--mount` mounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<MountSpec>,
     /// Hidden from the container.
     pub masked_paths: Option<Vec<String>>,
     /// Read-only in the container.
     pub readonly_paths: Option<Vec<String>>,
-    /// `container`, `container:ro`.
-    pub volumes_from: Option<Vec<String>>,
-    /// What tare has no use for, as Docker shows it where it is not set.
-    #[serde(flatten)]
-    pub unused: UnusedSettings,
-    /// `--mount` mounts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub mounts: Vec<MountSpec>,
+    /// An init process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<bool>,
 }
 
 /// `LogConfig`.
@@ -213,30 +239,6 @@ pub struct MountSpec {
     pub read_only: bool,
 }
 
-/// Settings of Docker that mean nothing here.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-#[expect(missing_docs, reason = "Docker's names, as they stand in its API documentation")]
-pub struct UnusedSettings {
-    pub cgroup: String,
-    pub cgroup_parent: String,
-    pub console_size: [u32; 2],
-    #[serde(rename = "ContainerIDFile")]
-    pub container_id_file: String,
-    pub cpu_count: u64,
-    pub cpu_percent: u64,
-    pub cpu_realtime_period: u64,
-    pub cpu_realtime_runtime: u64,
-    pub device_requests: Option<Vec<serde_json::Value>>,
-    #[serde(rename = "IOMaximumBandwidth")]
-    pub io_maximum_bandwidth: u64,
-    #[serde(rename = "IOMaximumIOps")]
-    pub io_maximum_iops: u64,
-    pub isolation: String,
-    pub kernel_memory: u64,
-    pub volume_driver: String,
-}
-
 impl HostConfig {
     /// The host's part of a configuration.
     #[must_use]
@@ -309,8 +311,7 @@ impl HostConfig {
             blkio_device_write_bps: block_devices(resources, BlockLimit::WriteBps),
             blkio_device_read_iops: block_devices(resources, BlockLimit::ReadIops),
             blkio_device_write_iops: block_devices(resources, BlockLimit::WriteIops),
-            unused: UnusedSettings::default(),
-            mounts: Vec::new(),
+            ..HostConfig::default()
         }
     }
 }

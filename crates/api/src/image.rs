@@ -26,8 +26,6 @@ pub struct ImageInspect {
     pub docker_version: String,
     /// Author.
     pub author: String,
-    /// What a container of it runs.
-    pub config: ImageSettings,
     /// Processor.
     pub architecture: String,
     /// Its variant.
@@ -44,6 +42,8 @@ pub struct ImageInspect {
     pub root_fs: ImageRootFs,
     /// What is not part of the image.
     pub metadata: ImageMetadata,
+    /// What a container of it runs.
+    pub config: ImageSettings,
 }
 
 /// `RootFS`.

@@ -11,6 +11,8 @@ use crate::{API_VERSION, MIN_API_VERSION};
 pub struct InfoContext {
     /// tare's version.
     pub version: String,
+    /// The context that commands are in.
+    pub context: String,
     /// Proxies of the environment, empty where there is none.
     pub http_proxy: String,
     /// For HTTPS.
@@ -19,49 +21,43 @@ pub struct InfoContext {
     pub no_proxy: String,
 }
 
-/// The answer of `/info`.
+/// The answer of `/info`, in Docker's order.
 #[must_use]
 pub fn info(facts: &SystemFacts, paths: &Paths, context: &InfoContext) -> Value {
-    let mut info = json!({
+    let parts = [
+        of_objects(facts),
+        of_kernel(facts),
+        of_machine(facts),
+        of_registries(),
+        of_engine(facts, paths, context),
+        of_runtimes(),
+        json!({"ClientInfo": client(context)}),
+    ];
+    let objects = parts.into_iter().filter_map(|part| match part {
+        Value::Object(part) => Some(part),
+        _ => None,
+    });
+    Value::Object(objects.flatten().collect())
+}
+
+fn of_objects(facts: &SystemFacts) -> Value {
+    json!({
         "ID": facts.host_name,
         "Containers": facts.running + facts.paused + facts.stopped,
         "ContainersRunning": facts.running,
         "ContainersPaused": facts.paused,
         "ContainersStopped": facts.stopped,
         "Images": facts.images,
-        "Driver": "overlayfs",
-        "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs",
-        "CgroupVersion": facts.cgroup_version.to_string(),
-        "DockerRootDir": paths.root.to_string_lossy(),
-        "RunDir": paths.run.to_string_lossy(),
-        "KernelVersion": facts.kernel,
-        "OperatingSystem": facts.system,
-        "OSType": "linux",
-        "Architecture": facts.machine,
-        "NCPU": facts.cpus,
-        "MemTotal": facts.memory,
-        "Name": facts.host_name,
-        "ServerVersion": context.version,
-        "DefaultRuntime": "tare",
-        "SecurityOptions": ["name=seccomp,profile=builtin"],
-        "Swarm": {"LocalNodeState": "inactive"},
-        "LiveRestoreEnabled": true,
-        "Warnings": Value::Null,
-    });
-    // In two parts: the macro has its limit.
-    if let (Value::Object(info), Value::Object(more)) = (&mut info, for_tools(facts, context)) {
-        info.extend(more);
-    }
-    info
-}
-
-/// What tools look for to know what the engine can do.
-fn for_tools(facts: &SystemFacts, context: &InfoContext) -> Value {
-    json!({
+        "Driver": crate::graph_driver::DRIVER,
         "DriverStatus": [["Supports d_type", "true"], ["Using metacopy", "false"], ["Native Overlay Diff", "true"]],
         "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null,
                     "Log": ["json-file", "local", "none"]},
+    })
+}
+
+/// What tools look for to know what limits there are.
+fn of_kernel(facts: &SystemFacts) -> Value {
+    json!({
         "MemoryLimit": true,
         "SwapLimit": true,
         "CpuCfsPeriod": true,
@@ -69,53 +65,146 @@ fn for_tools(facts: &SystemFacts, context: &InfoContext) -> Value {
         "CPUShares": true,
         "CPUSet": true,
         "PidsLimit": true,
-        "OomKillDisable": false,
         "IPv4Forwarding": facts.forwards_ipv4,
         "Debug": false,
+        "NFd": 0,
+        "OomKillDisable": facts.cgroup_version == 1,
+        "NGoroutines": 0,
         "SystemTime": facts.time.to_string(),
-        "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": null},
-        "GenericResources": null,
-        "HttpProxy": context.http_proxy,
-        "HttpsProxy": context.https_proxy,
-        "NoProxy": context.no_proxy,
-        "Labels": [],
-        "ExperimentalBuild": false,
-        "Runtimes": {"tare": {"path": "tare"}},
-        "InitBinary": "tare-init",
-        "Isolation": "",
-        "OSVersion": "",
-        "ClientInfo": {"Debug": false, "Context": "default", "Plugins": [], "Warnings": null},
     })
 }
 
-/// Both sides of `docker version`, which are the same here.
-#[must_use]
-pub fn version(version: &str, kernel: &str) -> Value {
+fn of_machine(facts: &SystemFacts) -> Value {
+    json!({
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": facts.cgroup_version.to_string(),
+        "NEventsListener": 0,
+        "KernelVersion": facts.kernel,
+        "OperatingSystem": facts.system,
+        "OSVersion": "",
+        "OSType": "linux",
+        "Architecture": facts.machine,
+    })
+}
+
+fn of_registries() -> Value {
+    let hub = json!({"Mirrors": [], "Name": "docker.io", "Official": true, "Secure": true});
+    json!({
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": {"IndexConfigs": {"docker.io": hub}, "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
+                           "Mirrors": null},
+    })
+}
+
+fn of_engine(facts: &SystemFacts, paths: &Paths, context: &InfoContext) -> Value {
+    json!({
+        "NCPU": facts.cpus,
+        "MemTotal": facts.memory,
+        "GenericResources": null,
+        "DockerRootDir": paths.root.to_string_lossy(),
+        "HttpProxy": context.http_proxy,
+        "HttpsProxy": context.https_proxy,
+        "NoProxy": context.no_proxy,
+        "Name": facts.host_name,
+        "Labels": [],
+        "ExperimentalBuild": false,
+        "ServerVersion": context.version,
+    })
+}
+
+/// Containers say `runc` of their runtime, for tools that read it; the program is tare's own.
+fn of_runtimes() -> Value {
+    json!({
+        "Runtimes": {"runc": {"path": "tare"}},
+        "DefaultRuntime": "runc",
+        "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
+                  "RemoteManagers": null},
+        "LiveRestoreEnabled": true,
+        "Isolation": "",
+        "InitBinary": "tare-init",
+        "ContainerdCommit": {"ID": ""},
+        "RuncCommit": {"ID": ""},
+        "InitCommit": {"ID": ""},
+        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "FirewallBackend": {"Driver": "nftables"},
+        "CDISpecDirs": [],
+        "Warnings": null,
+    })
+}
+
+/// The commands that Docker has as plugins are part of the program.
+fn client(context: &InfoContext) -> Value {
+    let plugin = |name: &str, about: &str| {
+        json!({"SchemaVersion": "0.1.0", "Vendor": "tare", "Version": context.version, "ShortDescription": about,
+               "Name": name, "Path": ""})
+    };
     let platform = Platform::host();
-    let side = json!({
-        "Version": version,
-        "ApiVersion": API_VERSION,
-        "MinAPIVersion": MIN_API_VERSION,
-        "Os": platform.os,
-        "Arch": platform.architecture,
-        "KernelVersion": kernel,
+    json!({
+        "Debug": false,
+        "Version": context.version,
+        "DefaultAPIVersion": API_VERSION,
         "GitCommit": "",
         "GoVersion": "",
+        "Os": platform.os,
+        "Arch": platform.architecture,
         "BuildTime": "",
-        "Platform": {"Name": "tare (no daemon)"},
-        "Experimental": false,
-        "Context": "default",
+        "Context": context.context,
+        "Plugins": [plugin("buildx", "Builds"), plugin("compose", "Compose projects")],
+        "Warnings": null,
+    })
+}
+
+/// Both sides of `docker version`: one program.
+#[must_use]
+pub fn version(version: &str, kernel: &str, context: &str) -> Value {
+    let platform = Platform::host();
+    let details = json!({
+        "ApiVersion": API_VERSION,
+        "Arch": platform.architecture,
+        "BuildTime": "",
+        "Experimental": "false",
+        "GitCommit": "",
+        "GoVersion": "",
+        "KernelVersion": kernel,
+        "MinAPIVersion": MIN_API_VERSION,
+        "Os": platform.os,
     });
-    json!({"Client": side, "Server": side})
+    json!({
+        "Client": {
+            "Version": version,
+            "ApiVersion": API_VERSION,
+            "DefaultAPIVersion": API_VERSION,
+            "GitCommit": "",
+            "GoVersion": "",
+            "Os": platform.os,
+            "Arch": platform.architecture,
+            "BuildTime": "",
+            "Context": context,
+        },
+        "Server": {
+            "Platform": {"Name": "tare (no daemon)"},
+            "Components": [{"Name": "Engine", "Version": version, "Details": details}],
+            "Version": version,
+            "ApiVersion": API_VERSION,
+            "MinAPIVersion": MIN_API_VERSION,
+            "GitCommit": "",
+            "GoVersion": "",
+            "Os": platform.os,
+            "Arch": platform.architecture,
+            "KernelVersion": kernel,
+            "BuildTime": "",
+        },
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn both_sides_have_one_version() {
-        let version = super::version("1.2.3", "6.1");
-        assert_eq!(version["Client"], version["Server"]);
-        assert_eq!(version["Server"]["KernelVersion"], "6.1");
+        let version = super::version("1.2.3", "6.1", "default");
+        assert_eq!(version["Client"]["Version"], version["Server"]["Version"]);
+        assert_eq!(version["Server"]["Components"][0]["Details"]["KernelVersion"], "6.1");
+        assert_eq!(version["Client"]["Context"], "default");
     }
 }

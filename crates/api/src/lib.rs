@@ -26,9 +26,7 @@ pub use container::{
 pub use container_config::ContainerSettings;
 pub use event::{Actor, EventMessage};
 pub use graph_driver::GraphDriver;
-pub use host_config::{
-    DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting, UnusedSettings,
-};
+pub use host_config::{DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting};
 pub use image::{ImageInspect, ImageMetadata, ImageRootFs, ImageSettings};
 pub use info::{InfoContext, info, version};
 pub use network::{ConfigFrom, Ipam, IpamConfig, NetworkContainer, NetworkInspect};

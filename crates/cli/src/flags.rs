@@ -141,6 +141,15 @@ fn parse_bool(text: &str) -> Result<bool, String> {
     }
 }
 
+/// One `--filter`, which names what it filters by.
+pub(crate) fn filter(text: &str) -> Result<String, String> {
+    if text.contains('=') {
+        Ok(text.to_owned())
+    } else {
+        Err("bad format of filter (expected name=value)".to_owned())
+    }
+}
+
 fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyhow::Error {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match print(&error.to_string()) {

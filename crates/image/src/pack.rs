@@ -18,7 +18,7 @@ use crate::error::{At as _, Error, Result};
 
 const BLOCK: usize = 512;
 
-/// Writes the tar stream of `dir` to `out`, and returns the sum of the files' sizes.
+/// Writes the tar stream of `dir` to `out`, and returns the sum of the sizes of files and symlinks.
 pub(crate) fn pack(dir: &Path, out: &mut dyn Write) -> Result<u64> {
     let mut packer =
         Packer { out, root: dir.to_owned(), links: HashMap::new(), size: 0, buffer: vec![0; 256 << 10] };
@@ -123,6 +123,7 @@ impl Packer<'_> {
             target = std::fs::read_link(path).at("read link", path)?.into_os_string().into_vec();
             header.flag = b'2';
             header.link = &target;
+            self.size += meta.len();
         } else if kind.is_fifo() {
             header.flag = b'6';
         } else {

@@ -77,11 +77,11 @@ struct Unpacker {
     parents: resolve::Parents,
     /// Folders whose mode and time are set at the end, when their entries are in.
     folders: Vec<Entry>,
-    /// Sum of file sizes.
+    /// Sum of the sizes of files and symlinks.
     size: u64,
 }
 
-/// Unpacks all of `stream` into `dest`, an empty folder, and returns the sum of the files' sizes. `label` names the
+/// Unpacks all of `stream` into `dest`, an empty folder, and returns the sum of the sizes of files and symlinks. `label` names the
 /// layer in errors. The stream is read to its very end.
 pub(crate) fn unpack(stream: impl BufRead, dest: &Path, label: &str, privilege: Privilege) -> Result<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

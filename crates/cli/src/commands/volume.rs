@@ -17,7 +17,7 @@ struct List {
     #[arg(long, hide = true)]
     cluster: bool,
     /// Provide filter values (e.g. "dangling=true")
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Format output using a custom template
     #[arg(long)]
@@ -61,7 +61,7 @@ struct Prune {
     #[arg(short, long)]
     all: bool,
     /// Provide filter values (e.g. "label=<label>")
-    #[arg(long)]
+    #[arg(long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]

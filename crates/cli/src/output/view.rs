@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::template::{Data, Field, Format, Lookup, Missing, Struct};
+use super::template::{Data, Field, Format, Letters, Lookup, Missing, Struct};
 use super::{shown, table};
 use crate::error::Failure;
 
@@ -20,34 +20,39 @@ pub(crate) struct View {
 /// One row of a [`View`].
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Row {
-    cells: BTreeMap<&'static str, String>,
+    cells: BTreeMap<&'static str, Data>,
     labels: BTreeMap<String, String>,
 }
 
 impl Row {
     /// A row of (field, text).
     pub(crate) fn new<const N: usize>(cells: [(&'static str, String); N]) -> Row {
-        Row { cells: BTreeMap::from(cells), labels: BTreeMap::new() }
+        let cells = cells.into_iter().map(|(field, text)| (field, Data::from(text)));
+        Row { cells: cells.collect(), labels: BTreeMap::new() }
     }
 
     /// Gives the row its labels: the `Labels` field and `{{.Label "name"}}`.
     pub(crate) fn with_labels(mut self, labels: &BTreeMap<String, String>) -> Row {
         let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        self.cells.insert("Labels", pairs.join(","));
+        self.cells.insert("Labels", Data::from(pairs.join(",")));
         self.labels = labels.clone();
         self
     }
 
     /// Sets one field.
-    pub(crate) fn set(&mut self, field: &'static str, text: String) {
-        self.cells.insert(field, text);
+    pub(crate) fn set(&mut self, field: &'static str, value: impl Into<Data>) {
+        self.cells.insert(field, value.into());
     }
 
     /// With what would break a table's lines or columns, or act on a terminal, shown.
     fn in_table(&self) -> Row {
         let show = |text: &String| shown::cell(text).into_owned();
+        let shown_cell = |cell: &Data| match cell {
+            Data::Text(text) => Data::from(&*shown::cell(text)),
+            other => other.clone(),
+        };
         Row {
-            cells: self.cells.iter().map(|(field, text)| (*field, show(text))).collect(),
+            cells: self.cells.iter().map(|(field, cell)| (*field, shown_cell(cell))).collect(),
             labels: self.labels.iter().map(|(key, text)| (show(key), show(text))).collect(),
         }
     }
@@ -57,14 +62,14 @@ impl Row {
         let cells = self.cells.iter().map(|(name, cell)| Field {
             name: (*name).to_owned(),
             key: Some((*name).to_owned()),
-            value: Data::from(cell.as_str()),
+            value: cell.clone(),
         });
         let label = Field {
             name: "Label".to_owned(),
             key: None,
             value: Data::Lookup(Arc::new(Lookup::Labels(self.labels.clone()))),
         };
-        Data::Struct(Arc::new(Struct { fields: cells.chain([label]).collect() }))
+        Data::Struct(Arc::new(Struct { fields: cells.chain([label]).collect(), letters: Letters::Escaped }))
     }
 }
 

@@ -308,7 +308,7 @@ fn merge_image(config: &mut ContainerConfig, image: &RunConfig) {
     let own: Vec<&str> = config.env.iter().map(|e| e.split('=').next().unwrap_or(e)).collect();
     let inherited: Vec<String> =
         image.env.iter().filter(|e| !own.contains(&e.split('=').next().unwrap_or(e))).cloned().collect();
-    config.env.splice(0..0, inherited);
+    config.env.extend(inherited);
     take_default(&mut config.user, &image.user);
     take_default(&mut config.working_dir, &image.working_dir);
     take_default(&mut config.stop_signal, &image.stop_signal);
@@ -394,7 +394,7 @@ mod tests {
         };
         let mut config = ContainerConfig { env: vec!["A=own".into()], ..ContainerConfig::default() };
         merge_image(&mut config, &image);
-        assert_eq!(config.env, ["PATH=/bin", "A=own"]);
+        assert_eq!(config.env, ["A=own", "PATH=/bin"]);
         assert_eq!(config.cmd.as_deref(), Some(&["serve".to_owned()][..]));
         let mut config =
             ContainerConfig { entrypoint: Some(vec!["sh".into()]), ..ContainerConfig::default() };

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use tare_monitor::status::HealthStatus;
 
 use super::Filters;
-use crate::config::{Mount, MountSource, NetworkMode};
+use crate::config::{Mount, MountSource, NetworkMode, PortBinding, Protocol};
 use crate::state::error::{Error, Result};
 use crate::{Container, Engine, State};
 
@@ -98,8 +98,7 @@ impl ContainerFilter {
             && filters.any("volume", |name| container.config.mounts.iter().any(|mount| is_mount(mount, name)))
             && filters.any("publish", |port| is_published(container, port))
             && filters.any("expose", |ports| {
-                let exposed = container.config.exposed_ports.iter();
-                PortRange::read(ports).is_some_and(|wanted| exposed.filter_map(|port| PortRange::read(port)).any(|port| wanted.meets(&port)))
+                PortRange::read(ports).is_some_and(|wanted| is_exposed(container, &wanted))
             })
             // Tasks are swarm's; no container here is one.
             && !matches!(self.0.flag("is-task"), Ok(Some(true)))
@@ -144,12 +143,23 @@ fn is_mount(mount: &Mount, name: &str) -> bool {
 
 fn is_published(container: &Container, ports: &str) -> bool {
     PortRange::read(ports).is_some_and(|wanted| {
-        container.ports.iter().any(|bound| {
-            bound.protocol == wanted.protocol
-                && (wanted.numbers.contains(&bound.host_port)
-                    || wanted.numbers.contains(&bound.container_port))
-        })
+        container
+            .ports
+            .iter()
+            .any(|bound| bound.protocol == wanted.protocol && wanted.numbers.contains(&bound.host_port))
     })
+}
+
+/// Whether the container listens for it, published or not.
+fn is_exposed(container: &Container, wanted: &PortRange<'_>) -> bool {
+    let exposed = container.config.exposed_ports.iter();
+    let published = |port: &PortBinding| {
+        let number = port.container_port;
+        let protocol = if port.protocol == Protocol::Udp { "udp" } else { "tcp" };
+        wanted.meets(&PortRange { numbers: number..=number, protocol })
+    };
+    exposed.filter_map(|port| PortRange::read(port)).any(|port| wanted.meets(&port))
+        || container.config.ports.iter().any(published)
 }
 
 /// `80`, `80/udp`, `8000-9000/tcp`.

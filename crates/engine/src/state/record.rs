@@ -125,6 +125,12 @@ pub struct Container {
     pub apparmor: Option<String>,
 }
 
+/// A container's log file, named as Docker names it; one that was started by an older tare keeps its name.
+pub(crate) fn log_file(folder: &Path, id: &str) -> PathBuf {
+    let old = folder.join("json.log");
+    if old.exists() { old } else { folder.join(format!("{id}-json.log")) }
+}
+
 impl Container {
     /// The first twelve digits of the id.
     #[must_use]
@@ -142,7 +148,7 @@ impl Container {
     /// The log file.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
-        self.folder.join("json.log")
+        log_file(&self.folder, &self.id)
     }
 
     /// The run that is on.

@@ -6,6 +6,7 @@
 //! blobs/sha256/<digest>    OCI manifests
 //! index.json oci-layout    the OCI side
 //! manifest.json            Docker's
+//! repositories             that of Docker before 1.10
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ struct DockerEntry {
     config: String,
     repo_tags: Option<Vec<String>>,
     layers: Vec<String>,
+    layer_sources: BTreeMap<String, Descriptor>,
 }
 
 struct Writer<'a> {
@@ -31,12 +33,13 @@ struct Writer<'a> {
 }
 
 impl Store {
-    /// Writes images, by name or ID, as an archive that is both an OCI layout and a `docker save` archive.
+    /// Writes images, by name or ID, as an archive that is both an OCI layout and a `docker save` archive. A repository
+    /// without a tag stands for all of its tags.
     pub fn save(&self, names: &[&str], out: &mut dyn Write) -> Result<()> {
         let _span = tracing::debug_span!("save archive").entered();
         // By image, so that several names of one make one entry.
         let mut images: Vec<(Image, Vec<Reference>)> = Vec::new();
-        for name in names {
+        for name in &self.tags_of(names)? {
             let image = self.require(name)?;
             let tag = name.parse::<Reference>().ok().filter(|r| image.repo_tags.contains(&r.familiar()));
             match images.iter_mut().find(|(other, _)| other.id == image.id) {
@@ -46,13 +49,22 @@ impl Store {
         }
         let mut writer = Writer { out, written: BTreeSet::new() };
         let (mut docker, mut oci) = (Vec::new(), Vec::new());
+        let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (image, tags) in &images {
             let manifest = self.save_image(image, &mut writer)?;
             docker.push(DockerEntry {
                 config: blob_name(&image.id),
                 repo_tags: (!tags.is_empty()).then(|| tags.iter().map(Reference::familiar).collect()),
                 layers: image.layers.iter().map(|l| blob_name(&l.diff_id)).collect(),
+                layer_sources: self.layer_sources(image)?,
             });
+            for tag in tags {
+                let id = image.id.hex().to_string();
+                repositories
+                    .entry(tag.familiar_repository())
+                    .or_default()
+                    .insert(tag.tag().unwrap_or("latest").to_owned(), id);
+            }
             let mut named: Vec<Descriptor> = tags.iter().map(|tag| with_name(&manifest, tag)).collect();
             if named.is_empty() {
                 named.push(manifest);
@@ -67,9 +79,42 @@ impl Store {
         };
         writer.file("index.json", &json(&index)?)?;
         writer.file("manifest.json", &json(&docker)?)?;
-        writer.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        writer.file("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
+        if !repositories.is_empty() {
+            writer.file("repositories", &[json(&repositories)?, b"\n".to_vec()].concat())?;
+        }
         writer.bytes(&pack::END)?;
         writer.out.flush().at("write", "the archive")
+    }
+
+    /// The names as typed, but for repositories, which become their tags.
+    fn tags_of(&self, names: &[&str]) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        for name in names {
+            let typed = name.parse::<Reference>().ok();
+            let Some(typed) = typed.filter(|typed| typed.tag().is_none() && typed.digest().is_none()) else {
+                all.push((*name).to_owned());
+                continue;
+            };
+            let repository = typed.familiar_repository();
+            let images = self.list()?;
+            let tags = images.iter().flat_map(|image| &image.repo_tags);
+            let of = |tag: &&String| tag.rsplit_once(':').is_some_and(|(name, _)| name == repository);
+            let mut tags: Vec<String> = tags.filter(of).cloned().collect();
+            if tags.is_empty() {
+                tags.push((*name).to_owned());
+            }
+            all.append(&mut tags);
+        }
+        Ok(all)
+    }
+
+    fn layer_sources(&self, image: &Image) -> Result<BTreeMap<String, Descriptor>> {
+        let source = |diff_id: Digest| {
+            let size = self.layer_tar_size(&diff_id)?;
+            Ok((diff_id.to_string(), Descriptor::new(media_type::OCI_LAYER, diff_id, size)))
+        };
+        image.layers.iter().map(|layer| source(layer.diff_id)).collect()
     }
 
     /// Writes an image's blobs and returns the descriptor of its manifest.

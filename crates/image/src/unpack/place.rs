@@ -26,6 +26,7 @@ impl Unpacker {
                     return Err(Problem::new("a symlink to nowhere"));
                 }
                 self.replacing(parent, name, || fs::symlinkat(entry.link.as_slice(), parent, name))?;
+                self.size += entry.link.len() as u64;
                 self.meta_at(parent, name, &entry)
             }
             Kind::Hardlink => self.hardlink(parent, name, &entry),

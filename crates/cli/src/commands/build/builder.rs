@@ -12,7 +12,7 @@ struct Line {
     /// Include internal/frontend images
     #[arg(short, long)]
     all: bool,
-    #[arg(long, hide = true, value_name = "FILTER")]
+    #[arg(long, hide = true, value_name = "FILTER", value_parser = crate::flags::filter)]
     filter: Vec<String>,
     #[arg(long, hide = true)]
     builder: Option<String>,

@@ -7,7 +7,7 @@ use crate::session::Session;
 
 #[derive(clap::Parser)]
 struct Line {
-    /// Archive mode (copy all uid/gid information)
+    /// Archive mode (copy all uid/gid information); owners are kept in any case
     #[arg(short, long)]
     archive: bool,
     /// Always follow symbol link in SRC_PATH
@@ -46,7 +46,8 @@ impl Side<'_> {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("cp"), args)?;
     let engine = session.engine()?;
-    let ownership = if line.archive { Ownership::Archive } else { Ownership::Root };
+    // Docker keeps owners since 28, with `-a` and without it.
+    let ownership = Ownership::Archive;
     let links = if line.follow_link { Links::Follow } else { Links::Keep };
     match (Side::parse(&line.source), Side::parse(&line.destination)) {
         (Side::Container { name, path }, Side::Local("-")) => {

@@ -5,6 +5,7 @@ use tare_engine::filter::{ContainerFilter, Filters};
 use tare_engine::{Container, State};
 
 use crate::output::ports::{self, Port};
+use crate::output::template::{Data, Nil};
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, note, print};
 use crate::session::Session;
@@ -15,7 +16,7 @@ struct Line {
     #[arg(short, long)]
     all: bool,
     /// Filter output based on conditions provided
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Format output using a custom template
     #[arg(long)]
@@ -110,7 +111,7 @@ pub(crate) fn row(container: &Container, whole: bool, size: bool) -> Row {
             matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous { .. })
         });
     let image = container.image_ref.strip_prefix("sha256:").map(|hex| &hex[..hex.len().min(12)]);
-    Row::new([
+    let mut row = Row::new([
         ("ID", if whole { container.id.clone() } else { container.short_id().to_owned() }),
         ("Names", container.name.clone()),
         ("Image", image.unwrap_or(&container.image_ref).to_owned()),
@@ -125,7 +126,10 @@ pub(crate) fn row(container: &Container, whole: bool, size: bool) -> Row {
         ("LocalVolumes", volumes.count().to_string()),
         ("Networks", container.network_names().join(",")),
     ])
-    .with_labels(&container.config.labels)
+    .with_labels(&container.config.labels);
+    // Told by stores of images of several platforms only.
+    row.set("Platform", Data::Nil(Nil::Pointer));
+    row
 }
 
 fn mount_name(mount: &Mount, whole: bool) -> String {

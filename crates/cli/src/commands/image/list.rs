@@ -16,7 +16,7 @@ struct Line {
     #[arg(long)]
     digests: bool,
     /// Filter output based on conditions provided
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Format output using a custom template
     #[arg(long)]
@@ -67,7 +67,8 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let why = "an image here has one platform, and no tree of them";
     crate::refused::refuse(&[crate::refused::Flag { name: "--tree", given: line.tree, why }])?;
     let filter = ImageFilter::new(Filters::from_texts(&line.filter)?, &jiff::Zoned::now())?;
-    let store = session.engine()?.images()?;
+    let engine = session.engine()?;
+    let store = engine.images()?;
     let mut images = store.list()?;
     filter.apply(store, &mut images)?;
     let mut rows = Vec::new();
@@ -76,7 +77,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
             names(image)
                 .into_iter()
                 .filter(|name| wanted(name, line.name.as_deref(), &filter))
-                .map(|name| row(image, &name, line.no_trunc)),
+                .map(|name| row(image, &name, line.no_trunc))
+                .map(|mut row| {
+                    row.set("Containers", engine.image_users(&image.id).len().to_string());
+                    row
+                }),
         );
     }
     let view = if line.digests { &WITH_DIGESTS } else { &VIEW };
@@ -146,7 +151,6 @@ pub(crate) fn rows(image: &Image) -> Vec<Row> {
 
 fn row(image: &Image, name: &Name, whole: bool) -> Row {
     let created = jiff::Timestamp::from_second(image.created).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let size = human::size_short(image.size);
     Row::new([
         ("ID", if whole { image.id.to_string() } else { image.id.short() }),
         ("Repository", name.repository.clone()),
@@ -154,8 +158,8 @@ fn row(image: &Image, name: &Name, whole: bool) -> Row {
         ("Digest", name.digest.clone()),
         ("CreatedSince", if image.created == 0 { "N/A".to_owned() } else { human::ago(created) }),
         ("CreatedAt", human::timestamp(created)),
-        ("Size", size.clone()),
-        ("VirtualSize", size),
+        ("Size", human::size_short(image.size)),
+        ("VirtualSize", human::size(image.size)),
         ("UniqueSize", "N/A".to_owned()),
         ("SharedSize", "N/A".to_owned()),
         ("Containers", "N/A".to_owned()),

@@ -12,7 +12,7 @@ struct Line {
     #[arg(short, long)]
     all: bool,
     /// Provide filter values (e.g. "until=<timestamp>")
-    #[arg(long)]
+    #[arg(long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]

@@ -22,7 +22,7 @@ use crate::session::Session;
 #[derive(clap::Parser)]
 struct List {
     /// Provide filter values (e.g. "driver=bridge")
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Format output using a custom template
     #[arg(long)]
@@ -91,7 +91,7 @@ struct Remove {
 #[derive(clap::Parser)]
 struct Prune {
     /// Provide filter values (e.g. "until=<timestamp>")
-    #[arg(long)]
+    #[arg(long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]

@@ -12,7 +12,7 @@ use crate::session::Session;
 #[derive(clap::Parser)]
 struct Line {
     /// Filter output based on conditions provided
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Pretty-print search using a Go template
     #[arg(long)]

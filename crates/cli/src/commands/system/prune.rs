@@ -9,7 +9,7 @@ use crate::session::Session;
 #[derive(clap::Parser)]
 struct Containers {
     /// Provide filter values (e.g. "until=<timestamp>")
-    #[arg(long)]
+    #[arg(long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
@@ -22,7 +22,7 @@ struct System {
     #[arg(short, long)]
     all: bool,
     /// Provide filter values (e.g. "label=<key>=<value>")
-    #[arg(long)]
+    #[arg(long, value_parser = crate::flags::filter)]
     filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::error::{Failure, UNREADABLE_TEMPLATE};
-use crate::output::template::{Data, Format, Missing};
+use crate::output::template::{Format, Missing, record};
 use crate::output::{print, print_line};
 use crate::session::Session;
 
@@ -29,34 +29,25 @@ pub(crate) fn line(session: &Session) -> String {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("version"), args)?;
     session.destination.require_here()?;
-    let facts = facts();
+    let facts = facts(&session.destination.context_name());
     match line.format.as_deref() {
         None | Some("") => print(&table(&facts))?,
         Some("json") => print_line(&facts.to_string())?,
         Some(source) => {
             let format = Format::parse(source)
                 .map_err(|error| Failure::new(error.to_string()).with_code(UNREADABLE_TEMPLATE))?;
-            print_line(&format.render(&Data::from(&for_templates(facts)), Missing::Error)?)?;
+            print_line(&format.render(&record(&facts), Missing::NoValue)?)?;
         }
     }
     Ok(0)
 }
 
-/// Templates have this field under another name than the JSON.
-fn for_templates(mut facts: Json) -> Json {
-    for side in ["Client", "Server"] {
-        let version = facts[side]["ApiVersion"].clone();
-        facts[side]["APIVersion"] = version;
-    }
-    facts
-}
-
-fn facts() -> Json {
-    tare_api::version(VERSION, &rustix::system::uname().release().to_string_lossy())
+fn facts(context: &str) -> Json {
+    tare_api::version(VERSION, &rustix::system::uname().release().to_string_lossy(), context)
 }
 
 fn table(facts: &Json) -> String {
-    let client = &facts["Client"];
+    let client = &facts["Server"];
     let text = |key: &str| client[key].as_str().unwrap_or_default().to_owned();
     format!(
         "Client: tare\n Version:           {}\n API version:       {}\n OS/Arch:           {}/{}\n Kernel version:    {}\n\
@@ -76,7 +67,7 @@ mod tests {
     #[test]
     fn templates_have_dockers_names() {
         let template = Format::parse("{{.Server.APIVersion}} {{.Server.Os}}").unwrap();
-        let shown = template.render(&Data::from(&for_templates(facts())), Missing::Error).unwrap();
+        let shown = template.render(&record(&facts("default")), Missing::NoValue).unwrap();
         assert_eq!(shown, format!("{} linux", tare_api::API_VERSION));
     }
 }

@@ -37,6 +37,16 @@ pub(crate) enum Nil {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Struct {
     pub(crate) fields: Vec<Field>,
+    pub(crate) letters: Letters,
+}
+
+/// How JSON of a struct writes `<`, `>` and `&`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Letters {
+    #[default]
+    Plain,
+    /// As `\u003c` and its like: rows of lists, which Go encodes twice.
+    Escaped,
 }
 
 /// A field of a struct.

@@ -13,9 +13,9 @@ mod printf;
 mod run;
 mod serialize;
 
-pub(crate) use data::{Data, Field, Lookup, Struct};
+pub(crate) use data::{Data, Field, Letters, Lookup, Nil, Struct};
 pub(crate) use print::{json, pretty_json};
-pub(crate) use serialize::data;
+pub(crate) use serialize::{data, record};
 
 use functions::Functions;
 

@@ -1,8 +1,9 @@
 //! How Go prints values (`%v`), and JSON of them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use super::data::{Data, Nil};
+use super::data::{Data, Letters, Nil, Struct};
 
 /// As `{{.}}` prints it.
 pub(super) fn shown(value: &Data) -> String {
@@ -119,6 +120,12 @@ fn write_json(value: &Data, depth: Option<usize>, out: &mut String) {
         Data::Map(map) => group(('{', '}'), map.iter(), depth, out, |(key, item), depth, out| {
             entry(key, item, depth, out);
         }),
+        Data::Struct(fields) if fields.letters == Letters::Escaped => {
+            let plain = Struct { letters: Letters::Plain, ..Struct::clone(fields) };
+            let mut inner = String::new();
+            write_json(&Data::Struct(Arc::new(plain)), depth, &mut inner);
+            out.push_str(&inner.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"));
+        }
         Data::Struct(fields) => {
             let there = fields.fields.iter().filter_map(|field| Some((field.key.as_ref()?, &field.value)));
             group(('{', '}'), there, depth, out, |(key, item), depth, out| entry(key, item, depth, out));

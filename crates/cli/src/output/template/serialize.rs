@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{self, Impossible};
+use serde_json::Value as Json;
 
 use super::data::{Data, Field, Nil, Struct};
 
@@ -57,7 +58,7 @@ const POINTERS: [&str; 14] = [
 ];
 
 /// Fields that are maps in Go.
-const MAPS: [&str; 11] = [
+const MAPS: [&str; 14] = [
     "Annotations",
     "DriverOpts",
     "ExposedPorts",
@@ -69,6 +70,9 @@ const MAPS: [&str; 11] = [
     "Tmpfs",
     "Volumes",
     "AuxiliaryAddresses",
+    "Details",
+    "IndexConfigs",
+    "Runtimes",
 ];
 
 /// Lists that JSON leaves out where they are empty.
@@ -77,6 +81,27 @@ const LISTS_LEFT_OUT: [&str; 2] = ["Mounts", "Shell"];
 /// A serializable value as template data.
 pub(crate) fn data<T: Serialize + ?Sized>(value: &T) -> Result<Data, DataError> {
     value.serialize(ToData)
+}
+
+/// JSON of one of Docker's structs, written without a type of our own: its objects are structs, but for those that are
+/// maps in Go.
+pub(crate) fn record(json: &Json) -> Data {
+    match json {
+        Json::Array(items) => Data::from(items.iter().map(record).collect::<Vec<_>>()),
+        Json::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| Field {
+                name: go_name(key),
+                key: Some(key.clone()),
+                value: match value {
+                    Json::Null => Data::Nil(nothing(key)),
+                    Json::Object(_) if MAPS.contains(&key.as_str()) => Data::from(value),
+                    _ => record(value),
+                },
+            });
+            Data::Struct(Arc::new(Struct { fields: fields.collect(), ..Struct::default() }))
+        }
+        other => Data::from(other),
+    }
 }
 
 /// A value that has no place in a template.
@@ -342,6 +367,6 @@ impl ser::SerializeStruct for Fields {
     }
 
     fn end(self) -> Result<Data, DataError> {
-        Ok(Data::Struct(Arc::new(Struct { fields: self.0 })))
+        Ok(Data::Struct(Arc::new(Struct { fields: self.0, ..Struct::default() })))
     }
 }

@@ -46,10 +46,15 @@ impl PathStat {
     }
 }
 
+/// Files of `/etc` that a container has in its own folder.
+const OWN_FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+
 /// A root and a path in it.
 struct Place {
     root: RootDir,
     path: PathBuf,
+    /// The same path in the container.
+    whole: PathBuf,
     /// Set where owners are seen as the host numbers those of a container with a user namespace.
     ids: Option<UserIds>,
 }
@@ -128,6 +133,7 @@ impl Engine {
     ) -> Result<()> {
         let container = self.container(name)?;
         let place = self.place(&container, path, Links::Follow)?;
+        self.refuse_readonly(&container, &place.whole)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         place
             .root
@@ -137,6 +143,24 @@ impl Engine {
             .map_err(Error::io("unpack into", path))
     }
 
+    /// What a container may not write is not written for it either. While it runs, its own mounts see to that.
+    fn refuse_readonly(&self, container: &Container, path: &Path) -> Result<()> {
+        if container.state.is_active() {
+            return Ok(());
+        }
+        let mounts = container.config.mounts.iter().filter(|mount| path.starts_with(&mount.target));
+        match mounts.max_by_key(|mount| mount.target.len()) {
+            Some(mount) if mount.readonly => Err(Error::invalid(format!(
+                "container {}: {} is mounted read-only",
+                container.name, mount.target
+            ))),
+            None if container.config.readonly_rootfs => {
+                Err(Error::invalid(format!("container {}: its root is read-only", container.name)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a container's whole root as a tar stream (without what is mounted in it).
     ///
     /// # Errors
@@ -144,7 +168,7 @@ impl Engine {
     pub fn export(&self, name: &str, out: &mut dyn Write) -> Result<()> {
         let record = self.record(name)?;
         let root = tare_runtime::overlay_root(&self.readable_root(&record)?)?;
-        read::pack_contents(&root, out).map_err(Error::io("export", name))
+        read::pack_root(&root, out).map_err(Error::io("export", name))
     }
 
     /// The overlay for reading. A running container's upper and work must not be mounted a second time (the kernel
@@ -170,7 +194,7 @@ impl Engine {
         if let State::Running(running) = &container.state {
             let root = format!("/proc/{}/root", running.pid);
             let root = RootDir::open_host(root.as_str()).map_err(Error::io("open", root))?;
-            return Ok(Place { root, path, ids: record.user_ids });
+            return Ok(Place { root, whole: path.clone(), path, ids: record.user_ids });
         }
         let overlay = RootDir::new(tare_runtime::overlay_root(&self.readable_root(&record)?)?);
         let mut look = |path: &Path| {
@@ -183,13 +207,20 @@ impl Engine {
         let path =
             resolve::resolve(&path, links, &mut look).map_err(|e| absent(&container.name, &path, &e))?;
         Ok(match self.covering(container, &path)? {
-            Some((root, path)) => Place { root, path, ids: None },
-            None => Place { root: overlay, path, ids: None },
+            Some((root, rest)) => Place { root, path: rest, whole: path, ids: None },
+            None => Place { root: overlay, whole: path.clone(), path, ids: None },
         })
     }
 
     /// The folder that would be mounted over a path, and the path in it.
     fn covering(&self, container: &Container, path: &Path) -> Result<Option<(RootDir, PathBuf)>> {
+        if let Some(own) = OWN_FILES.iter().find(|own| path == Path::new("/etc").join(own))
+            && container.folder.join(own).exists()
+        {
+            let folder =
+                RootDir::open_host(&container.folder).map_err(Error::io("open", &container.folder))?;
+            return Ok(Some((folder, Path::new("/").join(own))));
+        }
         let mounts = container.config.mounts.iter().filter(|mount| path.starts_with(&mount.target));
         let Some(mount) = mounts.max_by_key(|mount| mount.target.len()) else { return Ok(None) };
         let rest = path.strip_prefix(&mount.target).unwrap_or(path);

@@ -27,6 +27,44 @@ pub(super) fn pack_contents(folder: &OwnedFd, out: &mut dyn Write) -> io::Result
     pack(folder, Path::new("."), None, out)
 }
 
+/// What Docker makes in each container's root to mount on; the runtime here makes it when it is needed.
+const MOUNT_POINTS: [(&str, EntryType); 10] = [
+    (".dockerenv", EntryType::Regular),
+    ("dev", EntryType::Directory),
+    ("dev/console", EntryType::Regular),
+    ("dev/pts", EntryType::Directory),
+    ("dev/shm", EntryType::Directory),
+    ("etc/hostname", EntryType::Regular),
+    ("etc/hosts", EntryType::Regular),
+    ("etc/resolv.conf", EntryType::Regular),
+    ("proc", EntryType::Directory),
+    ("sys", EntryType::Directory),
+];
+
+/// Packs a container's root, with what Docker's has in any case.
+pub(super) fn pack_root(root: &OwnedFd, out: &mut dyn Write) -> io::Result<()> {
+    let mut packer = Packer { builder: Builder::new(out), ids: None, links: HashMap::new() };
+    packer.children(
+        &openat(root, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?,
+        Path::new(""),
+    )?;
+    let is_absent =
+        |path: &str| matches!(statat(root, path, AtFlags::SYMLINK_NOFOLLOW), Err(rustix::io::Errno::NOENT));
+    let has_etc = !is_absent("etc");
+    for (path, kind) in MOUNT_POINTS.into_iter().filter(|(path, _)| is_absent(path)) {
+        if path.starts_with("etc/") && !has_etc {
+            continue;
+        }
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(if path.starts_with("etc/") { 0o644 } else { 0o755 });
+        header.set_size(0);
+        let name = if kind == EntryType::Directory { Path::new(path).join("") } else { path.into() };
+        packer.builder.append_data(&mut header, name, io::empty())?;
+    }
+    packer.builder.finish()
+}
+
 struct Packer<'w> {
     builder: Builder<&'w mut dyn Write>,
     ids: Option<UserIds>,
@@ -132,6 +170,9 @@ impl Packer<'_> {
         link: Option<&OsStr>,
     ) -> io::Result<()> {
         let mut header = self.fields(stat, kind, size);
+        // A folder's name ends with a slash, as Go's and GNU's tar have it.
+        let slashed = name.join("");
+        let name = if kind == EntryType::Directory { &slashed } else { name };
         if matches!(kind, EntryType::Char | EntryType::Block) {
             header.set_device_major(rustix::fs::major(stat.st_rdev))?;
             header.set_device_minor(rustix::fs::minor(stat.st_rdev))?;

@@ -88,6 +88,9 @@ impl Engine {
         let (path, part) = part_of(from);
         let source = self.open_path(name, path, links_of(from, part, links))?;
         let stat = source.stat();
+        if path.len() > 1 && path.ends_with('/') && !stat.is_dir() {
+            return Err(Error::invalid(format!("{path} in container {name}: not a folder")));
+        }
         let base = Path::new(from.trim_end_matches("/."))
             .file_name()
             .map_or_else(|| stat.name.clone(), |base| base.to_string_lossy().into_owned());
@@ -104,6 +107,19 @@ impl Engine {
             unpacked?;
             sent
         })
+    }
+
+    /// Where a link at the destination leads, there or not: what is copied to a link goes through it.
+    fn behind_link(&self, name: &str, to: String) -> String {
+        let Ok(there) = self.open_path(name, &to, Links::Keep) else { return to };
+        let target = &there.stat().link_target;
+        match target.is_empty() {
+            true => to,
+            false => {
+                let folder = Path::new(&to).parent().unwrap_or(Path::new("/"));
+                folder.join(target).to_string_lossy().into_owned()
+            }
+        }
     }
 
     /// Copies a path of this machine to one of a container; relative ones there begin at its root.
@@ -129,6 +145,7 @@ impl Engine {
         let base = whole.file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
         let to = if to.starts_with('/') { to.to_owned() } else { format!("/{to}") };
         self.container(name)?;
+        let to = self.behind_link(name, to);
         let there = self.open_path(name, to.trim_end_matches('/'), Links::Follow);
         let existing = there.ok().map(|there| Kind::of(there.stat().is_dir()));
         let landing = landing(&to, existing, Kind::of(meta.is_dir()), part, &base)?;

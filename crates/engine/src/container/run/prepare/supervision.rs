@@ -11,13 +11,13 @@ use crate::Engine;
 use crate::config::log_files::LogFiles;
 use crate::config::{ContainerConfig, RestartPolicy};
 use crate::state::error::{Error, Result};
-use crate::state::record::Record;
+use crate::state::record::{Record, log_file};
 
 impl Engine {
     pub(super) fn log_policy(&self, record: &Record) -> Result<LogPolicy> {
         let log = &record.config.log;
         let path = match log.driver.as_str() {
-            "" | "json-file" | "local" => Some(self.folder(&record.id).join("json.log")),
+            "" | "json-file" | "local" => Some(log_file(&self.folder(&record.id), &record.id)),
             "none" => None,
             other => {
                 return Err(Error::Invalid {
