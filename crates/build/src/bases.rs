@@ -212,12 +212,10 @@ impl Builder<'_> {
         let near = match stages().find(|stage| stage_name(stage).eq_ignore_ascii_case(name)) {
             Some(later) => Some(NearStage::Later { line: later.span.first }),
             None => {
-                let before: Vec<&str> = stages()
+                let before = stages()
                     .filter(|stage| stage.span.first < line)
-                    .filter_map(|stage| stage.from.alias.as_deref())
-                    .collect();
-                let near = tare_dockerfile::suggest::nearest(name, &before);
-                near.map(|stage| NearStage::Alike(stage.to_owned()))
+                    .filter_map(|stage| stage.from.alias.as_deref());
+                tare_words::near::nearest(name, before).map(|stage| NearStage::Alike(stage.to_owned()))
             }
         };
         Error::NoSuchSource { line, name: name.to_owned(), near, source: Box::new(failed) }

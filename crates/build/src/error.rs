@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use tare_dockerfile::{ExpandError, ParseError};
+use tare_words::message::Quoted;
+use tare_words::{ErrorKind, near};
 use thiserror::Error;
 
 /// Why a build failed. Lines are those of the Dockerfile.
@@ -11,7 +13,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// The Dockerfile is none.
-    #[error("{name}: {source}")]
+    #[error("{name}: {}", Quoted(source))]
     Parse {
         /// The Dockerfile.
         name: String,
@@ -294,6 +296,35 @@ fn place(line: u32) -> String {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::At { source, .. } => source.kind(),
+            Self::Image(failure) => failure.source.kind(),
+            Self::NoSuchTarget { .. } | Self::SourceNotFound { .. } | Self::NoSuchSource { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Parse { .. }
+            | Self::Trigger { .. }
+            | Self::Expand { .. }
+            | Self::Invalid { .. }
+            | Self::RunFailed { .. }
+            | Self::UnknownUser { .. }
+            | Self::SecretMissing { .. }
+            | Self::AgentMissing { .. }
+            | Self::Warned { .. }
+            | Self::Checksum { .. }
+            | Self::Archive { .. } => ErrorKind::BadParameter,
+            Self::Runtime { source, .. } => source.kind(),
+            Self::NotPulled { .. } | Self::Fetch { .. } | Self::Git { .. } => ErrorKind::Unavailable,
+            Self::Io { source, .. } => ErrorKind::of_io(source),
+            Self::NewerCache { .. } => ErrorKind::NotImplemented,
+            Self::Network { .. } | Self::Cache { .. } | Self::Config(_) => ErrorKind::System,
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
     /// The line of the Dockerfile that it is about.
     #[must_use]
     pub fn line(&self) -> Option<u32> {
@@ -354,8 +385,7 @@ impl Error {
             }
             Self::Parse { source, .. } => source.hint(),
             Self::NoSuchTarget { target, stages } => {
-                let names: Vec<&str> = stages.iter().map(String::as_str).collect();
-                Some(match tare_dockerfile::suggest::nearest(target, &names) {
+                Some(match near::nearest(target, stages.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("the stages are {}", stages.join(", ")),
                 })

@@ -1,5 +1,6 @@
 //! Why a text is no Dockerfile.
 
+use tare_words::ErrorKind;
 use thiserror::Error;
 
 /// A mistake, with the line and the instruction that it is in. The caller knows the file's name.
@@ -16,6 +17,12 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::BadParameter
+    }
+
     pub(crate) fn new(line: u32, instruction: &str, kind: ParseErrorKind) -> Self {
         Self { line, instruction: instruction.to_owned(), kind }
     }

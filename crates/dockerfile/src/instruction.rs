@@ -1,5 +1,7 @@
 //! From a logical line to a typed instruction.
 
+use tare_words::near::nearest;
+
 use crate::ast::{
     AddCopy, Arg, Command, From, Healthcheck, HealthcheckTest, Instruction, Node, Pair, Run, RunNetwork,
     RunSecurity, Source, Span,
@@ -7,7 +9,7 @@ use crate::ast::{
 use crate::error::{ParseError, ParseErrorKind};
 use crate::flags::Flags;
 use crate::lines::Line;
-use crate::{heredoc, json, mount, suggest, words};
+use crate::{heredoc, json, mount, words};
 
 const KEYWORDS: &[&str] = &[
     "ADD",
@@ -36,7 +38,7 @@ type Parsed<T> = Result<T, ParseError>;
 pub(crate) fn parse_line(line: &Line, escape: char) -> Parsed<Node> {
     let upper = line.keyword.to_ascii_uppercase();
     let Some(keyword) = KEYWORDS.iter().find(|known| **known == upper) else {
-        let near = suggest::nearest(&upper, KEYWORDS);
+        let near = nearest(&upper, KEYWORDS.iter().copied());
         return Err(ParseError::new(line.first, &line.keyword, ParseErrorKind::UnknownInstruction { near }));
     };
     let reader = Reader { line, escape, keyword };

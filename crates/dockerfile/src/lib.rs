@@ -22,7 +22,6 @@ mod json;
 pub mod lines;
 pub mod lint;
 mod mount;
-pub mod suggest;
 mod warning;
 mod words;
 

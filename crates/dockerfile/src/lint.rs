@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use tare_words::near::nearest;
+
 use crate::ast::{Command, Dockerfile, Instruction, Node};
 use crate::expand::Expander;
 use crate::lines::Line;
-use crate::suggest;
 use crate::warning::{Lint, Warning};
 
 /// Well-known variables, and what others call them by mistake.
@@ -41,7 +42,7 @@ pub fn misspelled_variable(name: &str) -> Option<&'static str> {
     if KNOWN_VARIABLES.contains(&name) || name.len() < 8 {
         return None;
     }
-    suggest::nearest(name, KNOWN_VARIABLES).filter(|known| near(name, known))
+    nearest(name, KNOWN_VARIABLES.iter().copied()).filter(|known| near(name, known))
 }
 
 /// One or two letters off: names that differ by more are other names.

@@ -1,8 +1,9 @@
 //! `RUN --mount=…`: comma-separated `key=value` fields.
 
+use tare_words::near::nearest;
+
 use crate::ast::{CacheSharing, Mount, MountKind};
 use crate::flags::boolean;
-use crate::suggest;
 
 const KEYS: &[&str] = &[
     "type",
@@ -151,7 +152,7 @@ impl Fields {
 }
 
 fn unknown(key: &str) -> String {
-    match suggest::nearest(key, KEYS) {
+    match nearest(key, KEYS.iter().copied()) {
         Some(near) => format!("unknown field {key}; did you mean {near}?"),
         None => format!("unknown field {key}"),
     }

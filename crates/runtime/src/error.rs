@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 
+use tare_words::ErrorKind;
+
 /// The result of the runtime's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -128,6 +130,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. }
+            | Self::InterpreterNotFound { .. }
+            | Self::CrlfInterpreter { .. }
+            | Self::PermissionDenied { .. }
+            | Self::UserNotFound { .. }
+            | Self::GroupNotFound { .. }
+            | Self::Invalid { .. } => ErrorKind::BadParameter,
+            Self::NotRunning { .. } => ErrorKind::Conflict,
+            Self::Idmap { .. } => ErrorKind::NotImplemented,
+            Self::Mount { source, .. } => match ErrorKind::of_io(source) {
+                // A folder on a file, or the other way round.
+                ErrorKind::NotFound => ErrorKind::BadParameter,
+                _ => ErrorKind::System,
+            },
+            Self::System { .. } | Self::Path { .. } | Self::Cgroup { .. } | Self::ChildDied => {
+                ErrorKind::System
+            }
+        }
+    }
+
     /// The exit status that Docker gives this error: 127 not found, 126 not executable, 125 anything else.
     pub fn exit_status(&self) -> u8 {
         match self {

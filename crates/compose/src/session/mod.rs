@@ -284,7 +284,7 @@ struct Fetch<'s, 'a, L> {
 impl<L: Listener> Images for Fetch<'_, '_, L> {
     fn pull(&self, service: &str, image: &str) -> Result<(), ImageError> {
         let wanted = Wanted { service: service.to_owned(), image: image.to_owned() };
-        self.session.fetch(&wanted).map_err(|error| error::chain(&error).into())
+        self.session.fetch(&wanted).map_err(|error| tare_words::message::chain(&error).into())
     }
 
     fn build(&self, service: &str, image: &str) -> Result<(), ImageError> {

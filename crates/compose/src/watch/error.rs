@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tare_words::ErrorKind;
+
 use crate::execute::HookError;
 use crate::session;
 
@@ -73,6 +75,22 @@ pub enum WatchError {
 }
 
 impl WatchError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoRules => ErrorKind::BadParameter,
+            Self::NotRunning(_) => ErrorKind::Conflict,
+            Self::Folder { source, .. } | Self::Copy { source, .. } => ErrorKind::of_io(source),
+            Self::Remove { source, .. } | Self::Exec { source, .. } => source.kind(),
+            Self::Engine(error) => error.kind(),
+            Self::Image(error) => error.kind(),
+            Self::Session(error) => error.kind(),
+            Self::TooMany(_) => ErrorKind::Unavailable,
+            Self::Inotify(_) | Self::Read(_) | Self::Archive(_) | Self::Rebuild(_) => ErrorKind::System,
+        }
+    }
+
     /// What may help, beyond what the errors below say of themselves.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -51,7 +51,7 @@ fn propagation(config: &ContainerConfig) -> Result<()> {
     let asks = |source: &MountSource| matches!(source, MountSource::Bind { propagation, .. } if propagation.ends_with("shared"));
     match config.mounts.iter().find(|mount| asks(&mount.source)) {
         None => Ok(()),
-        Some(mount) => Err(Error::Invalid {
+        Some(mount) => Err(Error::NotSupported {
             message: format!("mount at {}: shared propagation is not in tare", mount.target),
             hint: Some(
                 "rslave lets the host's later mounts into the container; the other way there is none".into(),
@@ -138,7 +138,7 @@ fn no_driver(driver: &str) -> Error {
     } else {
         format!("error looking up logging plugin {driver}: plugin {driver:?} not found")
     };
-    Error::Invalid { message, hint }
+    Error::NotSupported { message, hint }
 }
 
 /// What the request and the image's defaults come to.

@@ -59,7 +59,7 @@ impl Engine {
             resolv_conf: resolv_conf().render(),
         };
         let Some(bridge) = &network.bridge else {
-            return Err(Error::invalid(format!("network {} has no bridge", network.name)));
+            return Err(Error::NoBridge(network.name.clone()));
         };
         let address = Ipv4Net::new(state.ipv4, state.prefix)
             .map_err(|e| Error::invalid(format!("address {}: {e}", state.ipv4)))?;

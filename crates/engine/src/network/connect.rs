@@ -19,10 +19,10 @@ impl Engine {
         if network.bridge.is_none()
             || matches!(record.config.network, NetworkMode::Host | NetworkMode::Container(_))
         {
-            return Err(Error::invalid(format!(
-                "container {} cannot be connected to {}",
-                record.name, network.name
-            )));
+            return Err(Error::NotConnectable {
+                container: record.name.clone(),
+                network: network.name.clone(),
+            });
         }
         let gone = || Error::NoSuchContainer(record.name.clone());
         if !self.state_of(&record)?.is_active() {
@@ -49,8 +49,7 @@ impl Engine {
     fn connect_running(&self, record: &Record, network: &Network) -> Result<()> {
         let newest = record.endpoints.iter().enumerate().next_back();
         let attachment = newest.and_then(|(place, state)| self.attachment(record, place, network, state));
-        let attachment =
-            attachment.ok_or_else(|| Error::invalid(format!("network {} has no bridge", network.name)))?;
+        let attachment = attachment.ok_or_else(|| Error::NoBridge(network.name.clone()))?;
         let request = Request::Connect { attachment: Box::new(attachment) };
         self.control(&record.id, &record.name)?.ask(&request)
     }
@@ -58,16 +57,16 @@ impl Engine {
     /// Takes a container off a network.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is not on it.
+    /// [`Error::NotConnected`].
     pub fn network_disconnect(&self, network: &str, container: &str) -> Result<()> {
         let network = self.network(network)?;
         let mut record = self.record(container)?;
         name_default(&mut record);
         if !record.config.endpoints.contains_key(&network.name) {
-            return Err(Error::invalid(format!(
-                "container {} is not connected to network {}",
-                record.name, network.name
-            )));
+            return Err(Error::NotConnected {
+                container: record.name.clone(),
+                network: network.name.clone(),
+            });
         }
         if self.state_of(&record)?.is_active() {
             let request = Request::Disconnect { network_id: network.id.clone() };

@@ -290,9 +290,10 @@ fn lease(
     settings: &EndpointConfig,
     stopped: &HashSet<String>,
 ) -> Result<EndpointState> {
-    let bridge = network.bridge.as_ref().ok_or_else(|| {
-        Error::invalid(format!("container {} cannot have an endpoint on {}", name, network.name))
-    })?;
+    let bridge = network
+        .bridge
+        .as_ref()
+        .ok_or_else(|| Error::NotConnectable { container: name.to_owned(), network: network.name.clone() })?;
     // It may have been removed since it was read.
     tx.get::<Network>(&network.id)?.ok_or_else(|| Error::NoSuchNetwork(network.name.clone()))?;
     let leases = tx.leases(&network.id)?;
@@ -388,12 +389,8 @@ fn plan_network(config: NetworkConfig, known: &[Network], host_routes: &[IpNet])
                 config.name
             )));
         }
-        None => {
-            ipam::pick_subnet(&used, host_routes, &ipam::default_pools()).ok_or_else(|| Error::Invalid {
-                message: format!("network {}: every default subnet is in use", config.name),
-                hint: Some("`tare network prune` frees unused ones, or give --subnet".into()),
-            })?
-        }
+        None => ipam::pick_subnet(&used, host_routes, &ipam::default_pools())
+            .ok_or_else(|| Error::NoFreeSubnet(config.name.clone()))?,
     };
     let gateway = config.gateway.unwrap_or_else(|| ipam::default_gateway(subnet));
     let options = driver_options::read(&config.name, &config.options)?;
@@ -442,9 +439,10 @@ fn check_subnet(name: &str, wanted: Ipv4Net, known: &[Network]) -> Result<Ipv4Ne
     let wanted = wanted.trunc();
     let overlaps = |b: &Bridge| b.subnet.contains(&wanted) || wanted.contains(&b.subnet);
     match known.iter().find(|n| n.bridge.as_ref().is_some_and(overlaps)) {
-        Some(other) => Err(Error::Invalid {
-            message: format!("network {name}: subnet {wanted} overlaps with network {}", other.name),
-            hint: Some("choose another --subnet, or leave it out".into()),
+        Some(other) => Err(Error::Overlap {
+            network: name.to_owned(),
+            subnet: wanted.to_string(),
+            other: other.name.clone(),
         }),
         None => Ok(wanted),
     }

@@ -92,10 +92,7 @@ impl Engine {
     pub fn kill(&self, name: &str, signal: &str) -> Result<()> {
         let number = parse_signal(signal)?;
         let record = self.record(name)?;
-        let not_running = || Error::Invalid {
-            message: format!("Cannot kill container: {name}: container {} is not running", record.id),
-            hint: None,
-        };
+        let not_running = || Error::NotKillable { name: name.to_owned(), id: record.id.clone() };
         let mut control = self.control(&record.id, &record.name).map_err(|_| not_running())?;
         if number == Signal::KILL.number() {
             control.send(&Request::Subscribe)?;
