@@ -12,6 +12,7 @@ use crate::executor::{Builder, Stage, stage_name};
 use crate::interruptible::{self, News, Task};
 use crate::plan::{self, Base};
 use crate::request::{NamedContext, PullPolicy};
+use crate::workshop::Task as Claim;
 use crate::{Error, NearStage, config};
 
 /// An image that the build needs.
@@ -174,10 +175,34 @@ impl Builder<'_> {
         Ok(found)
     }
 
-    /// Pulls images at the same time.
-    fn pull(&mut self, images: Vec<Wanted>) -> Result<(), Error> {
+    /// Pulls images at the same time. What another build is pulling is waited for.
+    fn pull(&mut self, mut images: Vec<Wanted>) -> Result<(), Error> {
+        while !images.is_empty() {
+            if self.cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let claim = |wanted: &Wanted| Claim::Pull(wanted.name.clone(), wanted.platform.clone());
+            let (mine, theirs): (Vec<_>, Vec<_>) =
+                images.into_iter().partition(|wanted| self.claims.claim(&claim(wanted)));
+            let pulled = self.pull_now(&mine);
+            self.claims.release(|task| matches!(task, Claim::Pull(..)));
+            pulled?;
+            if mine.is_empty() {
+                std::thread::sleep(interruptible::BEAT);
+            }
+            images = Vec::new();
+            for wanted in theirs {
+                if self.local(&wanted)?.is_none() {
+                    images.push(wanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pull_now(&mut self, images: &[Wanted]) -> Result<(), Error> {
         let mut tasks: Vec<Task<tare_image::Result<PullOutcome>>> = Vec::new();
-        for wanted in &images {
+        for wanted in images {
             let bad = |e: ReferenceError| invalid(wanted.line, "FROM", e.to_string());
             let reference: Reference = wanted.name.parse().map_err(bad)?;
             self.events.event(Event::PullStarted { image: &wanted.name });

@@ -17,6 +17,7 @@ use crate::plan;
 use crate::request::{CachePolicy, Networks, Request, Space};
 use crate::scope::Globals;
 use crate::sources::{ContextFolder, SourceRoot};
+use crate::workshop::{Claims, Processes, Task, Workshop};
 use crate::{Cancel, Error, Outcome};
 
 /// What a build works with.
@@ -26,6 +27,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) events: &'a dyn Progress,
     pub(crate) cancel: &'a Cancel,
     pub(crate) networks: &'a dyn Networks,
+    pub(crate) processes: Processes<'a>,
     /// The steps' own network, once one has needed it.
     pub(crate) space: Option<Space>,
     pub(crate) file: Dockerfile,
@@ -41,6 +43,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) pulled: Vec<(String, Platform, Image)>,
     /// Keys of the steps whose programs run.
     pub(crate) in_flight: Vec<Digest>,
+    /// What this build does that another of this process may need as well.
+    pub(crate) claims: Claims<'a>,
     /// Hashes new layers while programs run.
     pub(crate) hashing: Option<JoinHandle<Vec<Hashed>>>,
     /// A lower folder for a root that has none.
@@ -73,10 +77,9 @@ pub(crate) struct Step {
 }
 
 pub(crate) fn build(
-    store: &Store,
+    workshop: Workshop<'_>,
     request: &mut Request,
     events: &dyn Progress,
-    networks: &dyn Networks,
     cancel: &Cancel,
 ) -> Result<Outcome, Error> {
     let name = request.dockerfile_name.clone();
@@ -114,11 +117,12 @@ pub(crate) fn build(
     let empty = request.cache_root.join("empty");
     std::fs::create_dir_all(&empty).at("make", &empty)?;
     let mut builder = Builder {
-        store,
+        store: workshop.store,
         request,
         events,
         cancel,
-        networks,
+        networks: workshop.networks,
+        processes: workshop.processes,
         space: None,
         cache: Cache::open(&request.cache_root)?,
         layers: Layers::default(),
@@ -131,6 +135,7 @@ pub(crate) fn build(
         checks,
         pulled: Vec::new(),
         in_flight: Vec::new(),
+        claims: Claims::new(workshop.others),
         hashing: None,
         empty,
         steps: 0,
@@ -221,9 +226,17 @@ impl Builder<'_> {
     pub(crate) fn join_hashing(&mut self) -> Result<(), Error> {
         let Some(thread) = self.hashing.take() else { return Ok(()) };
         match thread.join() {
-            Ok(hashed) => self.layers.settle(self.store, &self.cache, hashed),
+            Ok(hashed) => self.keep(hashed),
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    }
+
+    /// Moves hashed layers into the store, where other builds find them.
+    fn keep(&mut self, hashed: Vec<Hashed>) -> Result<(), Error> {
+        self.layers.settle(self.store, &self.cache, hashed)?;
+        let layers = &self.layers;
+        self.claims.release(|task| matches!(task, Task::Step(key) if layers.is_settled(key)));
+        Ok(())
     }
 
     /// Hashes what is left and moves it into the store.
@@ -242,7 +255,7 @@ impl Builder<'_> {
             }
             hashed
         });
-        self.layers.settle(self.store, &self.cache, hashed)
+        self.keep(hashed)
     }
 
     fn export(&mut self, target: usize) -> Result<Outcome, Error> {

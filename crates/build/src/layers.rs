@@ -61,6 +61,11 @@ impl Layers {
         self.made.get(key).cloned()
     }
 
+    /// Whether the layer for a key is in the store.
+    pub(crate) fn is_settled(&self, key: &Digest) -> bool {
+        self.made.get(key).is_some_and(|(id, _)| matches!(self.slots[id.0], Slot::Stored(_)))
+    }
+
     fn folder(&self, id: LayerId) -> &Path {
         match &self.slots[id.0] {
             Slot::Stored(layer) => &layer.path,

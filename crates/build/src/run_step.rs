@@ -1,6 +1,7 @@
 //! `RUN`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tare_dockerfile::{Command, MountKind, Run, RunNetwork, RunSecurity};
 use tare_image::LayerStaging;
@@ -15,10 +16,11 @@ use crate::io_at::At as _;
 use crate::mount_points::MountPoints;
 use crate::mounts::bind;
 use crate::program::Program;
-use crate::request::{BuildNetwork, Entitlement, NamedContext};
+use crate::request::{BuildNetwork, CachePolicy, Entitlement, NamedContext};
 use crate::run_mounts::{self, Extras};
 use crate::select;
 use crate::sources::SourceRoot;
+use crate::workshop::{Processes, Task};
 use crate::{Cancel, Error, config, scope};
 
 /// What became of a step that was begun.
@@ -36,7 +38,6 @@ pub(crate) struct RunStep {
     pub(crate) program: Program,
     group: Group,
     staging: LayerStaging,
-    lowers: Vec<PathBuf>,
     points: MountPoints,
     key: Digest,
     /// What runs, for messages.
@@ -49,6 +50,14 @@ pub(crate) struct RunStep {
 
 /// A control group, by its container's name; removed with the value.
 struct Group(String);
+
+impl Group {
+    /// One that nothing else has: there may be several builds in this process.
+    fn new() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        Self(format!("build-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)))
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
@@ -83,6 +92,17 @@ impl Builder<'_> {
         if self.in_flight.contains(&key) {
             return Ok(Begun::Blocked);
         }
+        if self.request.cache == CachePolicy::Use {
+            // Another build is at the same.
+            if !self.claims.claim(&Task::Step(key)) {
+                return Ok(Begun::Blocked);
+            }
+            // It may have been done by another until just now.
+            if self.find_result(&key)?.is_some() {
+                self.claims.release(|task| *task == Task::Step(key));
+                return self.run_step(stage, step_run, step);
+            }
+        }
         let Some(caches) = self.caches(stage, step_run, step)? else { return Ok(Begun::Blocked) };
         let run = self.execute(stage, (step_run, argv, history), key, caches, step)?;
         self.in_flight.push(key);
@@ -92,7 +112,7 @@ impl Builder<'_> {
     /// Takes the result of a program that has ended.
     pub(crate) fn finish_run(&mut self, stage: &mut Stage, run: RunStep, step: Step) -> Result<(), Error> {
         let _span = tracing::debug_span!("finish RUN", line = step.line).entered();
-        let RunStep { program, group, staging, lowers, points, key, command, history, .. } = run;
+        let RunStep { program, group, staging, points, key, command, history, .. } = run;
         let ended = program.end().at("wait for", "RUN");
         drop(group);
         self.in_flight.retain(|other| *other != key);
@@ -101,6 +121,8 @@ impl Builder<'_> {
             return Err(Error::RunFailed { line: step.line, command, code, tail });
         }
         let working_dir = Path::new(&stage.config.config.working_dir);
+        // Some may have been moved into the store meanwhile.
+        let lowers = self.lowers(&stage.layers);
         points.remove(staging.diff(), &lowers, working_dir).at("look at", staging.diff())?;
         self.add_layer(stage, key, staging);
         let created = stage.created.clone();
@@ -185,12 +207,13 @@ impl Builder<'_> {
         step: Step,
     ) -> Result<RunStep, Error> {
         let _span = tracing::debug_span!("make the container of RUN").entered();
-        // There must be one thread only, and the folders of layers must stay where they are until they are mounted.
-        self.join_hashing()?;
+        if matches!(self.processes, Processes::Caller) {
+            // There must be one thread only.
+            self.join_hashing()?;
+        }
         let staging = self.store.new_layer().map_err(|source| Error::image("making a layer", source))?;
-        let lowers = self.lowers(&stage.layers);
         let root = RootFs {
-            lowers: lowers.clone(),
+            lowers: self.lowers(&stage.layers),
             upper: staging.diff().to_owned(),
             work: staging.work().to_owned(),
             volatile: true,
@@ -205,17 +228,16 @@ impl Builder<'_> {
         process.cwd.clone_from(&stage.config.config.working_dir);
         process.user.clone_from(&stage.config.config.user);
         process.rlimits.clone_from(&self.request.ulimits);
-        let group = Group(format!("build-{}-{}", std::process::id(), step.id));
+        let group = Group::new();
         let mut spec = Spec::new(&group.0, root, process);
         spec.cgroup.resources.clone_from(&self.request.limits);
         self.set_up(&mut spec, step_run);
         spec.mounts = std::mem::take(&mut extras.mounts);
-        let (program, points) = Program::start(&spec, (step.id, step.line))?;
+        let (program, points) = Program::start(self.processes, &spec, (step.id, step.line))?;
         Ok(RunStep {
             program,
             group,
             staging,
-            lowers,
             points,
             key,
             command,

@@ -168,9 +168,13 @@ impl Builder<'_> {
 
     /// Waits for something to happen to the programs that run, and finishes the steps whose program has ended.
     fn attend(&mut self, jobs: &mut [Job], patience: Duration) -> Result<(), Error> {
+        if self.hashing.as_ref().is_some_and(|thread| thread.is_finished()) {
+            // Other builds may wait for these layers.
+            self.join_hashing()?;
+        }
         let to_hash = self.layers.to_hash();
         if self.hashing.is_none() && !to_hash.is_empty() && patience > Duration::ZERO {
-            // All stages wait: no container is made until this has been joined.
+            // All stages wait. Where this process makes the containers, none is made until this has been joined.
             self.hashing = Some(std::thread::spawn(|| hash(to_hash)));
         }
         let mut programs: Vec<&mut Program> =

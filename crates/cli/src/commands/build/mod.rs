@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use rustix::fd::AsFd as _;
 use tare_build::{
-    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, PullPolicy, Request,
-    Secret, SecretSource, SshAgent,
+    AtWork, BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, Processes,
+    PullPolicy, Request, Secret, SecretSource, SshAgent, Workshop,
 };
 use tare_engine::Engine;
 use tare_sys::interrupt::Interrupts;
@@ -227,13 +227,13 @@ pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow:
     request.apparmor = confined.profile;
     let printer = Printer::new(mode);
     let interruption = Interruption::watch()?;
-    let outcome = tare_build::build(
-        engine.images()?,
-        request,
-        &printer,
-        &network::OfEngine::new(engine),
-        &interruption.cancel,
-    );
+    let workshop = Workshop {
+        store: engine.images()?,
+        networks: &network::OfEngine::new(engine),
+        processes: Processes::Caller,
+        others: &AtWork::default(),
+    };
+    let outcome = tare_build::build(workshop, request, &printer, &interruption.cancel);
     printer.finish(request, &outcome);
     match outcome {
         Ok(outcome) => Ok(outcome.image_id.to_string()),
