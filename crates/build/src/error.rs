@@ -1,5 +1,7 @@
 //! Why a build failed.
 
+mod locate;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use tare_dockerfile::{ExpandError, ParseError};
 use tare_words::message::Quoted;
 use tare_words::{ErrorKind, near};
 use thiserror::Error;
+
+pub use locate::LocateError;
 
 /// Why a build failed. Lines are those of the Dockerfile.
 #[derive(Debug, Error)]
@@ -254,6 +258,9 @@ pub enum Error {
     /// A config could not be written as JSON.
     #[error("the image's config")]
     Config(#[source] serde_json::Error),
+    /// There is no context or no Dockerfile.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
     /// The caller ended the build.
     #[error("build cancelled")]
     Cancelled,
@@ -354,6 +361,7 @@ impl Error {
             | Self::NewerCache { .. }
             | Self::Config(_)
             | Self::Warned { .. }
+            | Self::Locate(_)
             | Self::Cancelled => None,
         }
     }
@@ -377,6 +385,7 @@ impl Error {
         match self {
             Self::At { source, .. } => source.hint(),
             Self::Trigger { source, .. } => source.hint(),
+            Self::Locate(source) => source.hint(),
             Self::NoSuchSource { near: Some(NearStage::Alike(stage)), .. } => {
                 Some(format!("did you mean the stage {stage}?"))
             }

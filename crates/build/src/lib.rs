@@ -30,6 +30,7 @@ mod interruptible;
 mod io_at;
 mod layers;
 mod leftovers;
+mod locate;
 mod mount_points;
 mod mounts;
 mod output;
@@ -46,11 +47,13 @@ mod select;
 mod sources;
 mod users;
 mod workshop;
+mod written;
 
 pub use clear::clear;
-pub use error::{Error, Excluded, NearStage, StoreFailure};
+pub use error::{Error, Excluded, LocateError, NearStage, StoreFailure};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};
 pub use extract::decompress;
+pub use locate::{Place, Recipe, is_remote, locate};
 pub use output::{Output, write_files};
 pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
@@ -58,6 +61,7 @@ pub use request::{
     PullPolicy, Request, Secret, SecretSource, Space, SshAgent,
 };
 pub use workshop::{AtWork, Processes, Workshop};
+pub use written::{WrittenError, image_name};
 
 use tare_oci::Digest;
 

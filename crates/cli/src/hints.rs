@@ -108,7 +108,12 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
             _ => cause.downcast_ref::<tare_image::Error>(),
         };
         hints.extend(image.and_then(tare_image::Error::hint));
-        if let Some(build) = cause.downcast_ref::<tare_build::Error>() {
+        if let Some(written) = cause.downcast_ref::<tare_build::WrittenError>() {
+            hints.extend(written.hint().map(str::to_owned));
+        }
+        let build = cause.downcast_ref::<tare_build::Error>();
+        let boxed = || cause.downcast_ref::<Box<tare_build::Error>>().map(AsRef::as_ref);
+        if let Some(build) = build.or_else(boxed) {
             hints.extend(build.hint());
             hints.extend(mistrust(build));
         }

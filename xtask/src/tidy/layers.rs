@@ -14,7 +14,7 @@ use super::Finding;
 const MAP: [(&str, &[&str]); 14] = [
     ("cli", &["api", "build", "compose", "engine"]),
     ("api", &["engine", "image"]),
-    ("compose", &["engine", "compose-model", "dockerfile"]),
+    ("compose", &["engine", "build", "compose-model"]),
     ("engine", &["image", "network", "monitor", "runtime"]),
     ("build", &["dockerfile", "image", "runtime"]),
     ("monitor", &["runtime", "network"]),

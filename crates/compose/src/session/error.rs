@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tare_oci::{PlatformError, ReferenceError};
 use tare_words::ErrorKind;
 
+use crate::build::BuildError;
 use crate::execute::{ExecuteError, StepError};
 use crate::plan::PlanError;
 
@@ -38,6 +39,16 @@ pub enum Error {
         image: String,
         /// Why.
         source: Box<PullError>,
+    },
+    /// An image could not be built.
+    #[error("service {service}: cannot build {image}")]
+    Build {
+        /// The service that needs it.
+        service: String,
+        /// The image.
+        image: String,
+        /// Why.
+        source: Box<BuildError>,
     },
     /// A file of the session's own.
     #[error("cannot {action} {path}")]

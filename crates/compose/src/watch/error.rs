@@ -60,16 +60,13 @@ pub enum WatchError {
     /// The archive of what is copied.
     #[error("cannot make an archive")]
     Archive(#[source] std::io::Error),
-    /// A rebuild failed.
-    #[error("{0}")]
-    Rebuild(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The engine said no.
     #[error("{0}")]
     Engine(#[source] Box<tare_engine::Error>),
     /// The store of images did.
     #[error("{0}")]
     Image(#[source] Box<tare_image::Error>),
-    /// A restart failed.
+    /// A restart or a rebuild failed.
     #[error("{0}")]
     Session(#[from] session::Error),
 }

@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::output::{note, print_line};
 
 /// Prints the warnings with their places; 1 if there are any.
-pub(super) fn main(request: &Request) -> anyhow::Result<u8> {
+pub(crate) fn main(request: &Request) -> anyhow::Result<u8> {
     let (name, text) = (&request.dockerfile_name, &request.dockerfile);
     let file = tare_dockerfile::parse(text).map_err(|error| {
         if let Some(excerpt) = tare_dockerfile::excerpt(name, text, error.line) {

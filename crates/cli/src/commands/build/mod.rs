@@ -1,28 +1,27 @@
 //! `docker build`: flags to a [`Request`].
 
 pub(crate) mod builder;
-mod check;
+pub(crate) mod check;
 mod context;
 mod limits;
-mod network;
 mod output;
 pub(crate) mod progress;
 
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use rustix::fd::AsFd as _;
 use tare_build::{
-    AtWork, BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, Processes,
-    PullPolicy, Request, Secret, SecretSource, SshAgent, Workshop,
+    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, Processes, PullPolicy,
+    Request, Secret, SecretSource, SshAgent,
 };
+use tare_compose::build::Site;
 use tare_engine::Engine;
 use tare_sys::interrupt::Interrupts;
 use tare_sys::signal::Signal;
 
 use crate::error::Failure;
-use crate::output::{human, note, print_line};
+use crate::output::{human, print_line};
 use crate::refused::{Flag, refuse};
 use crate::session::Session;
 use progress::{Mode, Printer};
@@ -217,74 +216,66 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 }
 
 /// Builds and returns the image ID.
-pub(crate) fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
-    // A build that was killed leaves its layer behind; nothing but the space is lost if that cannot be removed.
-    let _ = engine.images()?.sweep();
-    let confined = engine.default_confinement();
-    if let Some(note) = &confined.note {
+fn run(engine: &Engine, request: &mut Request, mode: Mode) -> anyhow::Result<String> {
+    let site = Site::new(engine)?;
+    if let Some(note) = &site.note {
         crate::error::warn(&note.message, note.hint.as_deref());
     }
-    request.apparmor = confined.profile;
     let printer = Printer::new(mode);
     let interruption = Interruption::watch()?;
-    let workshop = Workshop {
-        store: engine.images()?,
-        networks: &network::OfEngine::new(engine),
-        processes: Processes::Caller,
-        others: &AtWork::default(),
-    };
-    let outcome = tare_build::build(workshop, request, &printer, &interruption.cancel);
-    printer.finish(request, &outcome);
+    // This is the only thread: no other process is needed to start those of `RUN` steps.
+    let outcome = site.build(request, Processes::Caller, &printer, &interruption.cancel);
+    printer.finish("", request, &outcome);
     match outcome {
         Ok(outcome) => Ok(outcome.image_id.to_string()),
-        Err(error @ tare_build::Error::Cancelled) => Err(interruption.failure(&error)),
-        Err(error) => {
-            let (name, text) = (&request.dockerfile_name, &request.dockerfile);
-            if let Some(excerpt) = error.line().and_then(|line| tare_dockerfile::excerpt(name, text, line)) {
-                note(&excerpt);
-            }
-            Err(error.into())
-        }
+        Err(tare_build::Error::Cancelled) => Err(interruption.failure()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// From now on, and as long as it lives, the first Ctrl-C asks the build to end.
-struct Interruption {
+/// From now on, and as long as it lives, the first Ctrl-C asks builds to end.
+pub(crate) struct Interruption {
     interrupts: Interrupts,
-    cancel: Cancel,
+    pub(crate) cancel: Cancel,
 }
 
 impl Interruption {
-    fn watch() -> anyhow::Result<Interruption> {
+    pub(crate) fn watch() -> anyhow::Result<Interruption> {
         let signals = [Signal::INT, Signal::TERM, Signal::HUP];
         let interrupts = Interrupts::watch(&signals).context("cannot watch for signals")?;
         let watched = interrupts.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")?;
         Ok(Interruption { interrupts, cancel: Cancel::watching(watched) })
     }
 
-    /// «build cancelled», with the exit code of the signal.
-    fn failure(&self, error: &tare_build::Error) -> anyhow::Error {
-        let signal = self.interrupts.take().ok().flatten().unwrap_or(Signal::INT);
-        let code = u8::try_from(128 + signal.number()).unwrap_or(130);
-        Failure::new(error.to_string()).with_code(code).into()
+    /// The signal that came; to be asked once.
+    pub(crate) fn signal(&self) -> Option<Signal> {
+        self.interrupts.take().ok().flatten()
+    }
+
+    fn failure(&self) -> anyhow::Error {
+        cancelled(self.signal().unwrap_or(Signal::INT))
     }
 }
 
-/// A request with what every build takes from this machine: the cache's place, the host's certificates and proxies,
-/// registries.
-pub(crate) fn base_request(engine: &Engine, dockerfile: String, context: Context) -> anyhow::Result<Request> {
-    let cache = engine.paths().build_cache();
-    let mut request = Request::new(dockerfile, context, cache, engine.paths().run.clone());
-    request.pull_options = crate::commands::pull_options();
-    request.host_trust = HostTrust {
+/// «build cancelled», with the exit code of the signal.
+pub(crate) fn cancelled(signal: Signal) -> anyhow::Error {
+    let code = u8::try_from(128 + signal.number()).unwrap_or(130);
+    Failure::new(tare_build::Error::Cancelled.to_string()).with_code(code).into()
+}
+
+/// What builds get of this machine's certificates and proxies.
+pub(crate) fn host_trust() -> HostTrust {
+    HostTrust {
         ca_bundle: crate::commands::image::pull::ca_bundle(),
         proxy_env: crate::commands::image::pull::proxies(),
-    };
-    Ok(request)
+    }
 }
 
 fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
-    let mut request = base_request(engine, String::new(), Context::Empty)?;
+    let (cache, run) = (engine.paths().build_cache(), engine.paths().run.clone());
+    let mut request = Request::new(String::new(), Context::Empty, cache, run);
+    request.pull_options = crate::commands::pull_options();
+    request.host_trust = host_trust();
     request.tags =
         line.tag.iter().map(|tag| crate::commands::image::tag::reference(tag)).collect::<Result<_, _>>()?;
     request.target.clone_from(&line.target);
@@ -301,16 +292,7 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
     request.pull = if line.pull { PullPolicy::Always } else { PullPolicy::Missing };
     request.platform =
         crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
-    request.network = match line.network.as_str() {
-        "none" => BuildNetwork::None,
-        "" | "default" => BuildNetwork::Own,
-        "host" => BuildNetwork::Host,
-        other => {
-            return Err(Failure::new(format!("network mode {other:?} is not supported by the builder"))
-                .with_hint("use default, host or none")
-                .into());
-        }
-    };
+    request.network = BuildNetwork::parse(&line.network)?;
     for text in &line.add_host {
         let (name, address) = text
             .split_once('=')
@@ -329,14 +311,10 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         let (name, source) = text
             .split_once('=')
             .ok_or_else(|| Failure::new(format!("invalid build context {text}: use name=path")))?;
-        request.contexts.insert(name.to_owned(), named_context(source)?);
+        request.contexts.insert(name.to_owned(), NamedContext::parse(source)?);
     }
     for what in &line.allow {
-        request.entitlements.push(match what.as_str() {
-            "network.host" => Entitlement::NetworkHost,
-            "security.insecure" => Entitlement::SecurityInsecure,
-            other => return Err(Failure::new(format!("invalid entitlement: {other}")).into()),
-        });
+        request.entitlements.push(Entitlement::parse(what)?);
     }
     if line.network == "host" {
         // The flag says it already.
@@ -346,7 +324,7 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
 }
 
 /// `id=x,src=file`, `id=x,env=NAME`, `id=NAME`.
-pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
+fn secret(text: &str) -> anyhow::Result<Secret> {
     let (mut id, mut file, mut variable) = (String::new(), None, None);
     for field in csv::columns(text) {
         let (key, value) = pair(&field);
@@ -363,12 +341,7 @@ pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
         return Err(Failure::new(format!("secret {text}: id is missing")).into());
     }
     let source = match (file, variable) {
-        (Some(file), _) => {
-            if !file.is_file() {
-                return Err(Failure::new(format!("secret {id}: there is no file {}", file.display())).into());
-            }
-            SecretSource::File(file)
-        }
+        (Some(file), _) => return Ok(Secret::in_file(id, file)?),
         // Without either it is the variable of that name, else the file.
         (None, None) if std::env::var_os(&id).is_none() && Path::new(&id).is_file() => {
             SecretSource::File(PathBuf::from(&id))
@@ -385,35 +358,18 @@ pub(crate) fn secret(text: &str) -> anyhow::Result<Secret> {
 
 /// `default`, `id` or `id=socket`.
 fn ssh_agent(text: &str) -> anyhow::Result<SshAgent> {
-    let (id, socket) = match text.split_once('=') {
-        Some((id, path)) => (id, Some(PathBuf::from(path))),
-        None => (text, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from)),
-    };
-    let Some(socket) = socket.filter(|path| !path.as_os_str().is_empty()) else {
-        let failure = Failure::new(format!("--ssh {text}: no agent: SSH_AUTH_SOCK is not set"));
-        return Err(failure
-            .with_hint("eval $(ssh-agent) && ssh-add; with sudo: sudo --preserve-env=SSH_AUTH_SOCK")
-            .into());
-    };
-    let kind = std::fs::metadata(&socket).with_context(|| format!("--ssh {text}: {}", socket.display()))?;
-    if !kind.file_type().is_socket() {
-        return Err(Failure::new(format!("--ssh {text}: {} is no socket", socket.display()))
-            .with_hint("keys are not read from files: ssh-add them, and give the agent")
-            .into());
-    }
-    Ok(SshAgent { id: id.to_owned(), socket })
+    let (id, socket) = ssh_words(text);
+    Ok(SshAgent::found(&id, socket, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from))?)
 }
 
-/// A folder, or `docker-image://name`.
-pub(crate) fn named_context(source: &str) -> anyhow::Result<NamedContext> {
-    if let Some(image) = source.strip_prefix("docker-image://") {
-        return Ok(NamedContext::Image(crate::commands::image::tag::reference(image)?));
+/// The same in its parts.
+pub(crate) fn ssh_words(text: &str) -> (String, Option<PathBuf>) {
+    match text.split_once('=') {
+        Some((id, path)) => {
+            (id.to_owned(), Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty()))
+        }
+        None => (text.to_owned(), None),
     }
-    let folder = std::path::absolute(source)?;
-    if !folder.is_dir() {
-        return Err(Failure::new(format!("build context {source} is no folder")).into());
-    }
-    Ok(NamedContext::Dir(folder))
 }
 
 #[cfg(test)]

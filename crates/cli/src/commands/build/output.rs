@@ -62,7 +62,7 @@ pub(super) fn write(engine: &Engine, id: &str, wanted: &Wanted) -> anyhow::Resul
     let image = store.require(id)?;
     let interruption = Interruption::watch()?;
     let told = |error: tare_build::Error| match error {
-        tare_build::Error::Cancelled => interruption.failure(&error),
+        tare_build::Error::Cancelled => interruption.failure(),
         error => error.into(),
     };
     let write = |output| tare_build::write_files(store, &image, output, &interruption.cancel).map_err(told);

@@ -26,7 +26,6 @@ mod ps;
 mod pull;
 mod rm;
 mod run;
-mod select;
 mod top;
 mod up;
 mod version;

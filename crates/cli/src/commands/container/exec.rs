@@ -21,37 +21,37 @@ use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Detached mode: run command in the background
     #[arg(short, long)]
-    detach: bool,
+    pub(crate) detach: bool,
     /// Override the key sequence for detaching a container
     #[arg(long, default_value = "")]
-    detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Set environment variables
     #[arg(short, long, value_name = "list")]
-    env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// Read in a file of environment variables
     #[arg(long, value_name = "list")]
-    env_file: Vec<String>,
+    pub(crate) env_file: Vec<String>,
     /// Keep STDIN open even if not attached
     #[arg(short, long)]
-    interactive: bool,
+    pub(crate) interactive: bool,
     /// Give extended privileges to the command
     #[arg(long)]
-    privileged: bool,
+    pub(crate) privileged: bool,
     /// Allocate a pseudo-TTY
     #[arg(short, long)]
-    tty: bool,
+    pub(crate) tty: bool,
     /// Username or UID (format: "<name|uid>[:<group|gid>]")
     #[arg(short, long)]
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Working directory inside the container
     #[arg(short, long)]
-    workdir: Option<String>,
+    pub(crate) workdir: Option<String>,
     /// Container and command
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CONTAINER COMMAND [ARG...]")]
-    words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// Goes on as the same program from a read-only mount that is attached nowhere: for a moment this process is one of the
@@ -75,6 +75,12 @@ fn protect() -> anyhow::Result<()> {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let path = session.path("exec");
     let line: Line = crate::flags::parse(&path, args)?;
+    run_line(session, &line)
+}
+
+/// Runs a process in a container.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
+    let path = session.path("exec");
     crate::flags::refuse_leading_flag(&path, &line.words)?;
     let (name, argv) = match line.words.split_first() {
         Some((name, argv)) if !argv.is_empty() => (name, argv),
@@ -92,7 +98,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     let config = ExecConfig {
         argv: argv.to_vec(),
-        env: env(&line)?,
+        env: env(line)?,
         user: line.user.clone().unwrap_or_default(),
         working_dir: line.workdir.clone().unwrap_or_default(),
         tty: line.tty && !line.detach,

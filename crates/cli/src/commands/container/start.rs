@@ -12,19 +12,19 @@ use crate::session::Session;
 use crate::terminal::DetachKeys;
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Attach STDOUT/STDERR and forward signals
     #[arg(short, long)]
-    attach: bool,
+    pub(crate) attach: bool,
     /// Attach container's STDIN
     #[arg(short, long)]
-    interactive: bool,
+    pub(crate) interactive: bool,
     /// Override the key sequence for detaching a container
     #[arg(long, default_value = "")]
-    detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Containers
     #[arg(required = true, value_name = "CONTAINER")]
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Starts what does not run yet, and passes its monitor's remarks on.
@@ -40,6 +40,11 @@ fn start(engine: &Engine, name: &str) -> anyhow::Result<()> {
 /// `docker start`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("start"), args)?;
+    run_line(session, &line)
+}
+
+/// Starts containers, and may attach to one.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     if !line.attach && !line.interactive {
         // Why one could not be started shows in its text alone: the codes for that are those of `run`.
