@@ -40,6 +40,7 @@ impl<L: Listener> Session<'_, L> {
         if builds.is_empty() {
             return Ok(());
         }
+        self.engine.require_root()?;
         let site = Site::new(self.engine)?;
         if let Some(note) = &site.note {
             self.remark(note.message.clone(), note.hint.as_deref());
