@@ -309,6 +309,7 @@ impl Error {
         match self {
             Self::At { source, .. } => source.kind(),
             Self::Image(failure) => failure.source.kind(),
+            Self::Locate(source) => source.kind(),
             Self::NoSuchTarget { .. } | Self::SourceNotFound { .. } | Self::NoSuchSource { .. } => {
                 ErrorKind::NotFound
             }

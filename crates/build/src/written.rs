@@ -5,6 +5,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 
 use tare_oci::{Reference, ReferenceError};
+use tare_words::ErrorKind;
 use thiserror::Error;
 
 use crate::request::{BuildNetwork, Entitlement, NamedContext, Secret, SecretSource, SshAgent};
@@ -63,6 +64,19 @@ pub enum WrittenError {
 }
 
 impl WrittenError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Network(_) | Self::Entitlement(_) | Self::NoSocket { .. } | Self::Image { .. } => {
+                ErrorKind::BadParameter
+            }
+            Self::NoAgent(_) => ErrorKind::Unavailable,
+            Self::Agent { source, .. } => ErrorKind::of_io(source),
+            Self::Secret { .. } | Self::NoFolder(_) => ErrorKind::NotFound,
+        }
+    }
+
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

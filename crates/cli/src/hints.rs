@@ -60,6 +60,7 @@ fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
         SessionError,
         WatchError,
         tare_build::Error,
+        tare_build::WrittenError,
         tare_compose::execute::HookError,
         tare_compose::execute::ExecuteError,
         tare_compose::discovery::Error,

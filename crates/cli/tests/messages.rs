@@ -91,7 +91,7 @@ fn what_is_not_there_is_named() {
             case("image rm web", "No such image: web"),
             case("network rm web", "network web not found"),
             case("volume rm web", "get web: no such volume"),
-            case(format!("build {empty}"), "failed to read dockerfile: open "),
+            case(format!("build {empty}"), "cannot read the Dockerfile "),
             case(format!("build {none}"), "none"),
             case(format!("build -f {none} {empty}"), "no such file or directory"),
             case(format!("load -i {none}"), "none"),

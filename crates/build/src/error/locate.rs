@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use tare_words::ErrorKind;
 use thiserror::Error;
 
 /// Why there is no context or Dockerfile.
@@ -12,7 +13,7 @@ pub enum LocateError {
     #[error("unable to prepare context: path {0:?} not found")]
     NoFolder(String),
     /// The Dockerfile cannot be read.
-    #[error("failed to read dockerfile: open {}", path.display())]
+    #[error("cannot read the Dockerfile {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -26,7 +27,7 @@ pub enum LocateError {
     #[error("{} leads out of the repository", .0.display())]
     Outside(PathBuf),
     /// An archive has no Dockerfile.
-    #[error("failed to read dockerfile: {0} is not in the context")]
+    #[error("cannot read the Dockerfile: {0} is not in the context")]
     NotInArchive(String),
     /// It is no text.
     #[error("{0} is not UTF-8 text")]
@@ -37,6 +38,16 @@ pub enum LocateError {
 }
 
 impl LocateError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoFolder(_) | Self::NotInArchive(_) => ErrorKind::NotFound,
+            Self::Unreadable { source, .. } | Self::Stream(source) => ErrorKind::of_io(source),
+            Self::Outside(_) | Self::NotText(_) => ErrorKind::BadParameter,
+        }
+    }
+
     /// What the reader can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

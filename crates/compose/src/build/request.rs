@@ -12,6 +12,7 @@ use tare_engine::Engine;
 use tare_image::PullOptions;
 use tare_oci::PlatformError;
 use tare_runtime::Rlimit;
+use tare_words::ErrorKind;
 
 use crate::labels;
 
@@ -72,6 +73,18 @@ pub enum BuildError {
     /// The section names a limit that the kernel does not have.
     #[error("invalid ulimit type: {0}")]
     Ulimit(String),
+}
+
+impl BuildError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Build(error) => error.kind(),
+            Self::Written(error) => error.kind(),
+            Self::Platform { .. } | Self::Ulimit(_) => ErrorKind::BadParameter,
+        }
+    }
 }
 
 /// The section with what it belongs to.

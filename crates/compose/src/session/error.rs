@@ -73,6 +73,7 @@ impl Error {
             Self::Step(error) => error.kind(),
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Pull { source, .. } => source.kind(),
+            Self::Build { source, .. } => source.kind(),
             Self::Io { source, .. } => ErrorKind::of_io(source),
             Self::Poll(_) => ErrorKind::System,
         }

@@ -84,7 +84,7 @@ impl WatchError {
             Self::Image(error) => error.kind(),
             Self::Session(error) => error.kind(),
             Self::TooMany(_) => ErrorKind::Unavailable,
-            Self::Inotify(_) | Self::Read(_) | Self::Archive(_) | Self::Rebuild(_) => ErrorKind::System,
+            Self::Inotify(_) | Self::Read(_) | Self::Archive(_) => ErrorKind::System,
         }
     }
 
