@@ -332,7 +332,9 @@ impl ContainerState {
                 out.oom_killed = exit.oom_killed;
                 out.error = exit.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
                 out.started_at = exit.started_at.map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string());
-                out.finished_at = exit.finished_at.to_string();
+                if !exit.never_ran() {
+                    out.finished_at = exit.finished_at.to_string();
+                }
             }
         }
         out

@@ -33,6 +33,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The working folder could not be entered.
+    #[error("chdir to cwd ({path:?})")]
+    WorkingFolder {
+        /// In the container.
+        path: String,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
     /// A mount in the container failed.
     #[error("mounting {} at {}", source_path.display(), target.display())]
     Mount {
@@ -187,6 +196,7 @@ fn where_missing(program: &str) -> String {
 pub(crate) enum Wire {
     System(String, i32),
     Path(String, PathBuf, i32),
+    WorkingFolder(String, i32),
     Mount(PathBuf, PathBuf, i32),
     Idmap(PathBuf, i32),
     NotFound(String),
@@ -207,6 +217,7 @@ impl From<&Error> for Wire {
         match error {
             Error::System { action, source } => Wire::System((*action).into(), code(source)),
             Error::Path { action, path, source } => Wire::Path((*action).into(), path.clone(), code(source)),
+            Error::WorkingFolder { path, source } => Wire::WorkingFolder(path.clone(), code(source)),
             Error::Mount { source_path, target, source } => {
                 Wire::Mount(source_path.clone(), target.clone(), code(source))
             }
@@ -241,6 +252,7 @@ impl From<Wire> for Error {
         match wire {
             Wire::System(action, code) => Error::System { action: text(action), source: os(code) },
             Wire::Path(action, path, code) => Error::Path { action: text(action), path, source: os(code) },
+            Wire::WorkingFolder(path, code) => Error::WorkingFolder { path, source: os(code) },
             Wire::Mount(source_path, target, code) => Error::Mount { source_path, target, source: os(code) },
             Wire::Idmap(path, code) => Error::Idmap { path, source: os(code) },
             Wire::NotFound(program) => Error::NotFound { program },

@@ -1,7 +1,7 @@
 //! `docker start`.
 
-use tare_engine::Engine;
 use tare_engine::attach::AttachOptions;
+use tare_engine::{Container, Engine};
 use tare_monitor::attach::{Input, Output};
 
 use crate::attach::{self, Settings};
@@ -30,11 +30,21 @@ pub(crate) struct Line {
 /// Starts what does not run yet, and passes its monitor's remarks on.
 fn start(engine: &Engine, name: &str) -> anyhow::Result<()> {
     let container = engine.container(name)?;
+    refuse_paused(&container)?;
     if !container.state.is_active() {
         engine.start(&container.id)?;
         run::show_notes(engine, &container.id, 0);
     }
     Ok(())
+}
+
+fn refuse_paused(container: &Container) -> anyhow::Result<()> {
+    match container.running() {
+        Ok(run) if run.paused => {
+            Err(Failure::new("cannot start a paused container, try unpause instead").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `docker start`.
@@ -54,6 +64,7 @@ pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
         return Err(Failure::new("you cannot start and attach multiple containers at once").into());
     };
     let container = engine.container(name)?;
+    refuse_paused(&container)?;
     if container.state.is_active() {
         return Ok(0);
     }
