@@ -149,6 +149,7 @@ impl Error {
             | Self::PermissionDenied { .. }
             | Self::UserNotFound { .. }
             | Self::GroupNotFound { .. }
+            | Self::WorkingFolder { .. }
             | Self::Invalid { .. } => ErrorKind::BadParameter,
             Self::NotRunning { .. } => ErrorKind::Conflict,
             Self::Idmap { .. } => ErrorKind::NotImplemented,

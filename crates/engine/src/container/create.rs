@@ -170,8 +170,9 @@ impl Engine {
         for (container, _) in config.links.iter().chain(config.endpoints.values().flat_map(|e| &e.links)) {
             self.record(container)?;
         }
-        if config.network == NetworkMode::Networks {
-            for name in config.endpoints.keys() {
+        for (name, settings) in &config.endpoints {
+            crate::network::endpoint_options::read(settings, "eth0")?;
+            if config.network == NetworkMode::Networks {
                 self.network(name)?;
             }
         }

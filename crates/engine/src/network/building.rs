@@ -77,6 +77,7 @@ impl Engine {
             mtu: bridge.mtu,
             default_route: true,
             isolated: true,
+            options: Default::default(),
         };
         tare_network::attach(space.namespace.as_fd(), &endpoint)?;
         Ok(space)

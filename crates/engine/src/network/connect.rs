@@ -4,7 +4,7 @@ use tare_monitor::protocol::Request;
 
 use crate::Engine;
 use crate::config::{EndpointConfig, NetworkMode};
-use crate::network::{DEFAULT, Network};
+use crate::network::{DEFAULT, Network, endpoint_options, gateway_place};
 use crate::state::error::{Error, Result};
 use crate::state::record::Record;
 
@@ -24,6 +24,7 @@ impl Engine {
                 network: network.name.clone(),
             });
         }
+        endpoint_options::read(&settings, "eth0")?;
         let gone = || Error::NoSuchContainer(record.name.clone());
         if !self.state_of(&record)?.is_active() {
             let join = |record: &mut Record| join(record, &network, settings.clone());
@@ -48,7 +49,15 @@ impl Engine {
     /// Gives a running container the interface of its newest endpoint.
     fn connect_running(&self, record: &Record, network: &Network) -> Result<()> {
         let newest = record.endpoints.iter().enumerate().next_back();
-        let attachment = newest.and_then(|(place, state)| self.attachment(record, place, network, state));
+        let networks = self.networks_of(record)?;
+        let settings = record.config.endpoints.get(&network.name).cloned().unwrap_or_default();
+        let attachment = newest.and_then(|(place, state)| {
+            let mut made = self.attachment(record, place, (network, &settings), state)?;
+            // Where nothing led out before, this network does.
+            let earlier = &networks[..place.min(networks.len())];
+            made.endpoint.default_route = gateway_place(earlier).is_none() && !made.bridge.internal;
+            Some(made)
+        });
         let attachment = attachment.ok_or_else(|| Error::NoBridge(network.name.clone()))?;
         let request = Request::Connect { attachment: Box::new(attachment) };
         self.control(&record.id, &record.name)?.ask(&request)

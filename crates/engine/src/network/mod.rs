@@ -7,6 +7,7 @@
 mod building;
 mod connect;
 pub(crate) mod driver_options;
+pub(crate) mod endpoint_options;
 mod remove;
 
 use std::collections::{BTreeMap, HashSet};
@@ -446,6 +447,15 @@ fn check_subnet(name: &str, wanted: Ipv4Net, known: &[Network]) -> Result<Ipv4Ne
         }),
         None => Ok(wanted),
     }
+}
+
+/// Which of a container's networks has its default route: of those that lead out, the one with the highest priority, and
+/// the first of equals.
+pub(crate) fn gateway_place(networks: &[(Network, EndpointConfig)]) -> Option<usize> {
+    let leads_out = |network: &Network| network.bridge.as_ref().is_some_and(|bridge| !bridge.internal);
+    let out = networks.iter().enumerate().filter(|(_, (network, _))| leads_out(network));
+    let highest = out.max_by_key(|(place, (_, settings))| (settings.gw_priority, std::cmp::Reverse(*place)));
+    highest.map(|(place, _)| place)
 }
 
 /// The address that `host-gateway` stands for.

@@ -57,8 +57,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
 pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     if !line.attach && !line.interactive {
-        // Why one could not be started shows in its text alone: the codes for that are those of `run`.
-        return Ok(each(&line.names, |name| start(engine, name))?.min(1));
+        return each(&line.names, |name| start(engine, name));
     }
     let [name] = line.names.as_slice() else {
         return Err(Failure::new("you cannot start and attach multiple containers at once").into());

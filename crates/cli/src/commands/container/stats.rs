@@ -104,12 +104,12 @@ fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole
         ("ID", id),
         ("Container", container.name.clone()),
         ("Name", container.name.clone()),
-        ("CPUPerc", "--".to_owned()),
-        ("MemUsage", "-- / --".to_owned()),
-        ("MemPerc", "--".to_owned()),
-        ("NetIO", "--".to_owned()),
-        ("BlockIO", "--".to_owned()),
-        ("PIDs", "--".to_owned()),
+        ("CPUPerc", percent(0.0)),
+        ("MemUsage", "0B / 0B".to_owned()),
+        ("MemPerc", percent(0.0)),
+        ("NetIO", "0B / 0B".to_owned()),
+        ("BlockIO", "0B / 0B".to_owned()),
+        ("PIDs", "0".to_owned()),
     ]);
     let Some(stats) = now else { return row };
     let (received, sent) = stats.traffic();
