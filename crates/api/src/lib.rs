@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 mod container;
 mod container_config;
-mod error;
 mod event;
 mod graph_driver;
 mod host_config;
@@ -25,7 +24,6 @@ pub use container::{
     MountPoint, NetworkSettings,
 };
 pub use container_config::ContainerSettings;
-pub use error::{ErrorResponse, status};
 pub use event::{Actor, EventMessage};
 pub use graph_driver::GraphDriver;
 pub use host_config::{DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting};

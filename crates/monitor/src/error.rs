@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use tare_words::ErrorKind;
-use tare_words::message::Quoted;
-
 /// Monitor errors.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `monitor.json`.
-    #[error("monitor specification {path}: {}", Quoted(source))]
+    #[error("monitor specification {path}: {source}")]
     Spec {
         /// The file.
         path: PathBuf,
@@ -17,7 +14,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A status file.
-    #[error("container status {path}: {}", Quoted(source))]
+    #[error("container status {path}: {source}")]
     Status {
         /// The file.
         path: PathBuf,
@@ -25,7 +22,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The log.
-    #[error("container log {path}: {}", Quoted(source))]
+    #[error("container log {path}: {source}")]
     Log {
         /// The file.
         path: PathBuf,
@@ -33,7 +30,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A socket of the monitor's.
-    #[error("monitor socket {path}: {}", Quoted(source))]
+    #[error("monitor socket {path}: {source}")]
     Socket {
         /// The path.
         path: PathBuf,
@@ -41,7 +38,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A system call of the event loop.
-    #[error("{call}: {}", Quoted(source))]
+    #[error("{call}: {source}")]
     System {
         /// Its name.
         call: &'static str,
@@ -57,21 +54,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// What kind of error it is.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Runtime(error) => error.kind(),
-            Self::Network(error) => error.kind(),
-            // The monitor's own files and sockets: nobody who asks for a container names them.
-            Self::Spec { .. }
-            | Self::Status { .. }
-            | Self::Log { .. }
-            | Self::Socket { .. }
-            | Self::System { .. } => ErrorKind::System,
-        }
-    }
-
     pub(crate) fn system<E: Into<std::io::Error>>(call: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System { call, source: source.into() }
     }

@@ -55,7 +55,6 @@ fn endpoint(bridge: &Bridge, last: u8) -> Endpoint {
         mtu: bridge.mtu,
         default_route: true,
         isolated: !bridge.icc,
-        options: Default::default(),
     }
 }
 

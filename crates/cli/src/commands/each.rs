@@ -10,10 +10,7 @@ pub(crate) fn each(names: &[String], mut act: impl FnMut(&str) -> anyhow::Result
     for name in names {
         match act(name) {
             Ok(()) => print_line(name)?,
-            Err(error) => {
-                report(&error);
-                code = 1;
-            }
+            Err(error) => code = report(&error).max(1),
         }
     }
     Ok(code)

@@ -34,7 +34,7 @@ use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
 use super::watching::Terminal;
-use super::work::{self, Work};
+use super::work::{self, BuildFlags, Work};
 use crate::output::note;
 
 /// Flags of `up`.
@@ -208,16 +208,15 @@ pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) ->
         _ => BuildMode::Missing,
     };
     let policy = ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())? };
-    if args.quiet_build {
-        work.list.omit_builds();
-    }
+    let flags = BuildFlags { quiet: args.quiet_build, ..BuildFlags::default() };
     work.session(|session| {
-        work.get_images(session, &args.services, args.scope(), policy)?;
+        work.get_images(session, &args.services, args.scope(), policy, &flags)?;
         if !args.watch {
             return bring_up(&work, session, args, None);
         }
-        Work::watching(context, &project, args.quiet_build).session(|watched| {
-            let watch = Watch::new(watched, &args.services, &Terminal, Replaced::Remove)?;
+        let terminal = Terminal::new(context, &project, args.quiet_build);
+        Work::quiet(context, &project).session(|watched| {
+            let watch = Watch::new(watched, &args.services, &terminal, Replaced::Remove)?;
             bring_up(&work, session, args, Some(&watch))
         })
     })

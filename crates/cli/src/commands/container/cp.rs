@@ -6,21 +6,21 @@ use crate::error::Failure;
 use crate::session::Session;
 
 #[derive(clap::Parser)]
-pub(crate) struct Line {
+struct Line {
     /// Archive mode (copy all uid/gid information); owners are kept in any case
     #[arg(short, long)]
-    pub(crate) archive: bool,
+    archive: bool,
     /// Always follow symbol link in SRC_PATH
     #[arg(short = 'L', long)]
-    pub(crate) follow_link: bool,
+    follow_link: bool,
     #[arg(short, long, hide = true)]
-    pub(crate) quiet: bool,
+    quiet: bool,
     /// CONTAINER:PATH, PATH or -
     #[arg(value_name = "SRC_PATH", allow_hyphen_values = true)]
-    pub(crate) source: String,
+    source: String,
     /// CONTAINER:PATH, PATH or -
     #[arg(value_name = "DEST_PATH", allow_hyphen_values = true)]
-    pub(crate) destination: String,
+    destination: String,
 }
 
 /// One side of a copy.
@@ -45,11 +45,6 @@ impl Side<'_> {
 /// `docker cp`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("cp"), args)?;
-    run_line(session, &line)
-}
-
-/// Copies files in or out.
-pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     // Docker keeps owners since 28, with `-a` and without it.
     let ownership = Ownership::Archive;

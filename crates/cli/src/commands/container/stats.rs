@@ -10,22 +10,22 @@ use crate::output::{clear_screen, human, print};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
-pub(crate) struct Line {
+struct Line {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
-    pub(crate) all: bool,
+    all: bool,
     /// Format output using a custom template
     #[arg(long)]
-    pub(crate) format: Option<String>,
+    format: Option<String>,
     /// Disable streaming stats and only pull the first result
     #[arg(long)]
-    pub(crate) no_stream: bool,
+    no_stream: bool,
     /// Do not truncate output
     #[arg(long)]
-    pub(crate) no_trunc: bool,
+    no_trunc: bool,
     /// Containers
     #[arg(value_name = "CONTAINER")]
-    pub(crate) names: Vec<String>,
+    names: Vec<String>,
 }
 
 const VIEW: View = View {
@@ -51,11 +51,6 @@ const FIRST_PERIOD: Duration = Duration::from_millis(300);
 /// `docker stats`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("stats"), args)?;
-    run_line(session, &line)
-}
-
-/// Shows what containers use.
-pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let which = if line.all { Which::All } else { Which::Active };
     let mut before = engine.stats_of(&line.names, which)?;
@@ -104,12 +99,12 @@ fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole
         ("ID", id),
         ("Container", container.name.clone()),
         ("Name", container.name.clone()),
-        ("CPUPerc", percent(0.0)),
-        ("MemUsage", "0B / 0B".to_owned()),
-        ("MemPerc", percent(0.0)),
-        ("NetIO", "0B / 0B".to_owned()),
-        ("BlockIO", "0B / 0B".to_owned()),
-        ("PIDs", "0".to_owned()),
+        ("CPUPerc", "--".to_owned()),
+        ("MemUsage", "-- / --".to_owned()),
+        ("MemPerc", "--".to_owned()),
+        ("NetIO", "--".to_owned()),
+        ("BlockIO", "--".to_owned()),
+        ("PIDs", "--".to_owned()),
     ]);
     let Some(stats) = now else { return row };
     let (received, sent) = stats.traffic();

@@ -4,7 +4,6 @@ use clap::Args;
 use tare_engine::config::ContainerConfig;
 
 use super::{Host, environment, pair};
-use crate::error::Failure;
 
 /// The process's flags.
 #[derive(Args, Debug, Clone)]
@@ -95,7 +94,7 @@ impl ProcessFlags {
         }
         for text in &self.annotation {
             if text.is_empty() || text.starts_with('=') {
-                return Err(Failure::new(format!("invalid annotation {text:?}: it has no name")).into());
+                return Err(super::invalid("--annotation", text, "the annotation has no name"));
             }
             config.annotations.extend([pair(text)]);
         }
@@ -112,7 +111,7 @@ impl ProcessFlags {
         config.working_dir = self.workdir.clone().unwrap_or_default();
         config.hostname = self.hostname.clone().unwrap_or_default();
         config.domainname = self.domainname.clone().unwrap_or_default();
-        config.name = self.name.clone().filter(|name| !name.is_empty());
+        config.name.clone_from(&self.name);
         config.entrypoint = self
             .entrypoint
             .as_ref()
