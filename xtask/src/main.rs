@@ -34,6 +34,7 @@ fn tidy() -> anyhow::Result<ExitCode> {
     for source in &sources {
         findings.extend(tidy::rules::check(source));
     }
+    findings.extend(tidy::messages::check(&sources));
     findings.extend(tidy::rooms::check(&sources));
     findings.extend(tidy::layers::check(&tidy::layers::dependencies(root)?));
     findings.sort();

@@ -221,10 +221,10 @@ pub struct EndpointSettings {
     pub aliases: Option<Vec<String>>,
     /// MAC address.
     pub mac_address: String,
-    /// Options of the driver; always none.
+    /// Options of the driver.
     pub driver_opts: Option<BTreeMap<String, String>>,
-    /// Whose gateway is the default one; the first network's is.
-    pub gw_priority: i32,
+    /// The highest has the default route.
+    pub gw_priority: i64,
     /// Network id.
     #[serde(rename = "NetworkID")]
     pub network_id: String,
@@ -332,7 +332,9 @@ impl ContainerState {
                 out.oom_killed = exit.oom_killed;
                 out.error = exit.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
                 out.started_at = exit.started_at.map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string());
-                out.finished_at = exit.finished_at.to_string();
+                if !exit.never_ran() {
+                    out.finished_at = exit.finished_at.to_string();
+                }
             }
         }
         out
@@ -453,6 +455,8 @@ fn endpoints(container: &Container, running: bool) -> BTreeMap<String, EndpointS
             };
             let any = wanted.ipv4_address.is_some() || wanted.ipv6_address.is_some();
             endpoint.ipam_config = any.then_some(wanted);
+            endpoint.driver_opts = (!asked.driver_opts.is_empty()).then(|| asked.driver_opts.clone());
+            endpoint.gw_priority = asked.gw_priority;
         }
     }
     for state in &container.endpoints {

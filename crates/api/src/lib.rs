@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 mod container;
 mod container_config;
+mod error;
 mod event;
 mod graph_driver;
 mod host_config;
@@ -24,6 +25,7 @@ pub use container::{
     MountPoint, NetworkSettings,
 };
 pub use container_config::ContainerSettings;
+pub use error::{ErrorResponse, status};
 pub use event::{Actor, EventMessage};
 pub use graph_driver::GraphDriver;
 pub use host_config::{DeviceMapping, HostConfig, LogSettings, MountSpec, RestartSettings, UlimitSetting};

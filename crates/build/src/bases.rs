@@ -1,24 +1,18 @@
 //! What stages start from and copy from: nothing, other stages, and images, which are pulled all at once.
 
-use std::path::PathBuf;
-
+use indexmap::IndexMap;
 use tare_dockerfile::ExpandError;
-use tare_dockerfile::ignore::Ignore;
 use tare_image::{Image, PullOutcome};
 use tare_oci::{ImageConfig, Platform, Reference, ReferenceError};
 
 use crate::cache::KeyHasher;
-use crate::copy::{Style, Target, Writer};
 use crate::error::invalid;
 use crate::event::Event;
 use crate::executor::{Builder, Stage, stage_name};
 use crate::interruptible::{self, News, Task};
 use crate::plan::{self, Base};
 use crate::request::{NamedContext, PullPolicy};
-use crate::scope::Variables;
-use crate::select;
-use crate::sources::{Access, SourceRoot, mount};
-use crate::users::Owner;
+use crate::workshop::Task as Claim;
 use crate::{Error, NearStage, config};
 
 /// An image that the build needs.
@@ -36,9 +30,6 @@ impl Builder<'_> {
             (Base::Scratch, _) => return Ok((self.scratch(), Vec::new())),
             (Base::Stage(index), _) => self.stages[index].clone().unwrap_or_else(|| self.scratch()),
             (Base::Named(name), platform) => {
-                if let Some(stage) = self.of_context(&name, parsed.span.first)? {
-                    return Ok((stage, Vec::new()));
-                }
                 let image = self.image(&name, platform.as_ref(), parsed.span.first)?;
                 self.of_image(&image)?
             }
@@ -51,7 +42,7 @@ impl Builder<'_> {
     fn base_of(&self, parsed: &tare_dockerfile::Stage) -> Result<(Base, Option<Platform>), Error> {
         let line = parsed.span.first;
         let expand = |source: ExpandError| Error::Expand { line, instruction: "FROM", source };
-        let base = plan::base(&self.file, parsed, &self.globals, &self.request.contexts).map_err(expand)?;
+        let base = plan::base(&self.file, parsed, &self.globals).map_err(expand)?;
         let Some(text) = &parsed.from.platform else { return Ok((base, None)) };
         let text = self.globals.expand(text, self.file.directives.escape).map_err(expand)?;
         let bad = |e: tare_oci::PlatformError| invalid(line, "FROM", e.to_string());
@@ -72,42 +63,10 @@ impl Builder<'_> {
             files_key: KeyHasher::new("scratch").finish(),
             layers: Vec::new(),
             config,
-            variables: Variables::default(),
+            args: IndexMap::new(),
             has_cmd: false,
             created: None,
-            is_anew: false,
         }
-    }
-
-    /// A stage that a further context is, if it is no image: nothing, or all of a folder.
-    fn of_context(&mut self, name: &str, line: u32) -> Result<Option<Stage>, Error> {
-        let path = match self.request.contexts.get(name) {
-            None | Some(NamedContext::Image(_)) => return Ok(None),
-            Some(NamedContext::Scratch) => return Ok(Some(self.scratch())),
-            Some(NamedContext::Dir(path)) => path.clone(),
-        };
-        let mut stage = self.scratch();
-        let root = SourceRoot::named(&path)?;
-        let mut all = select::select(&root, ".", &Ignore::default())?;
-        select::hash_files(&mut all, &root, &self.cache, self.cancel)?;
-        let mut key = KeyHasher::new("context");
-        select::add_to_key(&mut key, &all, &root);
-        let key = key.finish();
-        if let Some((layer, created)) = self.find_result(&stage, &key)? {
-            stage.layers.push(layer);
-            stage.files_key = key;
-            stage.created = Some(created);
-            return Ok(Some(stage));
-        }
-        let (inside, staging) = mount(self.store, self.lowers(&[]), Access::Write, line)?;
-        let style = Style { owner: Some(Owner::ROOT), mode: None };
-        let target = Target { path: PathBuf::from("/"), is_folder: true };
-        for one in &all {
-            Writer::new(&inside, style.clone(), self.cancel).copy(one, &target)?;
-        }
-        drop(inside);
-        self.add_layer(&mut stage, key, staging);
-        Ok(Some(stage))
     }
 
     /// A stage that begins with an image, which may lose its names and containers from now on.
@@ -127,9 +86,8 @@ impl Builder<'_> {
             layers: image.layers.iter().map(|layer| self.layers.stored(layer.clone())).collect(),
             created: config.created.clone(),
             config,
-            variables: Variables::default(),
+            args: IndexMap::new(),
             has_cmd: false,
-            is_anew: false,
         })
     }
 
@@ -138,7 +96,7 @@ impl Builder<'_> {
         if let Some(found) = plan::stage_before(&self.file, index, name) {
             return Ok(self.stages[found].clone().unwrap_or_else(|| self.scratch()));
         }
-        if name == "scratch" || matches!(self.request.contexts.get(name), Some(NamedContext::Scratch)) {
+        if name == "scratch" {
             return Ok(self.scratch());
         }
         let image = self.image(name, None, line)?;
@@ -152,47 +110,27 @@ impl Builder<'_> {
         for index in stages {
             let stage = self.file.stages[*index].clone();
             let mut names = Vec::new();
-            if let (Base::Named(name), platform) = self.base_of(&stage)?
-                && !self.is_no_image(&name)
-            {
+            if let (Base::Named(name), platform) = self.base_of(&stage)? {
                 names.push((name, platform, stage.span.first));
-            }
-            if plan::replaced(&stage, &self.request.contexts).is_some() {
-                self.want(names, &mut missing)?;
-                continue;
             }
             for node in &stage.steps {
                 let of_images = plan::sources(&node.instruction).into_iter().filter(|name| {
+                    let is_folder = matches!(self.request.contexts.get(*name), Some(NamedContext::Dir(_)));
                     let is_stage = plan::stage_before(&self.file, *index, name).is_some();
                     // A name with a variable is refused when its turn comes.
-                    !self.is_no_image(name) && !is_stage && *name != "scratch" && !name.contains('$')
+                    !is_folder && !is_stage && *name != "scratch" && !name.contains('$')
                 });
                 names.extend(of_images.map(|name| (name.to_owned(), None, node.span.first)));
             }
-            self.want(names, &mut missing)?;
-        }
-        self.pull(missing)
-    }
-
-    /// Whether a name is that of a further context that is no image.
-    fn is_no_image(&self, name: &str) -> bool {
-        matches!(self.request.contexts.get(name), Some(NamedContext::Dir(_) | NamedContext::Scratch))
-    }
-
-    /// Adds the images that are not here.
-    fn want(
-        &self,
-        names: Vec<(String, Option<Platform>, u32)>,
-        missing: &mut Vec<Wanted>,
-    ) -> Result<(), Error> {
-        for (name, platform, line) in names {
-            let wanted = self.wanted(&name, platform.as_ref(), line)?;
-            let is_same = |other: &Wanted| other.name == wanted.name && other.platform == wanted.platform;
-            if !missing.iter().any(is_same) && self.local(&wanted)?.is_none() {
-                missing.push(wanted);
+            for (name, platform, line) in names {
+                let wanted = self.wanted(&name, platform.as_ref(), line)?;
+                let is_same = |other: &Wanted| other.name == wanted.name && other.platform == wanted.platform;
+                if !missing.iter().any(is_same) && self.local(&wanted)?.is_none() {
+                    missing.push(wanted);
+                }
             }
         }
-        Ok(())
+        self.pull(missing)
     }
 
     /// Finds or pulls an image.
@@ -209,7 +147,10 @@ impl Builder<'_> {
     fn wanted(&self, name: &str, platform: Option<&Platform>, line: u32) -> Result<Wanted, Error> {
         let name = match self.request.contexts.get(name) {
             Some(NamedContext::Image(reference)) => reference.to_string(),
-            Some(NamedContext::Dir(_) | NamedContext::Scratch) | None => name.to_owned(),
+            Some(NamedContext::Dir(_)) => {
+                return Err(invalid(line, "FROM", format!("{name} is a folder: use COPY --from={name}")));
+            }
+            None => name.to_owned(),
         };
         Ok(Wanted { name, platform: platform.unwrap_or(&self.platform).clone(), line })
     }
@@ -234,10 +175,34 @@ impl Builder<'_> {
         Ok(found)
     }
 
-    /// Pulls images at the same time.
-    fn pull(&mut self, images: Vec<Wanted>) -> Result<(), Error> {
+    /// Pulls images at the same time. What another build is pulling is waited for.
+    fn pull(&mut self, mut images: Vec<Wanted>) -> Result<(), Error> {
+        while !images.is_empty() {
+            if self.cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let claim = |wanted: &Wanted| Claim::Pull(wanted.name.clone(), wanted.platform.clone());
+            let (mine, theirs): (Vec<_>, Vec<_>) =
+                images.into_iter().partition(|wanted| self.claims.claim(&claim(wanted)));
+            let pulled = self.pull_now(&mine);
+            self.claims.release(|task| matches!(task, Claim::Pull(..)));
+            pulled?;
+            if mine.is_empty() {
+                std::thread::sleep(interruptible::BEAT);
+            }
+            images = Vec::new();
+            for wanted in theirs {
+                if self.local(&wanted)?.is_none() {
+                    images.push(wanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pull_now(&mut self, images: &[Wanted]) -> Result<(), Error> {
         let mut tasks: Vec<Task<tare_image::Result<PullOutcome>>> = Vec::new();
-        for wanted in &images {
+        for wanted in images {
             let bad = |e: ReferenceError| invalid(wanted.line, "FROM", e.to_string());
             let reference: Reference = wanted.name.parse().map_err(bad)?;
             self.events.event(Event::PullStarted { image: &wanted.name });
@@ -272,12 +237,10 @@ impl Builder<'_> {
         let near = match stages().find(|stage| stage_name(stage).eq_ignore_ascii_case(name)) {
             Some(later) => Some(NearStage::Later { line: later.span.first }),
             None => {
-                let before: Vec<&str> = stages()
+                let before = stages()
                     .filter(|stage| stage.span.first < line)
-                    .filter_map(|stage| stage.from.alias.as_deref())
-                    .collect();
-                let near = tare_dockerfile::suggest::nearest(name, &before);
-                near.map(|stage| NearStage::Alike(stage.to_owned()))
+                    .filter_map(|stage| stage.from.alias.as_deref());
+                tare_words::near::nearest(name, before).map(|stage| NearStage::Alike(stage.to_owned()))
             }
         };
         Error::NoSuchSource { line, name: name.to_owned(), near, source: Box::new(failed) }

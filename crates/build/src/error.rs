@@ -1,17 +1,23 @@
 //! Why a build failed.
 
+mod locate;
+
 use std::io;
 use std::path::PathBuf;
 
 use tare_dockerfile::{ExpandError, ParseError};
+use tare_words::message::Quoted;
+use tare_words::{ErrorKind, near};
 use thiserror::Error;
+
+pub use locate::LocateError;
 
 /// Why a build failed. Lines are those of the Dockerfile.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The Dockerfile is none.
-    #[error("{name}: {source}")]
+    #[error("{name}: {}", Quoted(source))]
     Parse {
         /// The Dockerfile.
         name: String,
@@ -67,17 +73,6 @@ pub enum Error {
         instruction: &'static str,
         /// Why.
         reason: String,
-    },
-    /// `SOURCE_DATE_EPOCH` is no time.
-    #[error("invalid SOURCE_DATE_EPOCH")]
-    Epoch(#[source] jiff::Error),
-    /// A line of an ignore file is no pattern.
-    #[error("{}:{}: {:?} is no pattern", path.display(), fault.line, fault.text)]
-    IgnorePattern {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        fault: tare_dockerfile::ignore::Fault,
     },
     /// A source of `COPY` or `ADD` is not there.
     #[error("line {line}: {path:?} is not in {place}")]
@@ -263,6 +258,9 @@ pub enum Error {
     /// A config could not be written as JSON.
     #[error("the image's config")]
     Config(#[source] serde_json::Error),
+    /// There is no context or no Dockerfile.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
     /// The caller ended the build.
     #[error("build cancelled")]
     Cancelled,
@@ -305,6 +303,36 @@ fn place(line: u32) -> String {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::At { source, .. } => source.kind(),
+            Self::Image(failure) => failure.source.kind(),
+            Self::Locate(source) => source.kind(),
+            Self::NoSuchTarget { .. } | Self::SourceNotFound { .. } | Self::NoSuchSource { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Parse { .. }
+            | Self::Trigger { .. }
+            | Self::Expand { .. }
+            | Self::Invalid { .. }
+            | Self::RunFailed { .. }
+            | Self::UnknownUser { .. }
+            | Self::SecretMissing { .. }
+            | Self::AgentMissing { .. }
+            | Self::Warned { .. }
+            | Self::Checksum { .. }
+            | Self::Archive { .. } => ErrorKind::BadParameter,
+            Self::Runtime { source, .. } => source.kind(),
+            Self::NotPulled { .. } | Self::Fetch { .. } | Self::Git { .. } => ErrorKind::Unavailable,
+            Self::Io { source, .. } => ErrorKind::of_io(source),
+            Self::NewerCache { .. } => ErrorKind::NotImplemented,
+            Self::Network { .. } | Self::Cache { .. } | Self::Config(_) => ErrorKind::System,
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
     /// The line of the Dockerfile that it is about.
     #[must_use]
     pub fn line(&self) -> Option<u32> {
@@ -333,9 +361,8 @@ impl Error {
             | Self::Cache { .. }
             | Self::NewerCache { .. }
             | Self::Config(_)
-            | Self::IgnorePattern { .. }
-            | Self::Epoch(_)
             | Self::Warned { .. }
+            | Self::Locate(_)
             | Self::Cancelled => None,
         }
     }
@@ -359,6 +386,7 @@ impl Error {
         match self {
             Self::At { source, .. } => source.hint(),
             Self::Trigger { source, .. } => source.hint(),
+            Self::Locate(source) => source.hint(),
             Self::NoSuchSource { near: Some(NearStage::Alike(stage)), .. } => {
                 Some(format!("did you mean the stage {stage}?"))
             }
@@ -367,8 +395,7 @@ impl Error {
             }
             Self::Parse { source, .. } => source.hint(),
             Self::NoSuchTarget { target, stages } => {
-                let names: Vec<&str> = stages.iter().map(String::as_str).collect();
-                Some(match tare_dockerfile::suggest::nearest(target, &names) {
+                Some(match near::nearest(target, stages.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean {near}?"),
                     None => format!("the stages are {}", stages.join(", ")),
                 })
@@ -378,9 +405,6 @@ impl Error {
             }
             Self::SourceNotFound { near, .. } if !near.is_empty() => {
                 Some(format!("did you mean {}?", near.join(" or ")))
-            }
-            Self::IgnorePattern { .. } => {
-                Some("a pattern needs something behind its ! and an end to each [".to_owned())
             }
             Self::SecretMissing { id, .. } => Some(format!("give it with --secret id={id},src=FILE")),
             Self::AgentMissing { id, .. } if id == "default" => {

@@ -9,7 +9,7 @@ use tare_image::{LayerStatus, PullProgress};
 use crate::{Cancel, Error};
 
 /// How often a waiting builder looks whether it is to end.
-const BEAT: Duration = Duration::from_millis(50);
+pub(crate) const BEAT: Duration = Duration::from_millis(50);
 
 /// One piece of work; it reports to what it is given.
 pub(crate) type Task<T> = Box<dyn FnOnce(&dyn PullProgress) -> T + Send>;

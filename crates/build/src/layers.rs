@@ -61,6 +61,11 @@ impl Layers {
         self.made.get(key).cloned()
     }
 
+    /// Whether the layer for a key is in the store.
+    pub(crate) fn is_settled(&self, key: &Digest) -> bool {
+        self.made.get(key).is_some_and(|(id, _)| matches!(self.slots[id.0], Slot::Stored(_)))
+    }
+
     fn folder(&self, id: LayerId) -> &Path {
         match &self.slots[id.0] {
             Slot::Stored(layer) => &layer.path,
@@ -94,7 +99,6 @@ impl Layers {
             let (diff_id, size) = outcome.map_err(image)?;
             let Slot::Pending(pending) = &self.slots[id.0] else { continue };
             let layer = store.commit_layer(pending.staging.diff(), diff_id, size).map_err(image)?;
-            store.keep_for_cache(&[diff_id]).map_err(image)?;
             let result = StepResult { diff_id: Some(diff_id), created: pending.created.clone() };
             cache.put_step(&pending.key, &result)?;
             if let Slot::Pending(pending) = std::mem::replace(&mut self.slots[id.0], Slot::Stored(layer)) {

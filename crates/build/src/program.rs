@@ -8,11 +8,13 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use tare_runtime::spawner::{End, Spawned};
 use tare_runtime::{Running, Spec, Stdio};
 
 use crate::event::{Event, OutputStream, Progress, StepId};
 use crate::io_at::At as _;
 use crate::mount_points::MountPoints;
+use crate::workshop::Processes;
 use crate::{Cancel, Error};
 
 /// So much of the end of the output goes into the error.
@@ -24,6 +26,8 @@ const PIPE: usize = 1 << 20;
 pub(crate) struct Program {
     id: StepId,
     running: Running,
+    /// Word of its end, if it is a spawner's child.
+    word: Option<End>,
     /// Those that have not ended.
     streams: Vec<(OutputStream, File)>,
     tail: Vec<u8>,
@@ -33,9 +37,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Makes the container, looks at what that made in its upper folder, and starts it. The process may have one thread
-    /// only.
-    pub(crate) fn start(spec: &Spec, (id, line): (StepId, u32)) -> Result<(Self, MountPoints), Error> {
+    /// Makes the container, looks at what that made in its upper folder, and starts it.
+    pub(crate) fn start(
+        processes: Processes<'_>,
+        spec: &Spec,
+        (id, line): (StepId, u32),
+    ) -> Result<(Self, MountPoints), Error> {
         let null = Path::new("/dev/null");
         let stdin = OwnedFd::from(File::open(null).at("open", null)?);
         let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("make a pipe for", "RUN");
@@ -45,14 +52,24 @@ impl Program {
             let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
         }
         let failed = |source| Error::Runtime { line, instruction: "RUN", source };
-        let mut created =
-            tare_runtime::create(spec, Stdio::Streams { stdin, stdout, stderr }).map_err(failed)?;
-        created.wait_ready().map_err(failed)?;
-        let upper = &spec.root.upper;
-        let points = MountPoints::of(upper).at("look at", upper)?;
-        let running = created.start().map_err(failed)?;
+        let stdio = Stdio::Streams { stdin, stdout, stderr };
+        let look = || MountPoints::of(&spec.root.upper).at("look at", &spec.root.upper);
+        let (running, word, points) = match processes {
+            Processes::Caller => {
+                let mut created = tare_runtime::create(spec, stdio).map_err(failed)?;
+                created.wait_ready().map_err(failed)?;
+                let points = look()?;
+                (created.start().map_err(failed)?, None, points)
+            }
+            Processes::Spawner(spawner) => {
+                let made = spawner.create(spec, stdio).map_err(failed)?;
+                let points = look()?;
+                let Spawned { running, end } = made.start().map_err(failed)?;
+                (running, Some(end), points)
+            }
+        };
         let streams = vec![(OutputStream::Stdout, out.into()), (OutputStream::Stderr, err.into())];
-        Ok((Self { id, running, streams, tail: Vec::new(), exited: false, waited: false }, points))
+        Ok((Self { id, running, word, streams, tail: Vec::new(), exited: false, waited: false }, points))
     }
 
     /// Whether it is over, and all of its output has been read.
@@ -101,6 +118,9 @@ impl Program {
 
     fn wait(&mut self) -> io::Result<i32> {
         self.waited = true;
+        if let Some(word) = &self.word {
+            return word.wait().map_err(io::Error::other);
+        }
         loop {
             match waitid(WaitId::PidFd(self.running.pidfd.as_fd()), WaitIdOptions::EXITED) {
                 Ok(Some(status)) => {

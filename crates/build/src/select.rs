@@ -28,8 +28,6 @@ pub(crate) struct Selected {
     /// Its path in the source root.
     pub(crate) source: PathBuf,
     pub(crate) is_folder: bool,
-    /// The folder's own.
-    pub(crate) mtime: (i64, i64),
     /// The file itself with an empty path, or everything beneath the folder, parents first.
     pub(crate) entries: Vec<Entry>,
 }
@@ -59,8 +57,6 @@ pub(crate) struct Entry {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) mtime: (i64, i64),
-    /// Device and inode, if it has several names.
-    pub(crate) linked: Option<(u64, u64)>,
     stamp: FileStamp,
     pub(crate) facts: Option<FileFacts>,
 }
@@ -71,12 +67,11 @@ pub(crate) enum Kind {
     Folder,
     Symlink(PathBuf),
     Fifo,
-    Socket,
     Device(u64),
 }
 
 /// Finds what one source names. Empty if there is nothing.
-pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &Ignore) -> Result<Vec<Selected>, Error> {
+pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &[Glob]) -> Result<Vec<Selected>, Error> {
     let filter = Filter { ignore: &source.ignore, exclude };
     let mut found = Vec::new();
     for path in matching_paths(source, pattern, DoubleStar::Plain)? {
@@ -92,7 +87,7 @@ pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &Ignore) -> Re
 pub(crate) fn select_with_parents(
     source: &SourceRoot,
     pattern: &str,
-    exclude: &Ignore,
+    exclude: &[Glob],
 ) -> Result<Vec<Selected>, Error> {
     // At the very beginning it only says «here».
     let (before, _) = pattern.trim_start_matches("./").split_once("/./").unwrap_or_default();
@@ -110,7 +105,7 @@ pub(crate) fn select_with_parents(
 
 struct Filter<'a> {
     ignore: &'a Ignore,
-    exclude: &'a Ignore,
+    exclude: &'a [Glob],
 }
 
 impl Filter<'_> {
@@ -118,9 +113,9 @@ impl Filter<'_> {
         self.ignore.verdict(path) == Verdict::Included
     }
 
-    /// Whether `--exclude` keeps it out, by its path in the folder that is copied.
-    fn excludes(&self, rel: &str) -> bool {
-        self.exclude.verdict(rel) != Verdict::Included
+    /// Whether `--exclude` keeps it out, by its path in the source's root or in the folder that is copied.
+    fn excludes(&self, path: &str, rel: &str) -> bool {
+        self.exclude.iter().any(|glob| glob.matches(path) || glob.matches(rel))
     }
 }
 
@@ -186,12 +181,7 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
     };
     let stat = rustix::fs::fstat(&handle).map_err(std::io::Error::from).at("look at", path)?;
     let handle = RootDir::new(handle);
-    let named = path.to_string_lossy();
-    // What a link leads to is not there either, if it is ignored.
-    let text = real_path(source, &handle).unwrap_or_else(|| named.clone().into_owned());
-    if text != named && !filter.keeps(&named) {
-        return Ok(None);
-    }
+    let text = path.to_string_lossy();
     let is_folder = FileType::from_raw_mode(stat.st_mode).is_dir();
     let mut entries = Vec::new();
     if is_folder {
@@ -201,21 +191,14 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
             return Ok(None);
         }
     } else {
-        if !filter.keeps(&text) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !filter.keeps(&text) || filter.excludes(&text, &name) {
             return Ok(None);
         }
         entries.extend(entry(PathBuf::new(), &stat, None));
     }
     let name = path.file_name().unwrap_or_default().to_owned();
-    let mtime = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
-    Ok(Some(Selected { handle, name, source: path.to_owned(), is_folder, mtime, entries }))
-}
-
-/// The path of what was opened in a folder of the host, without a link in it.
-fn real_path(source: &SourceRoot, opened: &RootDir) -> Option<String> {
-    let Origin::Host(root) = &source.origin else { return None };
-    let found = std::fs::read_link(handle_path(opened)).ok()?;
-    found.strip_prefix(root).ok().map(|rel| rel.to_string_lossy().into_owned())
+    Ok(Some(Selected { handle, name, source: path.to_owned(), is_folder, entries }))
 }
 
 fn walk(
@@ -229,11 +212,10 @@ fn walk(
         let rel = rel.join(&child.name);
         let shown = child.name.to_string_lossy();
         let source = if source.is_empty() { shown.into_owned() } else { format!("{source}/{shown}") };
-        let shown_rel = rel.to_string_lossy();
-        let is_excluded = filter.excludes(&shown_rel);
-        let keeps = filter.keeps(&source) && !is_excluded;
-        let may_keep_beneath = (filter.keeps(&source) || filter.ignore.may_let_in_beneath(&source))
-            && (!is_excluded || filter.exclude.may_let_in_beneath(&shown_rel));
+        if filter.excludes(&source, &rel.to_string_lossy()) {
+            continue;
+        }
+        let keeps = filter.keeps(&source);
         let is_folder = FileType::from_raw_mode(child.stat.st_mode).is_dir();
         if !is_folder {
             if keeps {
@@ -241,7 +223,7 @@ fn walk(
             }
             continue;
         }
-        if !keeps && !may_keep_beneath {
+        if !keeps && !filter.ignore.may_let_in_beneath(&source) {
             continue;
         }
         let before = found.len();
@@ -294,9 +276,8 @@ fn entry(rel: PathBuf, stat: &Stat, link: Option<PathBuf>) -> Option<Entry> {
         FileType::Symlink => Kind::Symlink(link?),
         FileType::Fifo => Kind::Fifo,
         FileType::BlockDevice | FileType::CharacterDevice => Kind::Device(stat.st_rdev),
-        // A socket means nothing without its process: BuildKit makes an empty file of it.
-        FileType::Socket => Kind::Socket,
-        FileType::Unknown => return None,
+        // A socket means nothing without its process.
+        _ => return None,
     };
     let rest = |nanoseconds: u64| i64::try_from(nanoseconds).unwrap_or(0);
     let (mtime, ctime) =
@@ -317,7 +298,6 @@ fn entry(rel: PathBuf, stat: &Stat, link: Option<PathBuf>) -> Option<Entry> {
         uid: stat.st_uid,
         gid: stat.st_gid,
         mtime,
-        linked: (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino)),
         stamp,
         facts: None,
     })
@@ -479,7 +459,7 @@ mod tests {
     }
 
     fn names(source: &SourceRoot, pattern: &str) -> Vec<String> {
-        let selected = select(source, pattern, &Ignore::default()).unwrap();
+        let selected = select(source, pattern, &[]).unwrap();
         let join = |s: &Selected, e: &Entry| {
             s.source.join(&e.rel).to_string_lossy().trim_end_matches('/').to_owned()
         };
@@ -505,7 +485,7 @@ mod tests {
     #[test]
     fn what_is_swapped_for_a_link_leads_nowhere() {
         let (dir, source) = tree();
-        let selected = select(&source, "src", &Ignore::default()).unwrap().remove(0);
+        let selected = select(&source, "src", &[]).unwrap().remove(0);
         let [folder, file] = ["deep/x", "m.py"]
             .map(|name| selected.entries.iter().find(|entry| entry.rel == Path::new(name)).unwrap());
         assert!(selected.open(folder).is_ok() && selected.open(file).is_ok());
@@ -529,7 +509,7 @@ mod tests {
         let cache_dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(cache_dir.path()).unwrap();
         let key = || {
-            let mut selected = select(&source, "src", &Ignore::default()).unwrap();
+            let mut selected = select(&source, "src", &[]).unwrap();
             hash_files(&mut selected, &source, &cache, &Cancel::default()).unwrap();
             assert!(selected[0].entries.iter().any(|e| e.facts.is_some_and(|f| f.crlf_script)));
             let mut key = KeyHasher::new("t");

@@ -1,133 +1,14 @@
 //! Whole builds on a tiny image of busybox, in real containers. Needs root; one thread, see Cargo.toml.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "a test program")]
 
+mod support;
+
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
 use std::time::Instant;
 
-use tare_build::{
-    BuildNetwork, CachePolicy, Cancel, Context, Error, Event, HostTrust, NoNetworks, Outcome, Progress,
-    Request, Secret, SecretSource,
-};
-use tare_image::{Image, Store};
-use tare_oci::ImageConfig;
-
-/// A store with a base image, a context folder, and state.
-struct World {
-    dir: tempfile::TempDir,
-    store: Store,
-}
-
-#[derive(Default)]
-struct Seen {
-    output: Mutex<String>,
-    warnings: Mutex<Vec<String>>,
-}
-
-impl Progress for Seen {
-    fn event(&self, event: Event<'_>) {
-        match event {
-            Event::StepOutput { bytes, .. } => {
-                self.output.lock().unwrap().push_str(&String::from_utf8_lossy(bytes))
-            }
-            Event::Warning { text, .. } => self.warnings.lock().unwrap().push(text.to_owned()),
-            _ => {}
-        }
-    }
-}
-
-struct Built {
-    outcome: Outcome,
-    output: String,
-    warnings: Vec<String>,
-}
-
-impl World {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store")).unwrap();
-        let layer = store.new_layer().unwrap();
-        let root = layer.diff().to_owned();
-        for folder in ["bin", "etc", "tmp"] {
-            std::fs::create_dir(root.join(folder)).unwrap();
-        }
-        std::fs::set_permissions(root.join("tmp"), std::fs::Permissions::from_mode(0o1777)).unwrap();
-        std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
-        for tool in
-            ["sh", "cat", "ls", "id", "mkdir", "rm", "echo", "env", "test", "true", "touch", "stat", "wc"]
-        {
-            symlink("busybox", root.join("bin").join(tool)).unwrap();
-        }
-        std::fs::write(root.join("etc/passwd"), "root:x:0:0:root:/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n")
-            .unwrap();
-        std::fs::write(root.join("etc/group"), "root:x:0:\napp:x:1001:\n").unwrap();
-        let layer = layer.commit().unwrap();
-        let host = tare_oci::Platform::host();
-        let mut config =
-            ImageConfig { os: host.os.clone(), architecture: host.architecture, ..ImageConfig::default() };
-        config.config.set_env("PATH", "/bin");
-        config.config.cmd = Some(vec!["sh".into()]);
-        config.config.on_build = vec!["ENV TRIGGERED=yes".into()];
-        store.create_image(&config, &[layer.diff_id], &["base".parse().unwrap()]).unwrap();
-        std::fs::create_dir(dir.path().join("context")).unwrap();
-        Self { dir, store }
-    }
-
-    fn write(&self, path: &str, text: &str) -> PathBuf {
-        let path = self.dir.path().join("context").join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn request(&self, dockerfile: &str) -> Request {
-        let context = Context::Dir(self.dir.path().join("context"));
-        let mut request = Request::new(
-            dockerfile.into(),
-            context,
-            self.dir.path().join("cache"),
-            self.dir.path().join("run"),
-        );
-        request.network = BuildNetwork::None;
-        request
-    }
-
-    fn try_build(&self, mut request: Request) -> Result<Built, Error> {
-        let seen = Seen::default();
-        let outcome = tare_build::build(&self.store, &mut request, &seen, &NoNetworks, &Cancel::default())?;
-        Ok(Built {
-            outcome,
-            output: seen.output.into_inner().unwrap(),
-            warnings: seen.warnings.into_inner().unwrap(),
-        })
-    }
-
-    #[track_caller]
-    fn build(&self, dockerfile: &str) -> Built {
-        self.try_build(self.request(dockerfile)).unwrap_or_else(|error| panic!("{}", chain(&error)))
-    }
-
-    fn image(&self, built: &Built) -> Image {
-        self.store.get(&built.outcome.image_id).unwrap().unwrap()
-    }
-
-    /// Where a file of an image lies, in its topmost layer that has it.
-    fn find(&self, built: &Built, path: &str) -> Option<PathBuf> {
-        let image = self.image(built);
-        image.layers.iter().rev().map(|l| l.path.join(path)).find(|p| p.symlink_metadata().is_ok())
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
+use support::{World, chain};
+use tare_build::{CachePolicy, Context, Error, HostTrust, Secret, SecretSource};
 
 fn main() {
     let cases: &[(&str, fn())] = &[
@@ -338,7 +219,7 @@ fn failures_name_their_place() {
     let missing = fails("FROM base\nCOPY requirement.txt /");
     assert!(matches!(missing, Error::SourceNotFound { line: 2, .. }), "{missing}");
     assert_eq!(missing.hint().as_deref(), Some("did you mean requirements.txt?"));
-    assert!(world.try_build(world.request("FROM base\nADD *.key /")).is_ok(), "a pattern may match nothing");
+    assert_eq!(fails("FROM base\nADD *.key /").hint(), None);
     assert_eq!(
         fails("FROM base\nADD secret.key /").hint().as_deref(),
         Some("line 2 of .dockerignore keeps it out: *.key")
@@ -512,10 +393,12 @@ fn a_failure_stops_the_others() {
     let world = World::new();
     let text = "FROM base AS slow\nRUN while true; do true; done\nFROM base AS bad\nRUN exit 3\n\
                 FROM base\nCOPY --from=slow / /\nCOPY --from=bad / /\n";
+    let staging = world.dir.path().join("store/staging");
+    let count = || std::fs::read_dir(&staging).unwrap().count();
+    let before = count();
     let error = world.try_build(world.request(text)).err().unwrap();
     assert!(matches!(error, Error::RunFailed { line: 4, code: 3, .. }), "{error}");
-    let staging = world.dir.path().join("store/staging");
-    assert_eq!(std::fs::read_dir(staging).unwrap().count(), 0, "what the stopped step made is gone");
+    assert_eq!(count(), before, "what the stopped step made is gone");
 }
 
 fn equal_steps_run_once() {
@@ -584,7 +467,7 @@ fn mounts_with_all_their_fields() {
         RUN --mount=type=tmpfs,target=/t,size=1m ! cat /bin/busybox > /t/big && ls /t\n";
     let mut request = world.request(text);
     request.secrets = vec![Secret { id: "t".into(), source: SecretSource::Value(b"s3cret\n".to_vec()) }];
-    request.contexts.insert("other", tare_build::NamedContext::Dir(other));
+    request.contexts.insert("other".into(), tare_build::NamedContext::Dir(other));
     let built = world.try_build(request).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let expected = "1000 1001 700\nx\n";
     assert!(built.output.starts_with(expected), "{}", built.output);

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use tare_words::message;
+
 use crate::output::{color, note};
 
 /// Docker's exit code for failures of its own: bad flags, and containers that could not be made or started.
@@ -107,50 +109,28 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
             note(&message);
         }
     }
-    let mut hints = failure.map(|failure| failure.hints.clone()).unwrap_or_default();
-    hints.extend(crate::hints::hints(error));
-    for hint in hints {
+    for hint in hints_of(error) {
         note(&format!("{} {hint}", color::hint("hint:")));
     }
     coded.or(failure.map(|failure| failure.code)).unwrap_or_else(|| crate::hints::code(error))
 }
 
-/// The error and its causes in one line; a cause that its error quotes already is not said twice.
-pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    let coded = usize::from(error.downcast_ref::<Coded>().is_some());
-    for cause in error.chain().skip(coded) {
-        let part = without_numbers(&cause.to_string());
-        if part.is_empty() || text.contains(&part) {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&part);
-    }
-    text
+/// What may help: the failure's own hints, then those of the errors below.
+pub(crate) fn hints_of(error: &anyhow::Error) -> Vec<String> {
+    let mut hints = error.downcast_ref::<Failure>().map(|failure| failure.hints.clone()).unwrap_or_default();
+    hints.extend(crate::hints::hints(error));
+    hints
 }
 
-/// A message without the numbers that the standard library puts after the system's words: « (os error 2)».
-fn without_numbers(message: &str) -> String {
-    let mut parts = message.split(" (os error ");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(')') {
-            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.push_str(rest),
-            _ => {
-                text.push_str(" (os error ");
-                text.push_str(part);
-            }
-        }
-    }
-    text
+/// The error and its causes in one line; a cause that its error quotes already is not said twice.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let coded = usize::from(error.downcast_ref::<Coded>().is_some());
+    message::join(error.chain().skip(coded))
 }
 
 /// Prints a warning of the engine with its hint.
 pub(crate) fn warn(message: &str, hint: Option<&str>) {
-    note(&format!("{} {}", color::warning("warning:"), without_numbers(message)));
+    note(&format!("{} {}", color::warning("warning:"), message::plain(message)));
     if let Some(hint) = hint {
         note(&format!("{} {hint}", color::hint("hint:")));
     }
@@ -167,15 +147,6 @@ mod tests {
         assert_eq!(chain(&error), "cannot write x: disk full");
         let error = anyhow::anyhow!("disk full").context("cannot write x");
         assert_eq!(chain(&error), "cannot write x: disk full");
-    }
-
-    #[test]
-    fn the_systems_words_stand_without_numbers() {
-        let missing = || std::io::Error::from_raw_os_error(2);
-        let error = anyhow::Error::new(missing()).context(format!("open /x: {}", missing()));
-        assert_eq!(chain(&error), "open /x: No such file or directory");
-        assert_eq!(without_numbers("a (os error 13): b (os error 2)"), "a: b");
-        assert_eq!(without_numbers("a (os error x) b (os error "), "a (os error x) b (os error ");
     }
 
     #[test]

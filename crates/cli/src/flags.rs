@@ -1,7 +1,9 @@
 //! Flags as Docker reads them: clap's parsers, with pflag's habits on top (`--rm=true`, the last value wins,
 //! «unknown flag: --x», exit code 125).
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+pub(crate) mod wording;
+
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 
 use crate::error::{Failure, OWN_FAILURE};
@@ -160,53 +162,21 @@ fn failure(path: &str, command: &mut clap::Command, error: &clap::Error) -> anyh
     let usage = command.render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim().replace(['<', '>'], "");
     let tail = format!("\n\nUsage:  {usage}\n\nRun '{path} --help' for more information");
-    let invalid = context(error, ContextKind::InvalidArg);
+    let operand = error.kind() == ErrorKind::UnknownArgument
+        && wording::operand(error).is_some_and(|word| !word.starts_with('-'));
     let (code, message) = match error.kind() {
-        ErrorKind::UnknownArgument => {
-            let flag = invalid.unwrap_or_default();
-            if flag.starts_with("--") {
-                (OWN_FAILURE, format!("unknown flag: {flag}"))
-            } else if flag.starts_with('-') {
-                let short = flag.trim_start_matches('-').chars().next().unwrap_or('-');
-                (OWN_FAILURE, format!("unknown shorthand flag: '{short}' in {flag}"))
-            } else {
-                (1, format!("'{path}' accepts no argument «{flag}»"))
-            }
+        ErrorKind::MissingRequiredArgument => (1, wording::missing(path, command)),
+        _ if operand => {
+            (1, format!("'{path}' accepts no argument «{}»", wording::operand(error).unwrap_or_default()))
         }
-        ErrorKind::MissingRequiredArgument => (1, missing(path, command)),
-        ErrorKind::InvalidValue
-        | ErrorKind::ValueValidation
-        | ErrorKind::TooManyValues
-        | ErrorKind::NoEquals => {
-            let text = error.to_string();
-            let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            (OWN_FAILURE, text)
-        }
-        _ => {
-            let text = error.to_string();
-            (OWN_FAILURE, text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
-        }
+        _ => (OWN_FAILURE, wording::said(command, error)),
     };
     let program = path.split(' ').next().unwrap_or(path);
     let message = if code == 1 { format!("{program}: {message}") } else { message };
-    Failure::usage(code, format!("{message}{tail}")).into()
-}
-
-/// «'docker rm' requires at least 1 argument».
-fn missing(path: &str, command: &clap::Command) -> String {
-    let required = command.get_positionals().filter(|arg| arg.is_required_set()).count();
-    let open =
-        command.get_positionals().any(|arg| arg.get_num_args().is_some_and(|range| range.max_values() > 1));
-    let bound = if open { "at least " } else { "" };
-    let plural = if required == 1 { "" } else { "s" };
-    format!("'{path}' requires {bound}{required} argument{plural}")
-}
-
-fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
-    match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
-        _ => None,
+    let failure = Failure::usage(code, format!("{message}{tail}"));
+    match wording::nearest_flag(command, error) {
+        Some(near) => failure.with_hint(format!("did you mean {near}?")).into(),
+        None => failure.into(),
     }
 }
 
@@ -290,6 +260,8 @@ mod tests {
         let error = sample(&["--nope=1", "img"]).unwrap_err();
         assert!(error.to_string().starts_with("unknown flag: --nope"), "{error}");
         assert_eq!(crate::error::report(&error), OWN_FAILURE);
+        let error = sample(&["--nmae", "x", "img"]).unwrap_err();
+        assert_eq!(crate::error::hints_of(&error), ["did you mean --name?"]);
         let error = sample(&["-Z", "img"]).unwrap_err();
         assert!(error.to_string().starts_with("unknown shorthand flag: 'Z' in -Z"), "{error}");
     }

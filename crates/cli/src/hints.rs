@@ -7,18 +7,12 @@ use tare_compose::signals::Error as SignalError;
 use tare_compose::watch::WatchError;
 use tare_engine::Error as EngineError;
 use tare_monitor::status::FailureKind;
+use tare_words::ErrorKind;
 
-/// The exit code of an error that carries none of its own: what could not be started has Docker's codes, all else is 1.
+/// The exit code of an error that carries none of its own: what could not be started has Docker's codes, all else that
+/// of its kind.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<tare_build::Error>() {
-            // Also where a step's program is not there.
-            return 1;
-        }
-        if let Some(SessionError::Cancelled) = cause.downcast_ref::<SessionError>() {
-            // As a shell has it of a program that Ctrl-C ended.
-            return 130;
-        }
         if let Some(EngineError::StartFailed(failure)) = cause.downcast_ref::<EngineError>() {
             return failure.kind.exit_code();
         }
@@ -30,7 +24,60 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
             };
         }
     }
-    1
+    exit_code(kind(error))
+}
+
+/// The exit code of a kind: Docker has one for all failures, but a shell calls what Ctrl-C ended 130.
+fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Cancelled => 130,
+        ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::InUse
+        | ErrorKind::BadParameter
+        | ErrorKind::Forbidden
+        | ErrorKind::NotImplemented
+        | ErrorKind::Unavailable
+        | ErrorKind::System => 1,
+    }
+}
+
+/// Of which kind an error is: that of the first below it that has one.
+pub(crate) fn kind(error: &anyhow::Error) -> ErrorKind {
+    error.chain().find_map(kind_of).unwrap_or(ErrorKind::System)
+}
+
+fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    macro_rules! of {
+        ($($error:ty),+ $(,)?) => {
+            $(if let Some(error) = cause.downcast_ref::<$error>() {
+                return Some(error.kind());
+            })+
+        };
+    }
+    of!(
+        EngineError,
+        SessionError,
+        WatchError,
+        tare_build::Error,
+        tare_build::WrittenError,
+        tare_compose::execute::HookError,
+        tare_compose::execute::ExecuteError,
+        tare_compose::discovery::Error,
+        tare_compose::plan::PlanError,
+        tare_compose::select::Error,
+        tare_compose::select::NoSuchService,
+        tare_compose::signals::Error,
+        tare_compose::execute::StepError,
+        tare_compose_model::Error,
+        tare_dockerfile::ParseError,
+        tare_image::Error,
+        tare_image::auth::KeepError,
+        tare_image::RegistryError,
+        tare_network::Error,
+        tare_runtime::Error,
+    );
+    cause.downcast_ref::<std::io::Error>().map(ErrorKind::of_io)
 }
 
 /// The runtime's error, wherever it is wrapped.
@@ -62,7 +109,12 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
             _ => cause.downcast_ref::<tare_image::Error>(),
         };
         hints.extend(image.and_then(tare_image::Error::hint));
-        if let Some(build) = cause.downcast_ref::<tare_build::Error>() {
+        if let Some(written) = cause.downcast_ref::<tare_build::WrittenError>() {
+            hints.extend(written.hint().map(str::to_owned));
+        }
+        let build = cause.downcast_ref::<tare_build::Error>();
+        let boxed = || cause.downcast_ref::<Box<tare_build::Error>>().map(AsRef::as_ref);
+        if let Some(build) = build.or_else(boxed) {
             hints.extend(build.hint());
             hints.extend(mistrust(build));
         }

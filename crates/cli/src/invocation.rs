@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use tare_words::near::nearest;
+
 use crate::commands::{self, Command};
 use crate::destination::Destination;
 use crate::error::Failure;
@@ -120,35 +122,19 @@ fn unknown(session: &Session, args: &[String]) -> Failure {
     }
 }
 
-/// The known command closest to what was typed: at most two letters away.
+/// The command that was probably meant.
 fn suggestion(operands: &[&str]) -> Option<String> {
-    let two = operands.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-    let one = operands.first().copied().unwrap_or_default();
-    let mut best: Option<(usize, &str)> = None;
-    for name in commands::names() {
-        let typed = if name.contains(' ') { &two } else { one };
-        let distance = distance(typed, name);
-        if distance <= 2 && distance < name.len() && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, name));
-        }
+    let first = operands.first().copied()?;
+    let in_group = |(group, word): (&str, &str)| {
+        let words = commands::names().filter_map(|name| name.strip_prefix(group)?.strip_prefix(' '));
+        nearest(word, words).map(|word| format!("{group} {word}"))
+    };
+    let groups = commands::GROUPS.iter().map(|(group, _)| *group);
+    let two = nearest(first, groups).zip(operands.get(1).copied()).and_then(in_group);
+    if two.is_some() || commands::is_group(first) {
+        return two;
     }
-    best.map(|(_, name)| name.to_owned())
-}
-
-/// Levenshtein's distance.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, r) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(l != *r);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
+    nearest(first, commands::names().filter(|name| !name.contains(' '))).map(str::to_owned)
 }
 
 fn overview(session: &Session) -> String {

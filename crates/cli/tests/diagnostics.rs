@@ -141,7 +141,7 @@ fn a_file_on_a_folder_and_a_folder_on_a_file_are_told_apart() {
         lab.fails(125, &["run", "--rm", "--network", "none", "-v", &bind, "busybox", "true"])
     };
     let said = with("file", "/bin");
-    let names = format!("mounting {} at /bin: Not a directory", home.join("file").display());
+    let names = format!("mounting {} at /bin: not a directory", home.join("file").display());
     assert!(
         said.contains(&names) && said.contains("mount a directory onto a file (or vice-versa)?"),
         "{said}"
@@ -189,7 +189,7 @@ fn requests_that_cannot_be_met_are_refused_in_dockers_words() {
         &["--log-opt", "nope=1", "busybox", "true"],
         "unknown log opt 'nope' for json-file log driver",
     );
-    refused(126, &["busybox", "/bin"], r#"cannot execute "/bin": Is a directory"#);
+    refused(126, &["busybox", "/bin"], r#"cannot execute "/bin": is a directory"#);
     let said = lab.ok(&["run", "--rm", "--network", "host", "-p", "80:80", "busybox", "true"]);
     assert!(said.contains("Published ports are discarded when using host network mode"), "{said}");
     let said = lab.fails(1, &["ps", "--format", "{{.Nope}}"]);

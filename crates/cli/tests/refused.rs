@@ -50,7 +50,6 @@ fn what_is_not_done_is_refused_by_name() {
         ("network create --ipv4=false n".into(), "--ipv4=false is not supported"),
         ("network create --scope swarm n".into(), "--scope is not supported"),
         ("network create --ipam-driver null n".into(), "--ipam-driver is not supported"),
-        ("network connect --driver-opt a=b n c".into(), "--driver-opt is not supported"),
         (format!("compose -f {file} up --menu"), "--menu is not supported"),
         (format!("compose -f {file} build --memory 1"), "Minimum memory limit"),
     ];

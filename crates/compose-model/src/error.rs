@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tare_words::ErrorKind;
+
 /// A place in a file, printed as `file:line:column`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -113,6 +115,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoFile(_) => ErrorKind::NotFound,
+            Self::Read { source, .. } => ErrorKind::of_io(source),
+            Self::Syntax { .. }
+            | Self::Interpolation { .. }
+            | Self::Invalid { .. }
+            | Self::Cycle { .. }
+            | Self::EnvFile { .. }
+            | Self::ProjectName(_)
+            | Self::NoProjectName(_) => ErrorKind::BadParameter,
+        }
+    }
+
     /// A broken rule at a place.
     pub(crate) fn invalid(at: &Location, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { at: at.clone(), path: path.into(), message: message.into() }

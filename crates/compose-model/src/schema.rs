@@ -8,6 +8,8 @@ mod tables;
 
 pub(crate) use complete::check_complete;
 
+use tare_words::near::nearest;
+
 use crate::error::{Error, Location, Warning};
 use crate::node::{Map, Node, ScalarKind, Value, child_path, parse_bool};
 use crate::stages::Stage;
@@ -179,35 +181,6 @@ fn mismatch(node: &Node, path: &str, shape: &Shape) -> Error {
 fn unknown_key(at: &Location, path: &str, key: &str, known: impl Iterator<Item = &'static str>) -> Error {
     let near = nearest(key, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     Error::invalid(at, child_path(path, key), format!("unknown key `{key}`{near}"))
-}
-
-/// The name that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
-    names
-        .map(|name| (distance(&plain(word), &plain(name)), name))
-        .min()
-        .filter(|(distance, name)| *distance <= (name.len().max(3) / 3).max(1))
-        .map(|(_, name)| name)
-}
-
-/// The number of letters to add, drop, change or swap.
-fn distance(left: &str, right: &str) -> usize {
-    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=right.len()).collect()];
-    for i in 1..=left.len() {
-        let mut row = vec![i];
-        for j in 1..=right.len() {
-            let change = rows[i - 1][j - 1] + usize::from(left[i - 1] != right[j - 1]);
-            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[left.len()][right.len()]
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ mod rules;
 
 use rules::ULIMITS;
 
+use tare_words::near::nearest;
+
 use crate::error::Error;
 use crate::node::{Map, Node, Value, child_path};
-use crate::schema::nearest;
 
 /// What is wrong with a value: the end of the sentence «`services.web.restart: …`».
 type Verdict = Result<(), String>;

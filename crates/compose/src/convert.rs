@@ -15,6 +15,7 @@ use tare_engine::config::{
     ContainerConfig, IpcMode, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode, flags,
 };
 use tare_engine::security_option;
+use tare_words::ErrorKind;
 
 pub use limits::healthcheck;
 pub use mounts::StagedFiles;
@@ -101,6 +102,17 @@ pub enum ConvertError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl ConvertError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Value { .. } | Self::Undefined { .. } | Self::Content { .. } => ErrorKind::BadParameter,
+            Self::File { source, .. } => ErrorKind::of_io(source),
+        }
+    }
 }
 
 /// A converted service.

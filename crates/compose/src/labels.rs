@@ -63,6 +63,17 @@ pub fn container(
     .into()
 }
 
+/// The labels of an image that is built; they win over those in the file.
+pub fn image(project: &Project, service: &str) -> BTreeMap<String, String> {
+    [
+        (PROJECT, project.name.clone()),
+        (SERVICE, service.to_owned()),
+        (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
 /// The labels of a network, besides those in the file.
 pub fn network(project: &Project, key: &str, network: &Network) -> BTreeMap<String, String> {
     of_resource(project, NETWORK, key, network_hash(network), resource_json(network))

@@ -4,6 +4,7 @@
 //! [plan](plan::Plan), a graph of steps that each say why; the executor carries it out. [`labels`] tie what it makes to
 //! the project. Planning is pure; nothing but the executor touches the engine.
 
+pub mod build;
 pub mod convert;
 pub mod discovery;
 pub mod execute;

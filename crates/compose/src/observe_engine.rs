@@ -117,7 +117,11 @@ pub fn of_project_told(
     progress: &dyn Progress,
 ) -> Result<Vec<Container>, Error> {
     let mut all = readable(engine, progress)?;
-    all.retain(|container| label(&container.config, labels::PROJECT) == project);
+    // An image that was built for a project has its label, and gives it to whatever is made of it.
+    all.retain(|container| {
+        label(&container.config, labels::PROJECT) == project
+            && container.config.labels.contains_key(labels::CONFIG_HASH)
+    });
     all.sort_by_cached_key(|container| (service_of(container).to_owned(), number_of(container)));
     Ok(all)
 }

@@ -21,6 +21,8 @@ pub use up::{
     AnonymousVolumes, ChangedVolume, DependencyScope, Recreate, StartMode, UpOptions, changed_volumes, up,
 };
 
+use tare_words::ErrorKind;
+
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -104,6 +106,25 @@ pub enum PlanError {
     /// A command that needs containers found none.
     #[error("service {0} has no container to start")]
     NoContainer(String),
+}
+
+impl PlanError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchService(_)
+            | Self::ExternalNetworkMissing(_)
+            | Self::ExternalVolumeMissing(_)
+            | Self::NoContainer(_) => ErrorKind::NotFound,
+            Self::ForeignNetwork(_) | Self::MissingDependency { .. } | Self::Paused { .. } => {
+                ErrorKind::Conflict
+            }
+            Self::Cycle(_) | Self::FixedName { .. } | Self::SameName { .. } => ErrorKind::BadParameter,
+            Self::NotPulled { .. } => ErrorKind::Unavailable,
+            Self::Unsupported { .. } => ErrorKind::NotImplemented,
+        }
+    }
 }
 
 /// The container's name: the file's, or `<project>-<service>-<number>`.

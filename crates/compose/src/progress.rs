@@ -1,6 +1,7 @@
 //! What the executor tells while it works, for the CLI to draw.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Takes the events; called from several threads.
 pub trait Progress: Sync {
@@ -146,6 +147,17 @@ pub enum Event<'a> {
         verb: Verb,
         /// Why, where that is news.
         why: Option<String>,
+    },
+    /// It was done, and showed meanwhile what it did.
+    Took {
+        /// What it is.
+        kind: Kind,
+        /// Its name.
+        name: &'a str,
+        /// What was done.
+        verb: Verb,
+        /// How long it took.
+        took: Duration,
     },
     /// It failed.
     Failed {

@@ -41,6 +41,10 @@ fn known(containers: &[Container], which: Which) -> Vec<Known> {
     for container in containers {
         let all = &container.config.labels;
         let Some(name) = all.get(labels::PROJECT) else { continue };
+        // The label may be the image's, which was built for a project.
+        if !all.contains_key(labels::CONFIG_HASH) {
+            continue;
+        }
         if which == Which::Active && !container.state.is_active() {
             continue;
         }

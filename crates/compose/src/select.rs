@@ -2,6 +2,8 @@
 
 use tare_compose_model::Project;
 use tare_engine::{Container, Engine};
+use tare_words::ErrorKind;
+use tare_words::near::nearest;
 
 use crate::observe_engine::{is_oneoff, number_of, of_project_told, service_of};
 use crate::progress::{Event, Progress};
@@ -35,6 +37,12 @@ pub struct NoSuchService {
 }
 
 impl NoSuchService {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::NotFound
+    }
+
     /// In a project that was loaded.
     #[must_use]
     pub fn of(project: &Project, name: &str) -> Self {
@@ -46,7 +54,10 @@ impl NoSuchService {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let (project, known) = self.known.as_ref()?;
-        Some(format!("the project {project} has {}", known.join(", ")))
+        Some(match nearest(&self.name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the project {project} has {}", known.join(", ")),
+        })
     }
 }
 
@@ -76,6 +87,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::NoSuchService(error) => error.kind(),
+            Self::NotRunning { .. } => ErrorKind::Conflict,
+            Self::NoContainer { .. } => ErrorKind::NotFound,
+        }
+    }
+
     /// What may help.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tare_engine::{Container, Engine};
+use tare_words::ErrorKind;
 
 use crate::observe_engine::of_project_told;
 use crate::plan::Orphans;
@@ -45,6 +46,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Select(error) => error.kind(),
+            Self::Failed(failures) => failures.0.first().map_or(ErrorKind::System, |(_, error)| error.kind()),
+        }
+    }
+
     /// What may help.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

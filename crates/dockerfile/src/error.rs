@@ -1,5 +1,6 @@
 //! Why a text is no Dockerfile.
 
+use tare_words::ErrorKind;
 use thiserror::Error;
 
 /// A mistake, with the line and the instruction that it is in. The caller knows the file's name.
@@ -16,6 +17,12 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::BadParameter
+    }
+
     pub(crate) fn new(line: u32, instruction: &str, kind: ParseErrorKind) -> Self {
         Self { line, instruction: instruction.to_owned(), kind }
     }
@@ -38,6 +45,7 @@ impl ParseError {
             ParseErrorKind::PairWithoutEquals(word) => {
                 Some(format!("write {word}=value, and quote values that have blanks in them"))
             }
+            ParseErrorKind::TargetNotFolder => Some("end the destination with a slash".into()),
             _ => None,
         }
     }
@@ -92,9 +100,9 @@ pub enum ParseErrorKind {
     /// A heredoc that the file ends in.
     #[error("heredoc {0} has no end")]
     UnterminatedHeredoc(String),
-    /// A JSON array with something in it that is no string.
-    #[error("only strings may be in the array")]
-    NotStrings,
+    /// Several sources into what is not a folder.
+    #[error("with more than one source, the destination must be a folder and end with a slash")]
+    TargetNotFolder,
     /// A heredoc as destination.
     #[error("a heredoc cannot be the destination")]
     HeredocTarget,

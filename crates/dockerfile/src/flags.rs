@@ -1,7 +1,8 @@
 //! `--flag=value` words between an instruction's name and its arguments.
 
+use tare_words::near::nearest;
+
 use crate::error::{ParseError, ParseErrorKind};
-use crate::suggest;
 
 /// The flags of one instruction, taken off its text.
 pub(crate) struct Flags<'a> {
@@ -34,7 +35,7 @@ impl<'a> Flags<'a> {
                 None => (flag, None),
             };
             if !known.contains(&name) {
-                let near = suggest::nearest(name, known).map(|near| format!("--{near}"));
+                let near = nearest(name, known.iter().copied()).map(|near| format!("--{near}"));
                 return Err(read.error(ParseErrorKind::UnknownFlag { flag: name.to_owned(), near }));
             }
             if !repeatable.contains(&name) && read.flags.iter().any(|(seen, _)| seen == name) {

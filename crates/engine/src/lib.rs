@@ -26,7 +26,6 @@ pub use container::run::stop::{StopOptions, StopOutcome};
 pub use container::run::wait::{Awaited, LinkWait, Readiness, WaitCondition};
 pub use image::operations::{ImageRemoval, WhenNamedTwice};
 pub use state::error::{Error, Result};
-pub use state::error_kind::ErrorKind;
 pub use state::ids::random_hex;
 pub use state::record::{Container, State};
 pub use system::boot::Moved;
@@ -34,6 +33,7 @@ pub use system::doctor::{Finding, Verdict, examine};
 pub use system::facts::SystemFacts;
 pub use system::prune::SystemPruned;
 pub use system::usage::{DiskUsage, DiskUsageDetails, ImageUsage, Usage};
+pub use tare_words::ErrorKind;
 
 pub use config::security_option;
 pub use container::files::{archive, commit};

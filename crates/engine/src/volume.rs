@@ -102,7 +102,7 @@ impl Engine {
             return Ok(known);
         }
         if let Some(kind) = options.get("type").filter(|t| *t != "none") {
-            return Err(Error::Invalid {
+            return Err(Error::NotSupported {
                 message: format!("volume {name}: driver option type={kind} is not supported"),
                 hint: Some("use a bind mount, or type=none,o=bind,device=PATH".into()),
             });

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tare_oci::{Digest, Platform, ReferenceError};
+use tare_words::ErrorKind;
 
 pub use crate::refusal::RegistryError;
 
@@ -157,6 +158,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchImage(_) | Self::NoPlatform { .. } => ErrorKind::NotFound,
+            Self::Registry(error) => error.kind(),
+            Self::InUse { .. } => ErrorKind::InUse,
+            Self::Reference(_)
+            | Self::Ambiguous { .. }
+            | Self::BadLayer { .. }
+            | Self::BadArchive(_)
+            | Self::MissingKey { .. }
+            | Self::Credentials { .. } => ErrorKind::BadParameter,
+            Self::NewerDatabase { .. } | Self::Schema1 { .. } | Self::NotLinux { .. } => {
+                ErrorKind::NotImplemented
+            }
+            Self::Io { .. }
+            | Self::Database { .. }
+            | Self::NoSuchLayer(_)
+            | Self::Json { .. }
+            | Self::Corrupt { .. } => ErrorKind::System,
+        }
+    }
+
     /// What a person could do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use tare_words::ErrorKind;
+
 /// What was asked for when a registry refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -110,6 +112,19 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::ManifestUnknown { .. } => ErrorKind::NotFound,
+            Self::Denied { .. } => ErrorKind::Forbidden,
+            Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::Status { .. }
+            | Self::Protocol { .. } => ErrorKind::Unavailable,
+        }
+    }
+
     /// What a person could do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -118,7 +118,10 @@ pub(crate) fn withdraw(spec: &MonitorSpec) {
 /// Where published ports lead.
 pub(crate) fn backend(spec: &MonitorSpec) -> Backend {
     let first = match &spec.network {
-        Network::Bridged(bridged) => bridged.attachments.first(),
+        Network::Bridged(bridged) => {
+            let all = &bridged.attachments;
+            all.iter().find(|attachment| attachment.endpoint.default_route).or(all.first())
+        }
         Network::Shared | Network::Loopback => None,
     };
     Backend {

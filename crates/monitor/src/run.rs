@@ -10,6 +10,7 @@ use std::time::Instant;
 use tare_network::dns;
 use tare_runtime::cgroup::{Group, Manager};
 use tare_runtime::{ExecSpec, Process, Stdio};
+use tare_words::message::chain;
 
 use crate::Error;
 use crate::health::Checker;
@@ -205,20 +206,6 @@ fn spec_of_monitor(command_line: &[u8]) -> Option<PathBuf> {
     let is_monitor = words.next()? == b"tare" && words.next()? == b"monitor";
     let folder = words.next().filter(|word| is_monitor && word.first() == Some(&b'/'))?;
     Some(Path::new(OsStr::from_bytes(folder)).join("monitor.json"))
-}
-
-/// An error with all its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub struct MonitorSpec {
     pub ready_ports: Vec<u16>,
     /// What is told of it to those who follow events.
     pub telling: Telling,
+    /// When it ran before this, if it did.
+    #[serde(default)]
+    pub last_start: Option<jiff::Timestamp>,
     /// Remarks of the engine, carried into the status.
     pub notes: Vec<crate::status::Note>,
 }

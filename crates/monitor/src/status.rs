@@ -16,6 +16,9 @@ use tare_sys::process::ProcessId;
 
 use crate::Error;
 
+/// `EACCES`; `EPERM` is another matter.
+const EACCES: i32 = rustix::io::Errno::ACCESS.raw_os_error();
+
 /// The state file's format.
 pub const VERSION: u32 = 1;
 
@@ -30,6 +33,9 @@ pub struct Status {
     pub state: State,
     /// When PID 1 last started.
     pub started_at: Option<Timestamp>,
+    /// When an earlier monitor last started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_start: Option<Timestamp>,
     /// How often the restart policy has started it anew.
     pub restart_count: u32,
     /// The last health check's verdict; `None` without a check.
@@ -131,7 +137,22 @@ impl FailureKind {
         match error.exit_status() {
             127 => Self::NotFound,
             126 => Self::NotExecutable,
-            _ => Self::Setup,
+            // Docker goes by the kernel's answer, whatever it was about.
+            _ => match std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>()) {
+                Some(e) if e.kind() == std::io::ErrorKind::NotFound => Self::NotFound,
+                Some(e) if e.raw_os_error() == Some(EACCES) => Self::NotExecutable,
+                _ => Self::Setup,
+            },
+        }
+    }
+
+    /// Docker's exit code in the state of a container that could not be started.
+    #[must_use]
+    pub fn state_code(self) -> i32 {
+        match self {
+            Self::NotFound => 127,
+            Self::NotExecutable => 126,
+            Self::PortInUse | Self::Setup => 128,
         }
     }
 
@@ -224,6 +245,7 @@ impl Status {
             monitor,
             state: State::Starting,
             started_at: None,
+            last_start: None,
             restart_count: 0,
             health: None,
             ready: false,

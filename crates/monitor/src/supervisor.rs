@@ -158,6 +158,7 @@ impl Supervisor {
         let monitor = ProcessId::current().map_err(Error::system("read /proc/self/stat"))?;
         let mut status = Status::new(monitor);
         status.notes.clone_from(&spec.notes);
+        status.last_start = spec.last_start;
         status.apparmor.clone_from(&spec.runtime.process.apparmor);
         let log = LogWriter::open(spec.log.clone())
             .map_err(|source| Error::Log { path: spec.log.path.clone().unwrap_or_default(), source })?;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rustix::io::Errno;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::netlink::route::{self, Admin, refused};
 use crate::netlink::{Requests, Socket, flag};
-use crate::{MacAddr, Result, netns};
+use crate::{Error, MacAddr, Result, netns};
 
 /// One container's connection to one network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,19 @@ pub struct Endpoint {
     /// Containers on this network may not reach each other (`icc` is off).
     #[serde(default)]
     pub isolated: bool,
+    /// What it is asked for besides.
+    #[serde(default)]
+    pub options: EndpointOptions,
+}
+
+/// What one endpoint is asked for besides its addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointOptions {
+    /// Further addresses, which are good on this link only.
+    pub link_local: Vec<IpAddr>,
+    /// Kernel parameters of the interface, in their order: the path below `/proc/sys`, and the value.
+    pub sysctls: Vec<(String, String)>,
 }
 
 /// A pair whose container died is deleted by the kernel some milliseconds later, and its name stays taken until
@@ -69,6 +83,7 @@ pub fn attach(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
     let name = create_pair(&host, netns, endpoint)?;
     let configured = isolate(&host, &name, endpoint)
         .and_then(|()| configure(netns, endpoint))
+        .and_then(|()| set_parameters(netns, endpoint))
         .and_then(|()| settle_carrier(&host, &name, endpoint));
     if configured.is_err() {
         // The first failure is the one to report; the pair also dies with the namespace.
@@ -161,6 +176,19 @@ fn settle_carrier(host: &Socket, name: &str, endpoint: &Endpoint) -> Result<()> 
     Ok(())
 }
 
+/// Kernel parameters belong to the network namespace of who writes them.
+fn set_parameters(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
+    if endpoint.options.sysctls.is_empty() {
+        return Ok(());
+    }
+    netns::within(netns, || {
+        endpoint.options.sysctls.iter().try_for_each(|(name, value)| {
+            let path = Path::new("/proc/sys").join(name);
+            std::fs::write(&path, value).map_err(|source| Error::File { action: "write", path, source })
+        })
+    })
+}
+
 /// The container's side, over one socket of its namespace.
 fn configure(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
     let socket = netns::within(netns, route::open)?;
@@ -179,6 +207,11 @@ fn configure(netns: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
     if let Some(address) = endpoint.ipv6 {
         actions.push("add IPv6 address to");
         route::push_address(&mut requests, link.index, IpNet::V6(address));
+    }
+    for address in &endpoint.options.link_local {
+        let Ok(net) = IpNet::new(*address, if address.is_ipv4() { 16 } else { 64 }) else { continue };
+        actions.push("add link-local address to");
+        route::push_address(&mut requests, link.index, net);
     }
     actions.push("bring up");
     route::push_up(&mut requests, link.index);

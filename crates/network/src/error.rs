@@ -4,6 +4,8 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use tare_words::ErrorKind;
+
 use crate::forward::Protocol;
 
 /// Short for a result with this crate's [`Error`].
@@ -88,6 +90,23 @@ pub enum Error {
         /// Which answer.
         what: &'static str,
     },
+}
+
+impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::PortInUse { .. } => ErrorKind::InUse,
+            Self::InterfaceName { .. } => ErrorKind::BadParameter,
+            Self::Protocol { .. } => ErrorKind::NotImplemented,
+            Self::Netlink { .. }
+            | Self::Namespace { .. }
+            | Self::File { .. }
+            | Self::Socket { .. }
+            | Self::Malformed { .. } => ErrorKind::System,
+        }
+    }
 }
 
 /// The process that listens on a port.

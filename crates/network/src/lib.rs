@@ -32,7 +32,7 @@ mod routes;
 mod namespaces;
 
 pub use bridge::{Bridge, Ipv6Config, ensure_bridge, remove_bridge};
-pub use endpoint::{Endpoint, attach, detach, setup_loopback};
+pub use endpoint::{Endpoint, EndpointOptions, attach, detach, setup_loopback};
 pub use error::{Error, Result};
 pub use firewall::answers as firewall_answers;
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};

@@ -55,6 +55,7 @@ fn endpoint(bridge: &Bridge, last: u8) -> Endpoint {
         mtu: bridge.mtu,
         default_route: true,
         isolated: !bridge.icc,
+        options: Default::default(),
     }
 }
 

@@ -49,6 +49,7 @@ fn container() -> OwnedFd {
         mtu: 1500,
         default_route: true,
         isolated: false,
+        options: Default::default(),
     };
     attach(netns.as_fd(), &endpoint).expect("attached");
     netns

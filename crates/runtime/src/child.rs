@@ -85,6 +85,15 @@ fn give(fd: impl AsFd, uid: Option<u32>, gid: Option<u32>) {
     let _ = rustix::fs::fchown(fd, uid.map(Uid::from_raw), gid.map(Gid::from_raw));
 }
 
+/// What becomes of a working folder that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is made, for the first process.
+    IsMade,
+    /// The process fails.
+    Fails,
+}
+
 /// A process ready to be executed, but for what the container's files say.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
@@ -102,12 +111,12 @@ impl Launch<'_> {
     }
 
     /// Enters the working folder, as root.
-    pub(crate) fn settle(&self, root: &RootDir) -> Result<()> {
+    pub(crate) fn settle(&self, root: &RootDir, missing: Missing) -> Result<()> {
         let cwd = if self.process.cwd.is_empty() { "/" } else { &self.process.cwd };
-        let fail = || Error::path("entering the working folder", cwd);
+        let fail = || |source| Error::WorkingFolder { path: cwd.to_owned(), source };
         let path = OFlags::PATH | OFlags::DIRECTORY;
         let folder = match root.open(cwd, path, Mode::empty()) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && missing == Missing::IsMade => {
                 root.mkdir_all(cwd, Mode::from_raw_mode(0o755))
             }
             other => other,

@@ -2,7 +2,7 @@
 
 use crate::cgroup::{self, Entry, Group, Manager};
 use crate::channel::Channel;
-use crate::child::{self, Launch, Streams};
+use crate::child::{self, Launch, Missing, Streams};
 use crate::privileges::{Privileges, capabilities};
 use crate::program::Program;
 use crate::rootfs::{self, Mapped, Maps, Materials, Tree};
@@ -256,7 +256,7 @@ fn set_up_and_run(plan: Plan<'_>, channel: &Channel) -> Result<i32> {
     let root = tree.enter()?;
     drop(materials);
     let identity = launch.identify(&root)?;
-    launch.settle(&root)?;
+    launch.settle(&root, Missing::IsMade)?;
     drop(root);
     channel.send_ready(notes)?;
     channel.wait_go()?;
@@ -270,7 +270,7 @@ fn run_under_init(launch: &Launch<'_>, identity: &Identity, channel: &Channel) -
     // This copy of tare stays in the container's sight: nobody there may trace it or follow its /proc entries.
     prctl::set_dumpable(false).map_err(Error::system("PR_SET_DUMPABLE"))?;
     let profile = launch.process.apparmor.as_deref();
-    init::supervise(profile, || child::report(channel, &launch.run(identity, channel)))
+    init::supervise(profile, &launch.process.args, || child::report(channel, &launch.run(identity, channel)))
 }
 
 /// The caller of clone3 or setns keeps its IDs, which may be nobody's in the namespace.

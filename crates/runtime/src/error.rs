@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 
+use tare_words::ErrorKind;
+
 /// The result of the runtime's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -27,6 +29,15 @@ pub enum Error {
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The working folder could not be entered.
+    #[error("chdir to cwd ({path:?})")]
+    WorkingFolder {
+        /// In the container.
+        path: String,
         /// The kernel's answer.
         #[source]
         source: io::Error,
@@ -128,6 +139,31 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. }
+            | Self::InterpreterNotFound { .. }
+            | Self::CrlfInterpreter { .. }
+            | Self::PermissionDenied { .. }
+            | Self::UserNotFound { .. }
+            | Self::GroupNotFound { .. }
+            | Self::WorkingFolder { .. }
+            | Self::Invalid { .. } => ErrorKind::BadParameter,
+            Self::NotRunning { .. } => ErrorKind::Conflict,
+            Self::Idmap { .. } => ErrorKind::NotImplemented,
+            Self::Mount { source, .. } => match ErrorKind::of_io(source) {
+                // A folder on a file, or the other way round.
+                ErrorKind::NotFound => ErrorKind::BadParameter,
+                _ => ErrorKind::System,
+            },
+            Self::System { .. } | Self::Path { .. } | Self::Cgroup { .. } | Self::ChildDied => {
+                ErrorKind::System
+            }
+        }
+    }
+
     /// The exit status that Docker gives this error: 127 not found, 126 not executable, 125 anything else.
     pub fn exit_status(&self) -> u8 {
         match self {
@@ -161,6 +197,7 @@ fn where_missing(program: &str) -> String {
 pub(crate) enum Wire {
     System(String, i32),
     Path(String, PathBuf, i32),
+    WorkingFolder(String, i32),
     Mount(PathBuf, PathBuf, i32),
     Idmap(PathBuf, i32),
     NotFound(String),
@@ -181,6 +218,7 @@ impl From<&Error> for Wire {
         match error {
             Error::System { action, source } => Wire::System((*action).into(), code(source)),
             Error::Path { action, path, source } => Wire::Path((*action).into(), path.clone(), code(source)),
+            Error::WorkingFolder { path, source } => Wire::WorkingFolder(path.clone(), code(source)),
             Error::Mount { source_path, target, source } => {
                 Wire::Mount(source_path.clone(), target.clone(), code(source))
             }
@@ -215,6 +253,7 @@ impl From<Wire> for Error {
         match wire {
             Wire::System(action, code) => Error::System { action: text(action), source: os(code) },
             Wire::Path(action, path, code) => Error::Path { action: text(action), path, source: os(code) },
+            Wire::WorkingFolder(path, code) => Error::WorkingFolder { path, source: os(code) },
             Wire::Mount(source_path, target, code) => Error::Mount { source_path, target, source: os(code) },
             Wire::Idmap(path, code) => Error::Idmap { path, source: os(code) },
             Wire::NotFound(program) => Error::NotFound { program },

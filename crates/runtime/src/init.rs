@@ -9,16 +9,19 @@ use tare_sys::event::{Interest, Poller, Token};
 use tare_sys::exec;
 use tare_sys::signal::{self, Signal, SignalFd, SignalSet};
 
-const NAME: &std::ffi::CStr = c"tare-init";
+/// Docker's, which scripts look for.
+const NAME: &std::ffi::CStr = c"docker-init";
 
 /// Runs `child` in a process of its own, stays as PID 1 until it ends, and exits with its status. Returns only errors
 /// from before the child is there.
-pub(crate) fn supervise(profile: Option<&str>, child: impl FnOnce() -> i32) -> Result<i32> {
+pub(crate) fn supervise(profile: Option<&str>, args: &[String], child: impl FnOnce() -> i32) -> Result<i32> {
     let fail = |action| Error::system(action);
     // This copy of the monitor, and the next one until it becomes the program, are in the container's sight: neither
     // the name nor the command line may tell of the host. Best effort, as a name is nothing to fail for.
     let _ = tare_sys::prctl::set_name(NAME);
-    let _ = tare_sys::prctl::set_command_line(NAME);
+    if let Ok(line) = std::ffi::CString::new(command_line(args)) {
+        let _ = tare_sys::prctl::set_command_line(&line);
+    }
     // A signal that comes before the child is there must wait for it.
     let signals = SignalFd::new(&SignalSet::all()).map_err(fail("taking signals"))?;
     let main = clone3(CloneFlags::NONE, None, child).map_err(fail("starting the program"))?;
@@ -36,6 +39,11 @@ pub(crate) fn supervise(profile: Option<&str>, child: impl FnOnce() -> i32) -> R
         false => 255,
     };
     exit_now(status)
+}
+
+/// As Docker's init shows it, `/sbin/docker-init -- PROGRAM ARG…`, with blanks for the ends of words.
+fn command_line(args: &[String]) -> String {
+    format!("/sbin/docker-init -- {} ", args.join(" "))
 }
 
 /// Until the main child has ended; its status.

@@ -2,7 +2,7 @@
 
 use crate::cgroup::{Entry, Manager};
 use crate::channel::Channel;
-use crate::child::{self, Launch, Streams};
+use crate::child::{self, Launch, Missing, Streams};
 use crate::container::{become_namespace_root, reap};
 use crate::privileges::{Privileges, capabilities};
 use crate::program::Program;
@@ -134,7 +134,7 @@ fn enter_and_run(joining: &Joining<'_>, channel: &Channel) -> Error {
         let root = RootDir::open_host("/").map_err(Error::system("opening the container's root"))?;
         let identity = launch.identify(&root)?;
         let root = if identity.uid == 0 { root } else { joining.unmapped.reveal(root)? };
-        launch.settle(&root)?;
+        launch.settle(&root, Missing::Fails)?;
         Ok(identity)
     };
     match settle() {

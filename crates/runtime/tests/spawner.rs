@@ -23,6 +23,7 @@ fn main() -> std::process::ExitCode {
         ("terminals_and_execs_work", terminals_and_execs_work),
         ("what_is_dropped_is_killed", what_is_dropped_is_killed),
         ("it_ends_with_its_caller", it_ends_with_its_caller),
+        ("what_is_made_waits_for_word", what_is_made_waits_for_word),
     ];
     let trials = trials.map(|(name, test)| Trial::test(name, test)).into();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -180,6 +181,39 @@ fn it_ends_with_its_caller() -> Result<(), Failed> {
     out.read_to_string(&mut text).unwrap();
     drop(spawned);
     until_removed(&long);
+    Ok(())
+}
+
+fn what_is_made_waits_for_word() -> Result<(), Failed> {
+    let sandbox = Sandbox::new("spawner-made");
+    let spawner = start();
+    let stdio = || {
+        let null = || std::fs::File::open("/dev/null").unwrap().into();
+        Stdio::Streams { stdin: null(), stdout: null(), stderr: null() }
+    };
+    let mut patient = spec(&sandbox, "patient", &["sh", "-c", "echo said > /said"]);
+    patient.mounts.push(tare_runtime::Mount::Tmpfs {
+        target: "/made".into(),
+        options: tare_runtime::TmpfsOptions::default(),
+    });
+    let made = spawner.create(&patient, stdio()).unwrap();
+    assert!(patient.root.upper.join("made").is_dir());
+    assert!(!patient.root.upper.join("said").exists());
+    assert_eq!(made.start().unwrap().end.wait().unwrap(), 0);
+    assert!(patient.root.upper.join("said").exists());
+    remove(&patient);
+    let unwanted = spec(&sandbox, "unwanted", &["true"]);
+    drop(spawner.create(&unwanted, stdio()).unwrap());
+    let mut nobody = spec(&sandbox, "nobody", &["true"]);
+    nobody.process.user = "nosuch".into();
+    assert!(spawner.create(&nobody, stdio()).and_then(spawner::Made::start).is_err());
+    // The container that nobody wanted is gone once this order was carried out after it.
+    let manager = tare_runtime::cgroup::Manager::detect().unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while manager.children("/tare").contains(&unwanted.id) {
+        assert!(std::time::Instant::now() < end, "{} stays", unwanted.id);
+        std::thread::yield_now();
+    }
     Ok(())
 }
 

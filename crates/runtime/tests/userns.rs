@@ -224,7 +224,7 @@ fn the_init_runs_in_it_and_the_root_may_be_read_only() {
         spec.init = true;
         spec.root.readonly = true;
     });
-    assert_eq!((&*outcome.stdout, outcome.status), ("tare-init\n0\n", 9), "{outcome:?}");
+    assert_eq!((&*outcome.stdout, outcome.status), ("docker-init\n0\n", 9), "{outcome:?}");
     assert!(outcome.stderr.contains("Read-only file system"), "{outcome:?}");
 }
 

@@ -43,7 +43,7 @@ pub fn text(path: impl AsRef<Path>) -> io::Result<String> {
 /// # Errors
 /// Those of [`read`]; `InvalidData` if it is no UTF-8.
 pub fn text_of(from: impl Read) -> io::Result<String> {
-    let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
     String::from_utf8(read(from, TEXT)?).map_err(invalid)
 }
 

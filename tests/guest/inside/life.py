@@ -43,7 +43,7 @@ def whole_life():
     equal(ok("run", "--rm", "busybox", "echo", "hello"), "hello", "what a container said")
     tare("run", "--rm", "busybox", "sh", "-c", "exit 3").ends(3)
     start("one", run=("sh", "-c", "echo begun; sleep 1000"))
-    equal(ok("exec", "one", "sh", "-c", "echo inside; cat /proc/1/comm").split(), ["inside", "tare-init"], "exec")
+    equal(ok("exec", "one", "sh", "-c", "echo inside; cat /proc/1/comm").split(), ["inside", "docker-init"], "exec")
     equal(ok("exec", "-t", "one", "tty"), "/dev/pts/0", "a terminal")
     until("the log", 10, lambda: ok("logs", "one") == "begun")
     where = "/tare/" + ok("inspect", "-f", "{{.Id}}", "one")

@@ -129,7 +129,7 @@ def figures():
     check(float(share.rstrip("%")) > 10, f"CPU share in {line!r}")
     check(re.match(r"[1-9]", used) and limit == "64MiB" and int(count) == 2, f"memory and processes in {line!r}")
     text = ok("top", "works")
-    check("while :; do" in text and "tare-init" in text, text)
+    check("while :; do" in text and "docker-init" in text, text)
 
 
 def update():

@@ -4,10 +4,12 @@
 //! - [`scan`]: Rust text with comments and literals blanked, so that rules see code only.
 //! - [`rules`]: sizes, names, and things that must not be in the code.
 //! - [`layers`]: which crate may depend on which, against `cargo metadata`.
+//! - [`messages`]: the texts of errors, and that each has a kind.
 //! - [`rooms`]: which module of a crate may use which.
 
 pub(crate) mod files;
 pub(crate) mod layers;
+pub(crate) mod messages;
 pub(crate) mod rooms;
 pub(crate) mod rules;
 pub(crate) mod scan;

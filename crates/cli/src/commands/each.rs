@@ -10,7 +10,10 @@ pub(crate) fn each(names: &[String], mut act: impl FnMut(&str) -> anyhow::Result
     for name in names {
         match act(name) {
             Ok(()) => print_line(name)?,
-            Err(error) => code = report(&error).max(1),
+            Err(error) => {
+                report(&error);
+                code = 1;
+            }
         }
     }
     Ok(code)

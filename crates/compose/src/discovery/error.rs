@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tare_compose_model::{Error as ModelError, normalize_project_name};
+use tare_words::ErrorKind;
 
 use crate::select::NoSuchService;
 
@@ -32,6 +33,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Model(error) => error.kind(),
+            Self::NoSuchService(error) => error.kind(),
+            Self::NoEnvFile(_) => ErrorKind::NotFound,
+            Self::Read { source, .. } | Self::Stdin(source) => ErrorKind::of_io(source),
+        }
+    }
+
     /// What may help.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

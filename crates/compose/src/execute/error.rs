@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use tare_words::ErrorKind;
+use tare_words::message::Quoted;
+
 use crate::convert::ConvertError;
 
 /// An error of the caller's [`super::Images`].
@@ -56,7 +59,7 @@ pub enum StepError {
         container: String,
     },
     /// A hook failed.
-    #[error("service {service}: its {} hook: {source}", moment.key())]
+    #[error("service {service}: its {} hook: {}", moment.key(), Quoted(source.as_ref()))]
     Hook {
         /// The service.
         service: String,
@@ -88,6 +91,21 @@ fn said(output: &str) -> String {
 }
 
 impl StepError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Convert(error) => error.kind(),
+            Self::Image(_) => ErrorKind::Unavailable,
+            Self::NotOver { .. } => ErrorKind::Unavailable,
+            Self::Unhealthy { .. } | Self::Exited { .. } | Self::NotCompleted { .. } => ErrorKind::Conflict,
+            Self::NoHealthcheck { .. } => ErrorKind::BadParameter,
+            Self::Hook { source, .. } => source.kind(),
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
     /// Whether something is only kept because something else uses it.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
@@ -145,6 +163,12 @@ pub struct ExecuteError {
 }
 
 impl ExecuteError {
+    /// The kind of the first failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.failures.first().map_or(ErrorKind::Cancelled, |failure| failure.error.kind())
+    }
+
     /// The hints of all failures, each once.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {

@@ -12,6 +12,7 @@ use tare_compose_model::Hook;
 use tare_engine::exec::ExecConfig;
 use tare_engine::{Container, Engine};
 use tare_runtime::Stdio;
+use tare_words::ErrorKind;
 
 use super::{Executor, StepError};
 use crate::observe_engine::label_of;
@@ -80,6 +81,18 @@ pub enum HookError {
 impl From<tare_engine::Error> for HookError {
     fn from(error: tare_engine::Error) -> Self {
         Self::Engine(Box::new(error))
+    }
+}
+
+impl HookError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Output { .. } => ErrorKind::System,
+            Self::Failed { .. } => ErrorKind::BadParameter,
+        }
     }
 }
 

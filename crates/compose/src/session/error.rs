@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use tare_oci::{PlatformError, ReferenceError};
+use tare_words::ErrorKind;
 
+use crate::build::BuildError;
 use crate::execute::{ExecuteError, StepError};
 use crate::plan::PlanError;
 
@@ -38,6 +40,16 @@ pub enum Error {
         /// Why.
         source: Box<PullError>,
     },
+    /// An image could not be built.
+    #[error("service {service}: cannot build {image}")]
+    Build {
+        /// The service that needs it.
+        service: String,
+        /// The image.
+        image: String,
+        /// Why.
+        source: Box<BuildError>,
+    },
     /// A file of the session's own.
     #[error("cannot {action} {path}")]
     Io {
@@ -51,6 +63,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Plan(error) => error.kind(),
+            Self::Execute(error) => error.kind(),
+            Self::Step(error) => error.kind(),
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Pull { source, .. } => source.kind(),
+            Self::Build { source, .. } => source.kind(),
+            Self::Io { source, .. } => ErrorKind::of_io(source),
+            Self::Poll(_) => ErrorKind::System,
+        }
+    }
+
     pub(super) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }
@@ -119,23 +147,22 @@ pub enum PullError {
     },
 }
 
-/// The error and its causes in one line; a cause that its error quotes already is not said twice.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let part = error.to_string();
-        if !text.contains(&part) {
-            text = format!("{text}: {part}");
+impl PullError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Name { .. } | Self::Platform { .. } => ErrorKind::BadParameter,
+            Self::Engine(error) => error.kind(),
+            Self::Note { source, .. } => ErrorKind::of_io(source),
         }
-        cause = error.source();
     }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tare_words::message::chain;
 
     #[test]
     fn a_cancelled_execution_has_nothing_to_say() {

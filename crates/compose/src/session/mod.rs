@@ -4,6 +4,7 @@
 //! happens comes up as [events](crate::progress::Event). A session holds the project's lock from its first look at what
 //! exists; two of one project at the same time work, but only the one with the lock settles what an earlier one left.
 
+mod builds;
 mod error;
 mod existing;
 mod pulls;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::{Arc, OnceLock};
 
+use tare_build::HostTrust;
 use tare_compose_model::{Condition, Project};
 use tare_engine::Engine;
 use tare_image::PullOptions;
@@ -22,6 +24,7 @@ pub use existing::{Removal, project_of, with_followers};
 pub use pulls::{ImagePolicy, Wanted};
 pub use up::{Readiness, difference};
 
+use crate::build::{self, BuildOutput};
 use crate::execute::{self, Awaited, Executor, HookOutput, ImageError, Images, Until};
 use crate::observe::Observed;
 use crate::observe_engine;
@@ -30,13 +33,21 @@ use crate::progress::{Event, Progress, Quiet};
 use crate::schedule::Cancel;
 
 /// Hears of the work and answers what it asks.
-pub trait Listener: Progress + HookOutput {
+pub trait Listener: Progress + HookOutput + BuildOutput {
     /// Wraps a part of the work that tells events: clocks may run meanwhile, in threads that end with it.
     fn phase<T>(&self, work: impl FnOnce() -> T) -> T
     where
         Self: Sized,
     {
         work()
+    }
+
+    /// Wraps builds, which tell what they do at length, and hands them a way to be ended early.
+    fn builds<T>(&self, work: impl FnOnce(&tare_build::Cancel) -> T) -> T
+    where
+        Self: Sized,
+    {
+        work(&tare_build::Cancel::default())
     }
 
     /// Whether a volume that exists with another configuration is made anew, and loses its data.
@@ -96,6 +107,15 @@ pub struct Surroundings<'a> {
     pub variables: &'a BTreeMap<String, String>,
     /// How registries are reached, asked once for each pull.
     pub registries: &'a (dyn Fn() -> PullOptions + Sync),
+    /// What builds get of the host's trust in certificates and proxies.
+    pub trust: &'a (dyn Fn() -> HostTrust + Sync),
+}
+
+impl<'a> Surroundings<'a> {
+    fn of_builds(&self) -> build::Surroundings<'a> {
+        let Self { variables, registries, trust } = *self;
+        build::Surroundings { variables, registries, trust }
+    }
 }
 
 /// The work of one command on one project.
@@ -284,7 +304,7 @@ struct Fetch<'s, 'a, L> {
 impl<L: Listener> Images for Fetch<'_, '_, L> {
     fn pull(&self, service: &str, image: &str) -> Result<(), ImageError> {
         let wanted = Wanted { service: service.to_owned(), image: image.to_owned() };
-        self.session.fetch(&wanted).map_err(|error| error::chain(&error).into())
+        self.session.fetch(&wanted).map_err(|error| tare_words::message::chain(&error).into())
     }
 
     fn build(&self, service: &str, image: &str) -> Result<(), ImageError> {

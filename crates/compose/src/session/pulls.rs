@@ -1,4 +1,4 @@
-//! The images that services need: what is pulled, several at once, and what the caller has to build.
+//! The images that services need: what is pulled and what is built, several at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,12 @@ use tare_engine::Engine;
 use tare_image::{LayerStatus, PullProgress};
 use tare_oci::Reference;
 
+use super::builds::Build;
 use super::{Error, Listener, PullError, PullNews, Session};
+use crate::build;
 use crate::observe::Observed;
 use crate::observe_engine;
-use crate::plan::{self, Action, BuildMode, Cause, DependencyScope, ImageOptions, PullMode};
+use crate::plan::{self, Action, BuildMode, Cause, DependencyScope, ImageOptions, Plan, PullMode};
 use crate::progress::{Event, Kind, Progress, Quiet, Verb};
 
 /// Pulls at the same time, unless the settings say otherwise.
@@ -38,19 +40,18 @@ pub struct ImagePolicy {
 }
 
 impl<L: Listener> Session<'_, L> {
-    /// Pulls what the services need, and hands what is to be built to `build`, one after the other and with no thread
-    /// of the session running: a `RUN` step begins as a copy of this process.
+    /// Pulls what the services need, then builds what they need.
     ///
     /// # Errors
     /// No plan, the first failed pull or build.
-    pub fn get_images<E: From<Error>>(
+    pub fn get_images(
         &self,
         services: &[String],
         dependencies: DependencyScope,
         policy: ImagePolicy,
-        mut build: impl FnMut(&Wanted) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let images = observe_engine::images(self.engine, self.project).map_err(Error::from)?;
+        building: &build::Options,
+    ) -> Result<(), Error> {
+        let images = observe_engine::images(self.engine, self.project)?;
         let age = |name: &String| Some((name.clone(), age_of(self.engine, name)?));
         let options = ImageOptions {
             services: services.to_vec(),
@@ -60,7 +61,7 @@ impl<L: Listener> Session<'_, L> {
             ages: images.keys().filter_map(age).collect(),
         };
         let observed = Observed { images, ..Observed::default() };
-        let plan = plan::images(self.project, &observed, &options).map_err(Error::from)?;
+        let plan = plan::images(self.project, &observed, &options)?;
         if !self.acts() {
             // Missing ones stand in the plan that follows.
             let told = plan.steps.iter().filter(|step| step.cause != Cause::Missing);
@@ -68,22 +69,63 @@ impl<L: Listener> Session<'_, L> {
             self.listener.event(&Event::Planned { text: &text });
             return Ok(());
         }
-        self.engine.require_root().map_err(Error::from)?;
-        let (mut pulls, mut builds) = (Vec::new(), Vec::new());
-        for step in &plan.steps {
-            match &step.action {
+        self.engine.require_root()?;
+        let pulls: Vec<Wanted> = plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
                 Action::PullImage { service, image } => {
-                    pulls.push(Wanted { service: service.clone(), image: image.clone() });
+                    Some(Wanted { service: service.clone(), image: image.clone() })
                 }
-                Action::BuildImage { service, image } => {
-                    builds.push(Wanted { service: service.clone(), image: image.clone() });
-                }
-                _ => {}
-            }
-        }
-        // All pulls at once, and their threads are gone before the first build.
+                _ => None,
+            })
+            .collect();
         self.pull_all(&pulls).into_iter().collect::<Result<(), Error>>()?;
-        builds.iter().try_for_each(&mut build)
+        self.build_all(&builds_of(&plan), building)
+    }
+
+    /// Builds the images of services, and says of which.
+    ///
+    /// # Errors
+    /// No plan, the first failed build.
+    pub fn build(
+        &self,
+        services: &[String],
+        dependencies: DependencyScope,
+        building: &build::Options,
+    ) -> Result<Vec<Wanted>, Error> {
+        let plan = self.plan_builds(services, dependencies)?;
+        if !self.acts() {
+            self.listener.event(&Event::Planned { text: &plan.to_string() });
+            return Ok(Vec::new());
+        }
+        let builds = builds_of(&plan);
+        self.build_all(&builds, building)?;
+        Ok(builds.into_iter().map(|build| build.wanted).collect())
+    }
+
+    /// What [`Self::build`] would build.
+    ///
+    /// # Errors
+    /// No plan.
+    pub fn buildable(
+        &self,
+        services: &[String],
+        dependencies: DependencyScope,
+    ) -> Result<Vec<Wanted>, Error> {
+        let plan = self.plan_builds(services, dependencies)?;
+        Ok(builds_of(&plan).into_iter().map(|build| build.wanted).collect())
+    }
+
+    fn plan_builds(&self, services: &[String], dependencies: DependencyScope) -> Result<Plan, Error> {
+        let options = ImageOptions {
+            services: services.to_vec(),
+            dependencies,
+            build: BuildMode::Always,
+            pull: PullMode::Omit,
+            ..ImageOptions::default()
+        };
+        Ok(plan::images(self.project, &Observed::default(), &options)?)
     }
 
     /// Pulls all of them; what became of each, in order.
@@ -145,6 +187,20 @@ impl<L: Listener> Session<'_, L> {
         let pulled = self.engine.image_pull(&reference, &options, row);
         pulled.map(drop).map_err(|error| PullError::Engine(Box::new(error)))
     }
+}
+
+/// The builds of a plan, each with those before it.
+fn builds_of(plan: &Plan) -> Vec<Build> {
+    let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut builds: Vec<Build> = Vec::new();
+    for step in &plan.steps {
+        if let Action::BuildImage { service, image } = &step.action {
+            let after = step.after.iter().filter_map(|id| places.get(&id.0)).copied().collect();
+            places.insert(step.id.0, builds.len());
+            builds.push(Build { wanted: Wanted { service: service.clone(), image: image.clone() }, after });
+        }
+    }
+    builds
 }
 
 /// The name with its tag: `latest` without one.

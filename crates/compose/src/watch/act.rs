@@ -9,9 +9,11 @@ use tare_engine::archive::Ownership;
 
 use super::rules::Rule;
 use super::{News, Replaced, Watch, WatchError};
+use crate::build;
 use crate::execute::{Dropped, HookError, HookOutput, run_hook};
 use crate::observe_engine::{is_oneoff, of_project, service_of};
-use crate::session::Listener;
+use crate::plan::{BuildMode, DependencyScope, PullMode, UpOptions};
+use crate::session::{ImagePolicy, Listener, Readiness};
 
 /// Paths of the host by their places in the container.
 pub(super) type Pairs<'p> = BTreeMap<PathBuf, &'p Path>;
@@ -112,11 +114,22 @@ impl<L: Listener> Watch<'_, L> {
     fn rebuild(&self, service: &str) -> Result<(), WatchError> {
         self.watcher.news(News::Rebuilding(service));
         let before = self.image_of(service)?;
-        self.watcher.rebuild(service).map_err(WatchError::Rebuild)?;
+        self.bring_up_anew(service)?;
         self.watcher.news(News::Rebuilt(service));
         if self.replaced == Replaced::Remove {
             self.prune(service, before)?;
         }
+        Ok(())
+    }
+
+    /// The service alone, with a new image.
+    fn bring_up_anew(&self, service: &str) -> Result<(), WatchError> {
+        let (services, dependencies) = (vec![service.to_owned()], DependencyScope::Exclude);
+        let policy = ImagePolicy { build: BuildMode::Always, pull: PullMode::Policy };
+        // With the project's lock for this alone.
+        let session = self.session.anew();
+        session.get_images(&services, dependencies, policy, &build::Options::default())?;
+        session.up(UpOptions { services, dependencies, ..UpOptions::default() }, Readiness::Assumed)?;
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tare_words::ErrorKind;
+
 use crate::execute::HookError;
 use crate::session;
 
@@ -58,21 +60,34 @@ pub enum WatchError {
     /// The archive of what is copied.
     #[error("cannot make an archive")]
     Archive(#[source] std::io::Error),
-    /// A rebuild failed.
-    #[error("{0}")]
-    Rebuild(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The engine said no.
     #[error("{0}")]
     Engine(#[source] Box<tare_engine::Error>),
     /// The store of images did.
     #[error("{0}")]
     Image(#[source] Box<tare_image::Error>),
-    /// A restart failed.
+    /// A restart or a rebuild failed.
     #[error("{0}")]
     Session(#[from] session::Error),
 }
 
 impl WatchError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoRules => ErrorKind::BadParameter,
+            Self::NotRunning(_) => ErrorKind::Conflict,
+            Self::Folder { source, .. } | Self::Copy { source, .. } => ErrorKind::of_io(source),
+            Self::Remove { source, .. } | Self::Exec { source, .. } => source.kind(),
+            Self::Engine(error) => error.kind(),
+            Self::Image(error) => error.kind(),
+            Self::Session(error) => error.kind(),
+            Self::TooMany(_) => ErrorKind::Unavailable,
+            Self::Inotify(_) | Self::Read(_) | Self::Archive(_) => ErrorKind::System,
+        }
+    }
+
     /// What may help, beyond what the errors below say of themselves.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

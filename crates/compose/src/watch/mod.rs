@@ -55,16 +55,10 @@ pub enum News<'a> {
     Failed(WatchError),
 }
 
-/// Hears of a watch, also what `sync+exec` prints, and builds for it.
+/// Hears of a watch, also what `sync+exec` prints.
 pub trait Watcher: HookOutput {
     /// Something happened.
     fn news(&self, news: News<'_>);
-
-    /// Brings a service up with a new image, alone.
-    ///
-    /// # Errors
-    /// Those of the build and of the start.
-    fn rebuild(&self, service: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// What becomes of images that a rebuild replaces.

@@ -308,6 +308,14 @@ pub struct EndpointConfig {
     pub links: Vec<(String, String)>,
     /// The interface's name in the container, in place of `eth0`, `eth1`…
     pub interface: Option<String>,
+    /// Further addresses, good on this link only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub link_local: Vec<IpAddr>,
+    /// `driver-opt`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// The network with the highest has the default route; among equals the first.
+    pub gw_priority: i64,
 }
 
 /// Restart policies.

@@ -26,14 +26,6 @@ pub(crate) fn request(config: &ContainerConfig) -> Result<()> {
             config.working_dir
         )));
     }
-    if let NetworkMode::Container(_) = config.network
-        && (config.publish_all || !config.ports.is_empty())
-    {
-        return Err(Error::Invalid {
-            message: "conflicting options: port publishing and the container type network mode".into(),
-            hint: Some("publish them at the container whose network this one shares".into()),
-        });
-    }
     for (list, names) in [("CapAdd", &config.cap_add), ("CapDrop", &config.cap_drop)] {
         if let Err(name) = tare_sys::caps::CapSet::parse(names.iter().map(String::as_str)) {
             let name = format!("CAP_{}", name.to_ascii_uppercase().trim_start_matches("CAP_"));
@@ -41,9 +33,53 @@ pub(crate) fn request(config: &ContainerConfig) -> Result<()> {
         }
     }
     limits(&config.resources)?;
+    health(config.healthcheck.as_ref())?;
+    shared_network(config)?;
     propagation(config)?;
     texts(config)?;
     log(&config.log)
+}
+
+/// What belongs to the container whose network is used, or to the host.
+fn shared_network(config: &ContainerConfig) -> Result<()> {
+    let is_container = match config.network {
+        NetworkMode::Container(_) => true,
+        NetworkMode::Host => false,
+        NetworkMode::Default | NetworkMode::None | NetworkMode::Networks => return Ok(()),
+    };
+    let conflicts = [
+        (
+            config.publish_all || !config.ports.is_empty(),
+            "port publishing and the container type network mode",
+        ),
+        (!config.exposed_ports.is_empty(), "port exposing and the container type network mode"),
+        (!config.hostname.is_empty(), "hostname and the network mode"),
+        (!config.dns.is_empty(), "dns and the network mode"),
+        (!config.extra_hosts.is_empty(), "custom host-to-IP mapping and the network mode"),
+    ];
+    let links = (!config.links.is_empty(), "network mode and links");
+    match conflicts.into_iter().filter(|_| is_container).chain([links]).find(|(given, _)| *given) {
+        None => Ok(()),
+        Some((_, what)) => Err(Error::Invalid {
+            message: format!("conflicting options: {what}"),
+            hint: is_container.then(|| "it belongs to the container whose network this one uses".into()),
+        }),
+    }
+}
+
+/// Docker's least times of a health check.
+fn health(check: Option<&tare_oci::Healthcheck>) -> Result<()> {
+    let Some(check) = check else { return Ok(()) };
+    let times = [
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+    ];
+    match times.into_iter().find(|(_, nanos)| *nanos != 0 && *nanos < 1_000_000) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::invalid(format!("{name} in Healthcheck cannot be less than 1ms"))),
+    }
 }
 
 /// Mounts made in a container never travel to the host.
@@ -51,13 +87,47 @@ fn propagation(config: &ContainerConfig) -> Result<()> {
     let asks = |source: &MountSource| matches!(source, MountSource::Bind { propagation, .. } if propagation.ends_with("shared"));
     match config.mounts.iter().find(|mount| asks(&mount.source)) {
         None => Ok(()),
-        Some(mount) => Err(Error::Invalid {
+        Some(mount) => Err(Error::NotSupported {
             message: format!("mount at {}: shared propagation is not in tare", mount.target),
             hint: Some(
                 "rslave lets the host's later mounts into the container; the other way there is none".into(),
             ),
         }),
     }
+}
+
+/// What new limits, and a new policy, do not go with.
+pub(crate) fn update(
+    before: &ContainerConfig,
+    after: &Resources,
+    policy: Option<RestartPolicy>,
+) -> Result<()> {
+    if before.auto_remove && policy.is_some_and(|policy| policy != RestartPolicy::No) {
+        return Err(Error::invalid(
+            "Restart policy cannot be updated because AutoRemove is enabled for the container",
+        ));
+    }
+    let old = &before.resources;
+    if (after.cpu_period, after.cpu_quota) != (old.cpu_period, old.cpu_quota) && old.nano_cpus != 0 {
+        return Err(Error::Invalid {
+            message:
+                "Conflicting options: CPU period and quota cannot be updated as NanoCPUs has already been set"
+                    .into(),
+            hint: Some("--cpus changes them".into()),
+        });
+    }
+    let swap = match old.memory_swap {
+        0 => i64::try_from(old.memory.saturating_mul(2)).unwrap_or(i64::MAX),
+        both => both,
+    };
+    let memory = i64::try_from(after.memory).unwrap_or(i64::MAX);
+    if after.memory != old.memory && after.memory_swap == old.memory_swap && swap >= 0 && memory > swap {
+        return Err(Error::Invalid {
+            message: "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time".into(),
+            hint: Some("--memory-swap of twice as much is what `run --memory` gives".into()),
+        });
+    }
+    Ok(())
 }
 
 /// Limits that this machine cannot give.
@@ -138,7 +208,7 @@ fn no_driver(driver: &str) -> Error {
     } else {
         format!("error looking up logging plugin {driver}: plugin {driver:?} not found")
     };
-    Error::Invalid { message, hint }
+    Error::NotSupported { message, hint }
 }
 
 /// What the request and the image's defaults come to.

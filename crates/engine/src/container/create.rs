@@ -139,7 +139,7 @@ impl Engine {
                 other => return other.map(|()| record),
             }
         }
-        Err(Error::invalid("no free made-up name was found; give one with --name"))
+        Err(Error::NoFreeName)
     }
 
     /// Named volumes were made, or found, before this transaction, and may have been removed since: from now on the
@@ -170,8 +170,9 @@ impl Engine {
         for (container, _) in config.links.iter().chain(config.endpoints.values().flat_map(|e| &e.links)) {
             self.record(container)?;
         }
-        if config.network == NetworkMode::Networks {
-            for name in config.endpoints.keys() {
+        for (name, settings) in &config.endpoints {
+            crate::network::endpoint_options::read(settings, "eth0")?;
+            if config.network == NetworkMode::Networks {
                 self.network(name)?;
             }
         }
@@ -359,9 +360,10 @@ fn check_platform(config: &ContainerConfig, image: &tare_oci::ImageConfig) -> Re
     if have.score_on(&wanted).is_some() {
         return Ok(());
     }
-    Err(Error::Invalid {
-        message: format!("image {} is for {have}, not for {}", config.image, config.platform),
-        hint: Some(format!("`tare pull --platform {} {}` gets the other one", config.platform, config.image)),
+    Err(Error::OtherPlatform {
+        image: config.image.clone(),
+        have: Box::new(have),
+        wanted: config.platform.clone(),
     })
 }
 

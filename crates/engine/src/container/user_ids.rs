@@ -80,9 +80,8 @@ pub(crate) fn choose(id: &str, others: &[Record]) -> Result<UserIds> {
     let host =
         Host { subordinate: [read(SUBUID), read(SUBGID)], users: [read("/etc/passwd"), read("/etc/group")] };
     let taken: Vec<u32> = others.iter().filter_map(|other| Some(other.user_ids?.first)).collect();
-    host.choose(id, &taken).ok_or_else(|| Error::Invalid {
-        message: "no block of 65536 user IDs is free for a user namespace".into(),
-        hint: Some(format!("a larger range for {OWN_NAME} in {SUBUID} and {SUBGID}, or fewer containers")),
+    host.choose(id, &taken).ok_or_else(|| Error::NoFreeUserIds {
+        hint: format!("a larger range for {OWN_NAME} in {SUBUID} and {SUBGID}, or fewer containers"),
     })
 }
 

@@ -59,7 +59,7 @@ impl Engine {
             resolv_conf: resolv_conf().render(),
         };
         let Some(bridge) = &network.bridge else {
-            return Err(Error::invalid(format!("network {} has no bridge", network.name)));
+            return Err(Error::NoBridge(network.name.clone()));
         };
         let address = Ipv4Net::new(state.ipv4, state.prefix)
             .map_err(|e| Error::invalid(format!("address {}: {e}", state.ipv4)))?;
@@ -77,6 +77,7 @@ impl Engine {
             mtu: bridge.mtu,
             default_route: true,
             isolated: true,
+            options: Default::default(),
         };
         tare_network::attach(space.namespace.as_fd(), &endpoint)?;
         Ok(space)

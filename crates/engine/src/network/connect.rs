@@ -4,7 +4,7 @@ use tare_monitor::protocol::Request;
 
 use crate::Engine;
 use crate::config::{EndpointConfig, NetworkMode};
-use crate::network::{DEFAULT, Network};
+use crate::network::{DEFAULT, Network, endpoint_options, gateway_place};
 use crate::state::error::{Error, Result};
 use crate::state::record::Record;
 
@@ -19,11 +19,12 @@ impl Engine {
         if network.bridge.is_none()
             || matches!(record.config.network, NetworkMode::Host | NetworkMode::Container(_))
         {
-            return Err(Error::invalid(format!(
-                "container {} cannot be connected to {}",
-                record.name, network.name
-            )));
+            return Err(Error::NotConnectable {
+                container: record.name.clone(),
+                network: network.name.clone(),
+            });
         }
+        endpoint_options::read(&settings, "eth0")?;
         let gone = || Error::NoSuchContainer(record.name.clone());
         if !self.state_of(&record)?.is_active() {
             let join = |record: &mut Record| join(record, &network, settings.clone());
@@ -48,9 +49,16 @@ impl Engine {
     /// Gives a running container the interface of its newest endpoint.
     fn connect_running(&self, record: &Record, network: &Network) -> Result<()> {
         let newest = record.endpoints.iter().enumerate().next_back();
-        let attachment = newest.and_then(|(place, state)| self.attachment(record, place, network, state));
-        let attachment =
-            attachment.ok_or_else(|| Error::invalid(format!("network {} has no bridge", network.name)))?;
+        let networks = self.networks_of(record)?;
+        let settings = record.config.endpoints.get(&network.name).cloned().unwrap_or_default();
+        let attachment = newest.and_then(|(place, state)| {
+            let mut made = self.attachment(record, place, (network, &settings), state)?;
+            // Where nothing led out before, this network does.
+            let earlier = &networks[..place.min(networks.len())];
+            made.endpoint.default_route = gateway_place(earlier).is_none() && !made.bridge.internal;
+            Some(made)
+        });
+        let attachment = attachment.ok_or_else(|| Error::NoBridge(network.name.clone()))?;
         let request = Request::Connect { attachment: Box::new(attachment) };
         self.control(&record.id, &record.name)?.ask(&request)
     }
@@ -58,16 +66,16 @@ impl Engine {
     /// Takes a container off a network.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is not on it.
+    /// [`Error::NotConnected`].
     pub fn network_disconnect(&self, network: &str, container: &str) -> Result<()> {
         let network = self.network(network)?;
         let mut record = self.record(container)?;
         name_default(&mut record);
         if !record.config.endpoints.contains_key(&network.name) {
-            return Err(Error::invalid(format!(
-                "container {} is not connected to network {}",
-                record.name, network.name
-            )));
+            return Err(Error::NotConnected {
+                container: record.name.clone(),
+                network: network.name.clone(),
+            });
         }
         if self.state_of(&record)?.is_active() {
             let request = Request::Disconnect { network_id: network.id.clone() };

@@ -13,7 +13,7 @@ impl Engine {
     /// Removes a network and its bridge.
     ///
     /// # Errors
-    /// [`Error::InUse`] while running containers are on it; [`Error::Invalid`] for the built-in ones.
+    /// [`Error::InUse`] while running containers are on it; [`Error::Predefined`] for the built-in ones.
     pub fn network_remove(&self, name: &str) -> Result<String> {
         let network = match self.network(name) {
             // What cannot be read can still be removed; its bridge is known by its name alone.
@@ -24,10 +24,7 @@ impl Engine {
             found => found?,
         };
         if [DEFAULT, "host", "none"].contains(&network.name.as_str()) {
-            return Err(Error::invalid(format!(
-                "{} is a pre-defined network and cannot be removed",
-                network.name
-            )));
+            return Err(Error::Predefined(network.name.clone()));
         }
         self.store.write(|tx| {
             let holders = self.holders(tx, &network)?;

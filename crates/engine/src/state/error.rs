@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tare_monitor::refusal::Refusal;
 use tare_monitor::status::Failure;
+use tare_words::message::Quoted;
 
 /// Engine errors.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,85 @@ pub enum Error {
         /// Its subnet.
         subnet: String,
     },
+    /// Every subnet of the default pools is a network's, or the host's.
+    #[error("network {0}: every default subnet is in use")]
+    NoFreeSubnet(String),
+    /// A network's subnet is another's, at least in part.
+    #[error("network {network}: subnet {subnet} overlaps with network {other}")]
+    Overlap {
+        /// The network's name.
+        network: String,
+        /// What was asked for.
+        subnet: String,
+        /// Whose it is.
+        other: String,
+    },
+    /// A network that is always there.
+    #[error("{0} is a pre-defined network and cannot be removed")]
+    Predefined(String),
+    /// A network without addresses.
+    #[error("network {0} has no bridge")]
+    NoBridge(String),
+    /// A container, or a network, that has no endpoints.
+    #[error("container {container} cannot be connected to {network}")]
+    NotConnectable {
+        /// The container's name.
+        container: String,
+        /// The network's.
+        network: String,
+    },
+    /// A container that is not on a network.
+    #[error("container {container} is not connected to network {network}")]
+    NotConnected {
+        /// The container's name.
+        container: String,
+        /// The network's.
+        network: String,
+    },
+    /// Every range of user IDs is a container's.
+    #[error("no block of 65536 user IDs is free for a user namespace")]
+    NoFreeUserIds {
+        /// The next step.
+        hint: String,
+    },
+    /// No name could be made up.
+    #[error("no free made-up name was found; give one with --name")]
+    NoFreeName,
+    /// A container that runs already.
+    #[error("container {0} runs already")]
+    RunsAlready(String),
+    /// A linked container that does not run.
+    #[error("Cannot link to a non running container: /{0}")]
+    LinkNotRunning(String),
+    /// A signal for a container that does not run.
+    #[error("Cannot kill container: {name}: container {id} is not running")]
+    NotKillable {
+        /// As it was given.
+        name: String,
+        /// Its ID.
+        id: String,
+    },
+    /// A container that keeps no log.
+    #[error("container {0} has no log (log driver none)")]
+    NoLog(String),
+    /// An image that is not for the platform that was asked for.
+    #[error("image {image} is for {have}, not for {wanted}")]
+    OtherPlatform {
+        /// The image.
+        image: String,
+        /// What it is for.
+        have: Box<tare_oci::Platform>,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// Something of Docker's that tare does not have, or not on this machine.
+    #[error("{message}")]
+    NotSupported {
+        /// What, naming the object.
+        message: String,
+        /// What to take instead.
+        hint: Option<String>,
+    },
     /// The request makes no sense as it stands.
     #[error("{message}")]
     Invalid {
@@ -148,7 +228,7 @@ pub enum Error {
         what: String,
     },
     /// The state database.
-    #[error("state database {path}: {source}")]
+    #[error("state database {path}: {}", Quoted(source))]
     Database {
         /// File.
         path: PathBuf,
@@ -166,7 +246,7 @@ pub enum Error {
         known: i64,
     },
     /// A container's status file that this tare cannot read.
-    #[error("container {id}: {source}")]
+    #[error("container {id}: {}", Quoted(source))]
     StatusFile {
         /// Container id.
         id: String,
@@ -174,7 +254,7 @@ pub enum Error {
         source: tare_monitor::Error,
     },
     /// A stored object that this tare cannot read.
-    #[error("state of {what} {id} cannot be read: {source}")]
+    #[error("state of {what} {id} cannot be read: {}", Quoted(source))]
     Stored {
         /// Kind.
         what: &'static str,
@@ -184,7 +264,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// I/O on one of tare's own files, or one named by the user.
-    #[error("{action} {path}: {source}")]
+    #[error("{action} {path}: {}", Quoted(source))]
     Io {
         /// `create`, `read`…
         action: &'static str,
@@ -215,7 +295,16 @@ impl Error {
             Self::NotRoot { .. } => {
                 Some("the same command with sudo before it; `tare doctor` says what else is needed".into())
             }
-            Self::Invalid { hint, .. } => hint.clone(),
+            Self::Invalid { hint, .. } | Self::NotSupported { hint, .. } => hint.clone(),
+            Self::NoFreeUserIds { hint } => Some(hint.clone()),
+            Self::NoFreeSubnet(_) => Some("`tare network prune` frees unused ones, or give --subnet".into()),
+            Self::Overlap { .. } => Some("choose another --subnet, or leave it out".into()),
+            Self::RunsAlready(name) => Some(format!("`tare attach {name}`")),
+            Self::LinkNotRunning(name) => Some(format!("`tare start {name}` first")),
+            Self::NoLog(_) => Some("`tare attach` shows what it writes from now on".into()),
+            Self::OtherPlatform { image, wanted, .. } => {
+                Some(format!("`tare pull --platform {wanted} {image}` gets the other one"))
+            }
             Self::StartFailed(failure) => failure.hint.clone(),
             Self::NoFreeAddress { .. } => {
                 Some("remove containers, or make a network with a larger --subnet".into())

@@ -210,6 +210,14 @@ pub struct Exit {
     pub finished_at: Timestamp,
 }
 
+impl Exit {
+    /// It could not be started, and had not been before.
+    #[must_use]
+    pub fn never_ran(&self) -> bool {
+        self.failure.is_some() && self.started_at.is_none()
+    }
+}
+
 impl State {
     /// Docker's word.
     #[must_use]
@@ -219,6 +227,7 @@ impl State {
             Self::Running(Running { paused: true, .. }) => "paused",
             Self::Running(_) => "running",
             Self::Restarting(_) => "restarting",
+            Self::Exited(exit) if exit.never_ran() => "created",
             Self::Exited(_) => "exited",
         }
     }
@@ -363,7 +372,7 @@ pub(crate) fn state(status: &Status) -> State {
         oom_killed: exit.oom_killed,
         grace_exhausted: exit.grace_exhausted,
         cause: exit.cause,
-        started_at: status.started_at,
+        started_at: status.started_at.or(status.last_start),
         finished_at: exit.finished_at,
     };
     if let status::State::Exited(end) = &status.state {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize as _;
 use serde_json::{Value as Json, json};
+use tare_words::ErrorKind;
 
 use super::{Credentials, HelperError, Login, server_url};
 use crate::error::{At as _, Error};
@@ -29,6 +30,17 @@ pub enum KeepError {
     /// The file.
     #[error(transparent)]
     File(#[from] Error),
+}
+
+impl KeepError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Helper(error) => error.kind(),
+            Self::File(error) => error.kind(),
+        }
+    }
 }
 
 /// Keeps a login in the `config.json` at `path` or with a helper that it names. As Docker does, a helper's registries

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
+use tare_words::ErrorKind;
 
 use super::{Login, server_url};
 
@@ -33,6 +34,17 @@ pub enum HelperError {
         /// What it said.
         message: String,
     },
+}
+
+impl HelperError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotRun { source, .. } => ErrorKind::of_io(source),
+            Self::Failed { .. } => ErrorKind::Unavailable,
+        }
+    }
 }
 
 /// What helpers read and write.

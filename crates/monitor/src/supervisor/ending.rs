@@ -82,7 +82,7 @@ impl Supervisor {
         network::withdraw(&self.spec);
         let failure = run::failure(error);
         Exit {
-            code: failure.kind.exit_code().into(),
+            code: failure.kind.state_code(),
             oom_killed: false,
             finished_at: Timestamp::now(),
             error: Some(failure),

@@ -45,6 +45,7 @@ fn join(bridge: &Bridge, address: Ipv4Addr) -> OwnedFd {
         mtu: 1500,
         default_route: true,
         isolated: false,
+        options: Default::default(),
     };
     attach(netns.as_fd(), &endpoint).expect("attached");
     netns

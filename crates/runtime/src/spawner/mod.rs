@@ -48,6 +48,10 @@ pub struct Spawned {
     pub end: End,
 }
 
+/// A container that a [`Spawner`] made and whose program waits. When this is dropped, the container goes.
+#[derive(Debug)]
+pub struct Made(OwnedFd);
+
 /// Word of the end of a process that a [`Spawner`] made. When this is dropped before, the process is killed. Can be polled:
 /// it can be read once [`End::wait`] returns at once.
 #[derive(Debug)]
@@ -78,7 +82,21 @@ impl Spawner {
     /// # Errors
     /// Theirs, and [`Error::System`] when the spawner is gone.
     pub fn run(&self, spec: &Spec, stdio: Stdio) -> Result<Spawned> {
-        self.order(&Order::Run(Box::new(spec.clone())), stdio)
+        started(self.order(&Order::Run(Box::new(spec.clone())), stdio)?)
+    }
+
+    /// Makes a container and waits until its root is made, so that the caller can look at it: [`create`](crate::create).
+    ///
+    /// # Errors
+    /// Those of [`create`](crate::create) and [`wait_ready`](crate::Created::wait_ready), and [`Error::System`] when the
+    /// spawner is gone.
+    pub fn create(&self, spec: &Spec, stdio: Stdio) -> Result<Made> {
+        let answers = self.order(&Order::Create(Box::new(spec.clone())), stdio)?;
+        match wire::receive_answer(&answers).map_err(talking())?.0 {
+            Answer::Made => Ok(Made(answers)),
+            Answer::Failed(wire) => Err(wire.into()),
+            Answer::Started { .. } | Answer::Ended(_) => Err(Error::ChildDied),
+        }
     }
 
     /// Runs a further process in a running container: [`exec`](crate::exec).
@@ -86,32 +104,51 @@ impl Spawner {
     /// # Errors
     /// Its own, and [`Error::System`] when the spawner is gone.
     pub fn exec(&self, spec: &ExecSpec, stdio: Stdio) -> Result<Spawned> {
-        self.order(&Order::Exec(Box::new(spec.clone())), stdio)
+        started(self.order(&Order::Exec(Box::new(spec.clone())), stdio)?)
     }
 
-    fn order(&self, order: &Order, stdio: Stdio) -> Result<Spawned> {
-        let fail = || Error::system("talking to the spawner");
+    /// Gives an order; the socket for what is said of it.
+    fn order(&self, order: &Order, stdio: Stdio) -> Result<OwnedFd> {
         let (ours, theirs) = wire::pair().map_err(Error::system("making a socket pair"))?;
-        let text = wire::write_order(order).map_err(fail())?;
+        let text = wire::write_order(order).map_err(talking())?;
         let streams = match &stdio {
             Stdio::Streams { stdin, stdout, stderr } => vec![stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
             Stdio::Terminal => Vec::new(),
         };
         let passed: Vec<BorrowedFd<'_>> = [text.as_fd(), theirs.as_fd()].into_iter().chain(streams).collect();
-        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected.into()).map_err(fail())?;
-        wire::send(socket, b"!", &passed).map_err(fail())?;
-        drop((theirs, stdio));
-        let (answer, fds) = wire::receive_answer(&ours).map_err(fail())?;
-        match answer {
-            Answer::Started { pid, notes } => {
-                let mut fds = fds.into_iter();
-                let pidfd = fds.next().ok_or(io::ErrorKind::UnexpectedEof.into()).map_err(fail())?;
-                let running = Running { pid, pidfd, pty_master: fds.next(), notes };
-                Ok(Spawned { running, end: End(ours) })
-            }
-            Answer::Failed(wire) => Err(wire.into()),
-            Answer::Ended(_) => Err(Error::ChildDied),
+        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected.into()).map_err(talking())?;
+        wire::send(socket, b"!", &passed).map_err(talking())?;
+        Ok(ours)
+    }
+}
+
+impl Made {
+    /// Lets the container execute its program.
+    ///
+    /// # Errors
+    /// Those of [`start`](crate::Created::start), and [`Error::System`] when the spawner is gone.
+    pub fn start(self) -> Result<Spawned> {
+        wire::send(&self.0, b"!", &[]).map_err(talking())?;
+        started(self.0)
+    }
+}
+
+fn talking() -> impl FnOnce(io::Error) -> Error {
+    Error::system("talking to the spawner")
+}
+
+/// Waits until the program of an order runs.
+fn started(answers: OwnedFd) -> Result<Spawned> {
+    let (answer, fds) = wire::receive_answer(&answers).map_err(talking())?;
+    match answer {
+        Answer::Started { pid, notes } => {
+            let mut fds = fds.into_iter();
+            let pidfd = fds.next().ok_or(io::ErrorKind::UnexpectedEof.into()).map_err(talking())?;
+            let running = Running { pid, pidfd, pty_master: fds.next(), notes };
+            Ok(Spawned { running, end: End(answers) })
         }
+        Answer::Failed(wire) => Err(wire.into()),
+        Answer::Made | Answer::Ended(_) => Err(Error::ChildDied),
     }
 }
 

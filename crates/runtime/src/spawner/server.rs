@@ -8,13 +8,38 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tare_sys::signal::{self, Signal};
 
 use super::wire::{self, Answer, Order};
-use crate::{Error, Result, Running, Stdio};
+use crate::{Created, Error, Result, Running, Spec, Stdio};
 
 /// A child, and whom to tell of its end.
 struct Ward {
     pidfd: OwnedFd,
     /// `None` when nobody wants to know any more.
     answers: Option<OwnedFd>,
+}
+
+/// A container whose program waits for word by the socket for answers.
+struct Waiting {
+    created: Created,
+    answers: OwnedFd,
+}
+
+/// What has been made and is not over.
+#[derive(Default)]
+struct Care {
+    wards: Vec<Ward>,
+    waiting: Vec<Waiting>,
+}
+
+/// What there is to do.
+struct News {
+    /// An order has come.
+    asked: bool,
+    /// Wards that have ended.
+    over: Vec<usize>,
+    /// Wards that nobody waits for any more.
+    dropped: Vec<usize>,
+    /// Waiting containers that are to start, or that nobody wants any more.
+    called: Vec<usize>,
 }
 
 /// Carries out the orders that come by `socket` until its other side is closed, and kills what still runs then. The
@@ -25,15 +50,15 @@ struct Ward {
 pub fn serve(socket: impl AsFd) -> Result<()> {
     // The terminal's signals are for the caller, who lets his containers end in order.
     let _ = rustix::process::setsid();
-    let mut wards: Vec<Ward> = Vec::new();
+    let mut care = Care::default();
     let outcome = loop {
-        match turn(&socket, &mut wards) {
+        match care.turn(&socket) {
             Ok(true) => {}
             Ok(false) => break Ok(()),
             Err(error) => break Err(Error::system("serving orders")(error)),
         }
     };
-    for ward in &wards {
+    for ward in &care.wards {
         // One that has ended already is no error.
         let _ = signal::pidfd_send(&ward.pidfd, Signal::KILL);
         let _ = ended(ward);
@@ -41,68 +66,97 @@ pub fn serve(socket: impl AsFd) -> Result<()> {
     outcome
 }
 
-/// Waits for something to happen and sees to it; false once there is no more to come.
-fn turn(socket: impl AsFd, wards: &mut Vec<Ward>) -> io::Result<bool> {
-    let (asked, over, dropped) = wait(&socket, wards)?;
-    for index in dropped {
-        let ward = &mut wards[index];
-        ward.answers = None;
-        let _ = signal::pidfd_send(&ward.pidfd, Signal::KILL);
-    }
-    // From the last on, so that the others keep their places.
-    for index in over.into_iter().rev() {
-        let ward = wards.swap_remove(index);
-        let status = ended(&ward);
-        if let Some(answers) = &ward.answers {
-            // Whoever does not listen any more has no use for it.
-            let _ = wire::send_answer(answers, &Answer::Ended(status), &[]);
+impl Care {
+    /// Waits for something to happen and sees to it; false once there is no more to come.
+    fn turn(&mut self, socket: impl AsFd) -> io::Result<bool> {
+        let news = self.wait(&socket)?;
+        for index in news.dropped {
+            let ward = &mut self.wards[index];
+            ward.answers = None;
+            let _ = signal::pidfd_send(&ward.pidfd, Signal::KILL);
+        }
+        // From the last on, so that the others keep their places.
+        for index in news.over.into_iter().rev() {
+            let ward = self.wards.swap_remove(index);
+            let status = ended(&ward);
+            if let Some(answers) = &ward.answers {
+                // Whoever does not listen any more has no use for it.
+                let _ = wire::send_answer(answers, &Answer::Ended(status), &[]);
+            }
+        }
+        for index in news.called.into_iter().rev() {
+            let Waiting { created, answers } = self.waiting.swap_remove(index);
+            // A container that nobody wants goes with its value.
+            if let Ok(Some(_)) = wire::receive(&answers, 1) {
+                self.wards.extend(told(created.start(), answers));
+            }
+        }
+        if !news.asked {
+            return Ok(true);
+        }
+        match wire::receive(&socket, 1)? {
+            Some((_, descriptors)) => {
+                self.carry_out(descriptors);
+                Ok(true)
+            }
+            None => Ok(false),
         }
     }
-    if !asked {
-        return Ok(true);
-    }
-    match wire::receive(&socket, 1)? {
-        Some((_, descriptors)) => {
-            wards.extend(carry_out(descriptors));
-            Ok(true)
+
+    fn wait(&self, socket: impl AsFd) -> io::Result<News> {
+        let mut polled = vec![PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+        polled.extend(self.wards.iter().map(|ward| PollFd::new(&ward.pidfd, PollFlags::IN)));
+        polled.extend(self.waiting.iter().map(|waiting| PollFd::new(&waiting.answers, PollFlags::IN)));
+        let told: Vec<(usize, &OwnedFd)> = self
+            .wards
+            .iter()
+            .enumerate()
+            .filter_map(|(index, ward)| Some((index, ward.answers.as_ref()?)))
+            .collect();
+        // Nothing is read from these: their end is seen without having been asked for.
+        polled.extend(told.iter().map(|(_, answers)| PollFd::new(*answers, PollFlags::empty())));
+        match poll(&mut polled, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        None => Ok(false),
+        let happened: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let (ends, rest) = happened[1..].split_at(self.wards.len());
+        let (calls, hangups) = rest.split_at(self.waiting.len());
+        let those = |list: &[bool]| {
+            list.iter().enumerate().filter(|(_, set)| **set).map(|(index, _)| index).collect()
+        };
+        let dropped = told.iter().zip(hangups).filter(|(_, set)| **set).map(|((index, _), _)| *index);
+        Ok(News { asked: happened[0], over: those(ends), dropped: dropped.collect(), called: those(calls) })
+    }
+
+    /// Carries out one order; what came of it is told to whom it concerns.
+    fn carry_out(&mut self, descriptors: Vec<OwnedFd>) {
+        let mut descriptors = descriptors.into_iter();
+        let (Some(text), Some(answers)) = (descriptors.next(), descriptors.next()) else { return };
+        let stdio = match (descriptors.next(), descriptors.next(), descriptors.next()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => Stdio::Streams { stdin, stdout, stderr },
+            _ => Stdio::Terminal,
+        };
+        let running = match wire::read_order(text).map_err(Error::system("reading an order")) {
+            Ok(Order::Create(spec)) => return self.waiting.extend(made(&spec, stdio, answers)),
+            Ok(Order::Run(spec)) => crate::create(&spec, stdio).and_then(Created::start),
+            Ok(Order::Exec(spec)) => crate::exec(&spec, stdio),
+            Err(error) => Err(error),
+        };
+        self.wards.extend(told(running, answers));
     }
 }
 
-/// Whether there is an order, which wards have ended, and which are nobody's any more.
-fn wait(socket: impl AsFd, wards: &[Ward]) -> io::Result<(bool, Vec<usize>, Vec<usize>)> {
-    let mut polled = vec![PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
-    polled.extend(wards.iter().map(|ward| PollFd::new(&ward.pidfd, PollFlags::IN)));
-    let told: Vec<(usize, &OwnedFd)> =
-        wards.iter().enumerate().filter_map(|(index, ward)| Some((index, ward.answers.as_ref()?))).collect();
-    // Nothing is read from these: their end is seen without having been asked for.
-    polled.extend(told.iter().map(|(_, answers)| PollFd::new(*answers, PollFlags::empty())));
-    match poll(&mut polled, None) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let happened: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
-    let (ends, hangups) = happened[1..].split_at(wards.len());
-    let over = ends.iter().enumerate().filter(|(_, happened)| **happened).map(|(index, _)| index).collect();
-    let dropped = told.iter().zip(hangups).filter(|(_, happened)| **happened).map(|((index, _), _)| *index);
-    Ok((happened[0], over, dropped.collect()))
-}
-
-/// Carries out one order; what came of it is told to whom it concerns.
-fn carry_out(descriptors: Vec<OwnedFd>) -> Option<Ward> {
-    let mut descriptors = descriptors.into_iter();
-    let (text, answers) = (descriptors.next()?, descriptors.next()?);
-    let stdio = match (descriptors.next(), descriptors.next(), descriptors.next()) {
-        (Some(stdin), Some(stdout), Some(stderr)) => Stdio::Streams { stdin, stdout, stderr },
-        _ => Stdio::Terminal,
-    };
-    match started(text, stdio) {
-        Ok(Running { pid, pidfd, pty_master, notes }) => {
-            let beside: Vec<_> = [&pidfd].into_iter().chain(&pty_master).map(|fd| fd.as_fd()).collect();
-            // A caller that is gone is seen by the end of its socket.
-            let _ = wire::send_answer(&answers, &Answer::Started { pid, notes }, &beside);
-            Some(Ward { pidfd, answers: Some(answers) })
+fn made(spec: &Spec, stdio: Stdio, answers: OwnedFd) -> Option<Waiting> {
+    let created = crate::create(spec, stdio).and_then(|mut created| {
+        created.wait_ready()?;
+        Ok(created)
+    });
+    // A caller that is gone is seen by the end of its socket.
+    match created {
+        Ok(created) => {
+            let _ = wire::send_answer(&answers, &Answer::Made, &[]);
+            Some(Waiting { created, answers })
         }
         Err(error) => {
             let _ = wire::send_answer(&answers, &Answer::Failed((&error).into()), &[]);
@@ -111,10 +165,18 @@ fn carry_out(descriptors: Vec<OwnedFd>) -> Option<Ward> {
     }
 }
 
-fn started(text: OwnedFd, stdio: Stdio) -> Result<Running> {
-    match wire::read_order(text).map_err(Error::system("reading an order"))? {
-        Order::Run(spec) => crate::create(&spec, stdio)?.start(),
-        Order::Exec(spec) => crate::exec(&spec, stdio),
+/// Tells how a program's start went.
+fn told(running: Result<Running>, answers: OwnedFd) -> Option<Ward> {
+    match running {
+        Ok(Running { pid, pidfd, pty_master, notes }) => {
+            let beside: Vec<_> = [&pidfd].into_iter().chain(&pty_master).map(|fd| fd.as_fd()).collect();
+            let _ = wire::send_answer(&answers, &Answer::Started { pid, notes }, &beside);
+            Some(Ward { pidfd, answers: Some(answers) })
+        }
+        Err(error) => {
+            let _ = wire::send_answer(&answers, &Answer::Failed((&error).into()), &[]);
+            None
+        }
     }
 }
 

@@ -26,13 +26,17 @@ const ANSWER: usize = 64 << 10;
 pub(super) enum Order {
     /// Make a container and start it.
     Run(Box<Spec>),
+    /// Make a container, and start it once a byte comes by the socket for answers.
+    Create(Box<Spec>),
     /// Run a process in a container.
     Exec(Box<ExecSpec>),
 }
 
-/// What a spawner says of one order, in this order: one of the first two, then the end.
+/// What a spawner says of one order: that it is made, if that was all that was asked for; then how it starts; then the end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
+    /// The container is made, and its program waits.
+    Made,
     /// The program runs; beside it the process's handle, and its terminal if it has one.
     Started { pid: i32, notes: Vec<String> },
     /// It does not, and why.

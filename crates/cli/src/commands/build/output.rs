@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Wanted> {
     if text == "-" {
         return Ok(Wanted::Archive(None));
     }
-    if !text.contains(['=', ',']) {
+    if !text.contains('=') {
         return Ok(Wanted::Folder(PathBuf::from(text)));
     }
     let (mut kind, mut place) = (String::new(), None);
@@ -62,7 +62,7 @@ pub(super) fn write(engine: &Engine, id: &str, wanted: &Wanted) -> anyhow::Resul
     let image = store.require(id)?;
     let interruption = Interruption::watch()?;
     let told = |error: tare_build::Error| match error {
-        tare_build::Error::Cancelled => interruption.failure(&error),
+        tare_build::Error::Cancelled => interruption.failure(),
         error => error.into(),
     };
     let write = |output| tare_build::write_files(store, &image, output, &interruption.cancel).map_err(told);

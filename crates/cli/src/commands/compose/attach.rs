@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::project::Context;
-use super::select;
+use crate::commands::container::attach;
 
 /// Flags of `attach`.
 #[derive(Debug, Args)]
@@ -27,14 +27,11 @@ pub(super) struct AttachArgs {
 /// `compose attach`.
 pub(super) fn main(context: &Context<'_>, args: &AttachArgs) -> anyhow::Result<u8> {
     let container = context.one(&args.service, args.index)?;
-    let mut words = Vec::new();
-    if let Some(keys) = &args.detach_keys {
-        words.extend(["--detach-keys".to_owned(), keys.clone()]);
-    }
-    if args.no_stdin {
-        words.push("--no-stdin".to_owned());
-    }
-    words.push(format!("--sig-proxy={}", args.sig_proxy));
-    words.push(container.id);
-    select::docker(context, "attach", &words)
+    let line = attach::Line {
+        detach_keys: args.detach_keys.clone().unwrap_or_default(),
+        no_stdin: args.no_stdin,
+        sig_proxy: args.sig_proxy,
+        name: container.id,
+    };
+    attach::run_line(context.session, &line)
 }

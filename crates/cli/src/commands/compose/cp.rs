@@ -5,7 +5,7 @@ use tare_compose::observe_engine::{number_of, service_of};
 use tare_compose::select::OneOffs;
 
 use super::project::Context;
-use super::select;
+use crate::commands::container::cp;
 use crate::error::Failure;
 
 /// Flags of `cp`.
@@ -31,9 +31,10 @@ pub(super) struct CpArgs {
 
 /// `compose cp`: to every container of a service, or from its first one.
 pub(super) fn main(context: &Context<'_>, args: &CpArgs) -> anyhow::Result<u8> {
-    let mut flags = Vec::new();
-    flags.extend(args.archive.then(|| "-a".to_owned()));
-    flags.extend(args.follow_link.then(|| "-L".to_owned()));
+    let copy = |source: String, destination: String| {
+        let CpArgs { archive, follow_link, .. } = *args;
+        cp::run_line(context.session, &cp::Line { archive, follow_link, quiet: true, source, destination })
+    };
     let inside = |text: &str| match text.split_once(':') {
         Some((service, path)) if !service.contains('/') && service != "." => {
             Some((service.to_owned(), path.to_owned()))
@@ -43,8 +44,7 @@ pub(super) fn main(context: &Context<'_>, args: &CpArgs) -> anyhow::Result<u8> {
     match (inside(&args.source), inside(&args.destination)) {
         (Some((service, path)), None) => {
             let container = context.one(&service, args.index)?;
-            let words = [flags, vec![format!("{}:{path}", container.id), args.destination.clone()]].concat();
-            select::docker(context, "cp", &words)
+            copy(format!("{}:{path}", container.id), args.destination.clone())
         }
         (None, Some((service, path))) => {
             let target = context.target()?;
@@ -56,9 +56,7 @@ pub(super) fn main(context: &Context<'_>, args: &CpArgs) -> anyhow::Result<u8> {
             }
             let mut code = 0;
             for container in all.iter().filter(|container| service_of(container) == service) {
-                let to = format!("{}:{path}", container.id);
-                let words = [flags.clone(), vec![args.source.clone(), to]].concat();
-                code = code.max(select::docker(context, "cp", &words)?);
+                code = code.max(copy(args.source.clone(), format!("{}:{path}", container.id))?);
             }
             Ok(code)
         }

@@ -5,7 +5,7 @@ use tare_compose::plan::{BuildMode, DependencyScope, Orphans, Recreate, StartMod
 use tare_compose::session::{ImagePolicy, PullNews};
 
 use super::project::Context;
-use super::work::{self, BuildFlags, Work};
+use super::work::{self, Work};
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ pub(super) fn scale(context: &Context<'_>, args: &ScaleArgs) -> anyhow::Result<u
 
 fn bring(work: &Work<'_>, options: &UpOptions, policy: ImagePolicy) -> anyhow::Result<u8> {
     work.session(|session| {
-        work.get_images(session, &options.services, options.dependencies, policy, &BuildFlags::default())?;
+        work.get_images(session, &options.services, options.dependencies, policy)?;
         work.cancel_on_signals()?;
         Ok(session.create(options)?)
     })?;

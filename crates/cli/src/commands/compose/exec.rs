@@ -4,7 +4,7 @@ use clap::Args;
 use std::io::IsTerminal as _;
 
 use super::project::Context;
-use super::select;
+use crate::commands::container::exec;
 
 /// Flags of `exec`.
 #[derive(Debug, Args)]
@@ -47,27 +47,19 @@ pub(super) struct ExecArgs {
 pub(super) fn main(context: &Context<'_>, args: &ExecArgs) -> anyhow::Result<u8> {
     let container = context.one(&args.service, args.index)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let mut words = Vec::new();
-    if args.detach {
-        words.push("-d".to_owned());
-    } else {
-        if args.interactive != Some(false) {
-            words.push("-i".to_owned());
-        }
-        if terminal && !args.no_tty {
-            words.push("-t".to_owned());
-        }
-    }
-    if args.privileged {
-        words.push("--privileged".to_owned());
-    }
-    for variable in &args.env {
-        words.extend(["-e".to_owned(), variable.clone()]);
-    }
-    for (flag, value) in [("-u", &args.user), ("-w", &args.workdir)] {
-        words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
-    }
-    words.push(container.id);
+    let mut words = vec![container.id];
     words.extend(args.command.iter().cloned());
-    select::docker(context, "exec", &words)
+    let line = exec::Line {
+        detach: args.detach,
+        detach_keys: String::new(),
+        env: args.env.clone(),
+        env_file: Vec::new(),
+        interactive: !args.detach && args.interactive != Some(false),
+        privileged: args.privileged,
+        tty: !args.detach && terminal && !args.no_tty,
+        user: args.user.clone(),
+        workdir: args.workdir.clone(),
+        words,
+    };
+    exec::run_line(context.session, &line)
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::project::Context;
-use super::select;
+use crate::commands::container::{commit, export};
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
@@ -46,27 +46,26 @@ pub(super) struct CommitArgs {
 /// `compose export`.
 pub(super) fn export(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<u8> {
     let container = context.one(&args.service, args.index)?;
-    let mut words: Vec<String> =
-        args.output.iter().flat_map(|path| ["-o".to_owned(), path.clone()]).collect();
-    words.push(container.id);
     if context.options.dry_run {
         return crate::output::print_line(&format!("export container {}", container.name)).map(|()| 0);
     }
-    select::docker(context, "export", &words)
+    let line = export::Line { output: args.output.clone(), name: container.id };
+    export::run_line(context.session, &line)
 }
 
 /// `compose commit`.
 pub(super) fn commit(context: &Context<'_>, args: &CommitArgs) -> anyhow::Result<u8> {
     let container = context.one(&args.service, args.index)?;
-    let mut words = vec![format!("--pause={}", args.pause)];
-    let changes = args.change.iter().map(|change| ("-c", change));
-    let texts = [("-a", &args.author), ("-m", &args.message)];
-    let texts = texts.into_iter().filter_map(|(flag, text)| Some((flag, text.as_ref()?)));
-    words.extend(changes.chain(texts).flat_map(|(flag, text)| [flag.to_owned(), text.clone()]));
-    words.push(container.id);
-    words.extend(args.image.clone());
     if context.options.dry_run {
         return crate::output::print_line(&format!("commit container {}", container.name)).map(|()| 0);
     }
-    select::docker(context, "commit", &words)
+    let line = commit::Line {
+        author: args.author.clone().unwrap_or_default(),
+        change: args.change.clone(),
+        message: args.message.clone().unwrap_or_default(),
+        pause: args.pause,
+        name: container.id,
+        image: args.image.clone(),
+    };
+    commit::run_line(context.session, &line)
 }

@@ -26,7 +26,6 @@ mod ps;
 mod pull;
 mod rm;
 mod run;
-mod select;
 mod top;
 mod up;
 mod version;
@@ -39,11 +38,12 @@ mod work;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::destination::Destination;
 use crate::error::{Failure, report};
+use crate::flags::wording;
 use crate::output::{note, print};
 use crate::session::Session;
 use project::Context;
@@ -261,7 +261,8 @@ pub(crate) fn service_names(line: &[String]) -> Option<Vec<String>> {
 
 fn parse(args: &[String]) -> anyhow::Result<Compose> {
     let command = Compose::command().no_binary_name(true).args_override_self(true);
-    let parsed = command.try_get_matches_from(args).and_then(|matches| Compose::from_arg_matches(&matches));
+    let parsed =
+        command.clone().try_get_matches_from(args).and_then(|matches| Compose::from_arg_matches(&matches));
     parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
@@ -269,22 +270,31 @@ fn parse(args: &[String]) -> anyhow::Result<Compose> {
             Ok(()) => Failure::silent(0).into(),
             Err(error) => error,
         },
-        ErrorKind::UnknownArgument => {
-            let flag = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::String(flag)) => flag.clone(),
-                _ => String::new(),
-            };
-            let text = if flag.starts_with("--") { "unknown flag" } else { "unknown shorthand flag" };
-            Failure::usage(1, format!("{text}: {flag}\n\n{}", usage(&error))).into()
-        }
-        _ => Failure::usage(1, error.to_string().trim_start_matches("error: ").trim_end().to_owned()).into(),
+        _ => misread(command.name("compose"), args, &error),
     })
+}
+
+/// What is wrong with a command line, at the subcommand that it is for.
+fn misread(command: clap::Command, args: &[String], error: &clap::Error) -> anyhow::Error {
+    let named = args.iter().find_map(|word| command.find_subcommand(word));
+    let at = named.cloned().map(|sub| {
+        let path = format!("docker compose {}", sub.get_name());
+        sub.name(path)
+    });
+    let at = at.as_ref().unwrap_or(&command);
+    let failure = Failure::usage(1, format!("{}\n\n{}", wording::said(at, error), usage(error)).trim_end());
+    let near = wording::nearest_flag(at, error).or_else(|| wording::nearest_command(&command, error));
+    match near {
+        Some(near) => failure.with_hint(format!("did you mean {near}?")).into(),
+        None => failure.into(),
+    }
 }
 
 /// The part of clap's text that shows how it is meant.
 fn usage(error: &clap::Error) -> String {
     let text = error.to_string();
-    text.find("Usage:").map(|at| text[at..].trim_end().to_owned()).unwrap_or_default()
+    let usage = text.find("Usage:").map(|at| &text[at..]).unwrap_or_default();
+    usage.split("\n\nFor more information").next().unwrap_or_default().trim_end().to_owned()
 }
 
 fn run(compose: Compose, session: &Session) -> anyhow::Result<u8> {

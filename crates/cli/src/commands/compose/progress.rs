@@ -14,14 +14,20 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tare_build::{Cancel, Outcome, Request};
+use tare_compose::build::BuildOutput;
 use tare_compose::execute::HookOutput;
 use tare_compose::plan::ChangedVolume;
 use tare_compose::progress::{Event, Kind, Progress, Verb};
-use tare_compose::session::Listener;
+use tare_compose::session::{Error as SessionError, Listener};
+use tare_sys::signal::Signal;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::hooks::HookLines;
 use super::{Ansi, Options, ProgressKind};
+use crate::commands;
+use crate::commands::build::Interruption;
+use crate::commands::build::progress::{Mode, Printer};
 use crate::output::{color, human, note, print, shown};
 
 /// How often the times of a live list are drawn.
@@ -47,6 +53,10 @@ pub(super) struct List {
     pub(super) hooks: HookLines,
     /// What becomes of volumes that the file wants otherwise.
     pub(super) volumes: VolumeChoice,
+    /// Where what builds tell goes.
+    pub(super) builds: Printer,
+    /// The signal that ended builds.
+    signal: Mutex<Option<Signal>>,
 }
 
 /// What becomes of a volume that the file wants otherwise.
@@ -113,7 +123,26 @@ impl List {
 
     fn of(style: Style, title: &'static str) -> Self {
         let (hooks, volumes) = (HookLines::Dropped, VolumeChoice::Keep);
-        Self { style, title, state: Mutex::new(State::default()), lines: note, hooks, volumes }
+        let builds = Printer::new(match style {
+            Style::Live => Mode::Live,
+            Style::Lines | Style::Json => Mode::Plain,
+            Style::Quiet => Mode::Quiet,
+        });
+        let (state, signal) = (Mutex::default(), Mutex::default());
+        Self { style, title, state, lines: note, hooks, volumes, builds, signal }
+    }
+
+    /// From now on builds tell warnings alone.
+    pub(super) fn omit_builds(&mut self) {
+        self.builds = Printer::new(Mode::Quiet);
+    }
+
+    /// A session's error, as it is to be told when a signal ended its builds.
+    pub(super) fn interrupted(&self, error: SessionError) -> anyhow::Error {
+        match self.signal.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(signal) => commands::build::cancelled(signal),
+            None => error.into(),
+        }
     }
 
     /// A list among the logs of containers: a live one would be drawn over them.
@@ -174,10 +203,12 @@ impl List {
             return;
         }
         self.erase(&mut state);
-        note(&format!("{} {about}: {message}", color::warning("warning:")));
-        if let Some(hint) = hint {
-            note(&format!("{} {hint}", color::hint("hint:")));
-        }
+        self.builds.suspended(|| {
+            note(&format!("{} {about}: {message}", color::warning("warning:")));
+            if let Some(hint) = hint {
+                note(&format!("{} {hint}", color::hint("hint:")));
+            }
+        });
         if self.style == Style::Live {
             self.draw(&mut state);
         }
@@ -201,16 +232,15 @@ impl List {
         }
     }
 
-    /// Something that showed its own output while it was being done, since `began`.
-    pub(super) fn took(&self, kind: Kind, name: &str, verb: Verb, began: Instant) {
-        self.update(kind, name, Mark::Done, verb.done(), None);
-        if self.style == Style::Live {
-            let mut state = self.lock();
-            let row = state.rows.iter_mut().find(|row| row.kind == kind && row.name == name);
-            if let Some(row) = row {
-                row.took = Some(began.elapsed());
-            }
-            self.draw(&mut state);
+    /// Something that showed its own output while it was being done. Others may still do: a live list is drawn later.
+    fn took(&self, kind: Kind, name: &str, verb: Verb, took: Duration) {
+        if self.style != Style::Live {
+            return self.update(kind, name, Mark::Done, verb.done(), None);
+        }
+        let mut state = self.lock();
+        state.update(kind, name, Mark::Done, verb.done().to_owned());
+        if let Some(row) = state.rows.iter_mut().find(|row| row.kind == kind && row.name == name) {
+            row.took = Some(took);
         }
     }
 
@@ -333,6 +363,7 @@ impl Progress for List {
                 };
                 self.update(*kind, name, Mark::Failed, word, None);
             }
+            Event::Took { kind, name, verb, took } => self.took(*kind, name, *verb, *took),
             Event::Warning { about, message, hint } => self.warning(about, message, hint.as_deref()),
             Event::Remark { message, hint } => crate::error::warn(message, hint.as_deref()),
             Event::Bytes { image, done, total } if done == total => {
@@ -357,7 +388,26 @@ impl HookOutput for List {
     }
 }
 
+impl BuildOutput for List {
+    fn step(&self, service: &str, event: tare_build::Event<'_>) {
+        self.builds.show(service, event);
+    }
+
+    fn over(&self, service: &str, request: &Request, outcome: &Result<Outcome, tare_build::Error>) {
+        self.builds.finish(service, request, outcome);
+    }
+}
+
 impl Listener for List {
+    fn builds<T>(&self, work: impl FnOnce(&Cancel) -> T) -> T {
+        // Somebody else may listen to signals already; then builds end with the session.
+        let Ok(interruption) = Interruption::watch() else { return work(&Cancel::default()) };
+        let done = work(&interruption.cancel);
+        *self.signal.lock().unwrap_or_else(PoisonError::into_inner) = interruption.signal();
+        self.finish();
+        done
+    }
+
     fn phase<T>(&self, work: impl FnOnce() -> T) -> T {
         let done = self.ticking(work);
         self.finish();

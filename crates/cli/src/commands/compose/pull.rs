@@ -3,12 +3,13 @@
 use clap::Args;
 use tare_compose::observe_engine;
 use tare_compose::session::{PullNews, Wanted};
+use tare_compose_model::Project;
 
 use super::project::Context;
-use super::select;
 use super::work::Work;
+use crate::commands::image::push::{self, News};
+use crate::commands::image::tag;
 use crate::error::{Failure, report};
-use tare_compose_model::Project;
 
 /// Flags of `pull`.
 #[derive(Debug, Args)]
@@ -119,14 +120,15 @@ pub(super) fn push(context: &Context<'_>, args: &PushArgs) -> anyhow::Result<u8>
             continue;
         };
         let Some(image) = &service.image else { continue };
-        let mut words: Vec<String> = args.quiet.then(|| "-q".to_owned()).into_iter().collect();
-        words.push(image.clone());
         if context.options.dry_run {
             crate::output::print_line(&format!("push image {image}"))?;
             continue;
         }
-        match select::docker(context, "push", &words) {
-            Ok(_) => {}
+        let news = if args.quiet { News::Omitted } else { News::Told };
+        let pushed = tag::reference(image)
+            .and_then(|name| push::push(context.engine()?, &name, &crate::commands::pull_options(), news));
+        match pushed {
+            Ok(()) => {}
             Err(error) if args.ignore_push_failures => drop(report(&error)),
             Err(error) => code = report(&error).max(1),
         }

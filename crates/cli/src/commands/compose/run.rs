@@ -17,9 +17,9 @@ use tare_engine::{Engine, State};
 
 use super::progress::List;
 use super::project::Context;
-use super::select;
-use super::work::{self, BuildFlags, Work};
+use super::work::{self, Work};
 use crate::commands::container::run_flags::{Host, environment};
+use crate::commands::container::start;
 use crate::error::{Failure, as_plain_failure, report};
 use crate::output::print_line;
 
@@ -126,13 +126,14 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
         post_start(context, &project, args, &id)?;
         return print_line(&id).map(|()| 0);
     }
-    let mut words = vec!["-a".to_owned()];
-    if args.interactive != Some(false) {
-        words.push("-i".to_owned());
-    }
-    words.push(id.clone());
+    let line = start::Line {
+        attach: true,
+        interactive: args.interactive != Some(false),
+        detach_keys: String::new(),
+        names: vec![id.clone()],
+    };
     // A program that cannot be started is no exit code of the program's own.
-    let start = || select::docker(context, "start", &words).map_err(as_plain_failure);
+    let start = || start::run_line(context.session, &line).map_err(as_plain_failure);
     if service.post_start.is_empty() {
         return start();
     }
@@ -188,9 +189,11 @@ fn prepare(
         build: if args.build { BuildMode::Always } else { BuildMode::Missing },
         pull: work::pull_mode(args.pull.as_deref())?,
     };
-    let flags = BuildFlags { quiet: args.quiet_build, ..BuildFlags::default() };
+    if args.quiet_build {
+        work.list.omit_builds();
+    }
     work.session(|session| {
-        work.get_images(session, std::slice::from_ref(&args.service), scope, policy, &flags)?;
+        work.get_images(session, std::slice::from_ref(&args.service), scope, policy)?;
         create(context, args, session, project, service)
     })
 }

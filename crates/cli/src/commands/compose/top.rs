@@ -6,7 +6,7 @@ use tare_compose::select::OneOffs;
 
 use super::columns;
 use super::project::Context;
-use super::select;
+use crate::commands::container::stats;
 use crate::output::print;
 
 /// Flags of `top`.
@@ -64,12 +64,6 @@ pub(super) fn top(context: &Context<'_>, args: &TopArgs) -> anyhow::Result<u8> {
 pub(super) fn stats(context: &Context<'_>, args: &StatsArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
     let services: Vec<String> = args.service.iter().cloned().collect();
-    let mut words = Vec::new();
-    let switches = [("-a", args.all), ("--no-stream", args.no_stream), ("--no-trunc", args.no_trunc)];
-    words.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| (*flag).to_owned()));
-    if let Some(format) = &args.format {
-        words.extend(["--format".to_owned(), format.clone()]);
-    }
     let containers = context.listed(&target, &services, OneOffs::Include)?;
     let shown = containers.into_iter().filter(|container| args.all || container.state.is_active());
     let ids: Vec<String> = shown.map(|container| container.id).collect();
@@ -77,6 +71,12 @@ pub(super) fn stats(context: &Context<'_>, args: &StatsArgs) -> anyhow::Result<u
         let heading = crate::commands::container::stats::heading(args.format.as_deref())?;
         return print(&heading).map(|()| 0);
     }
-    words.extend(ids);
-    select::docker(context, "stats", &words)
+    let line = stats::Line {
+        all: args.all,
+        format: args.format.clone(),
+        no_stream: args.no_stream,
+        no_trunc: args.no_trunc,
+        names: ids,
+    };
+    stats::run_line(context.session, &line)
 }

@@ -34,7 +34,7 @@ use super::hooks::HookLines;
 use super::progress::List;
 use super::project::Context;
 use super::watching::Terminal;
-use super::work::{self, BuildFlags, Work};
+use super::work::{self, Work};
 use crate::output::note;
 
 /// Flags of `up`.
@@ -208,15 +208,16 @@ pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) ->
         _ => BuildMode::Missing,
     };
     let policy = ImagePolicy { build, pull: work::pull_mode(args.pull.as_deref())? };
-    let flags = BuildFlags { quiet: args.quiet_build, ..BuildFlags::default() };
+    if args.quiet_build {
+        work.list.omit_builds();
+    }
     work.session(|session| {
-        work.get_images(session, &args.services, args.scope(), policy, &flags)?;
+        work.get_images(session, &args.services, args.scope(), policy)?;
         if !args.watch {
             return bring_up(&work, session, args, None);
         }
-        let terminal = Terminal::new(context, &project, args.quiet_build);
-        Work::quiet(context, &project).session(|watched| {
-            let watch = Watch::new(watched, &args.services, &terminal, Replaced::Remove)?;
+        Work::watching(context, &project, args.quiet_build).session(|watched| {
+            let watch = Watch::new(watched, &args.services, &Terminal, Replaced::Remove)?;
             bring_up(&work, session, args, Some(&watch))
         })
     })

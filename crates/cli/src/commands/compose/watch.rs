@@ -30,10 +30,9 @@ pub(super) struct WatchArgs {
 /// `compose watch`.
 pub(super) fn main(context: &Context<'_>, args: &WatchArgs) -> anyhow::Result<u8> {
     let project = context.load(&args.services)?;
-    let terminal = Terminal::new(context, &project, args.quiet);
     let replaced = if args.prune { Replaced::Remove } else { Replaced::Keep };
-    Work::quiet(context, &project).session(|session| {
-        let watch = Watch::new(session, &args.services, &terminal, replaced)?;
+    Work::watching(context, &project, args.quiet).session(|session| {
+        let watch = Watch::new(session, &args.services, &Terminal, replaced)?;
         if context.options.dry_run {
             return crate::output::print(&watch.describe()).map(|()| 0);
         }

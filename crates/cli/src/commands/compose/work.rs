@@ -2,25 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags};
+use tare_compose::build::Options;
 use tare_compose::plan::{ChangedVolume, DependencyScope, PullMode};
-use tare_compose::progress::{Kind, Verb};
 use tare_compose::schedule::Cancel;
-use tare_compose::session::{
-    Conduct, ImagePolicy, OrphanNews, Session, Settings, Surroundings, Wanted, difference,
-};
-use tare_compose_model::{Build, Project, Ulimit};
+use tare_compose::session::{Conduct, ImagePolicy, OrphanNews, Session, Settings, Surroundings, difference};
+use tare_compose_model::Project;
 use tare_engine::Engine;
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
 use super::progress::{List, VolumeChoice};
 use super::project::Context;
 use crate::commands;
+use crate::commands::build::progress::{Mode, Printer};
 use crate::error::Failure;
 use crate::output::confirm;
 
@@ -50,13 +47,26 @@ impl<'a> Work<'a> {
             list: List::new(&context.options, title),
             cancel: Arc::default(),
             settings,
-            surroundings: Surroundings { variables: &context.process, registries: &commands::pull_options },
+            surroundings: Surroundings {
+                variables: &context.process,
+                registries: &commands::pull_options,
+                trust: &commands::build::host_trust,
+            },
         }
     }
 
     /// Work of which warnings alone are shown.
     pub(super) fn quiet(context: &'a Context<'a>, project: &'a Project) -> Self {
         Self { list: List::quiet(), ..Self::new(context, project, "Running") }
+    }
+
+    /// Work behind a watch: what it builds is shown among the lines of the watch.
+    pub(super) fn watching(context: &'a Context<'a>, project: &'a Project, quiet_build: bool) -> Self {
+        let mut work = Self::quiet(context, project);
+        if !quiet_build {
+            work.list.builds = Printer::new(Mode::Plain);
+        }
+        work
     }
 
     pub(super) fn engine(&self) -> anyhow::Result<&'a Engine> {
@@ -98,55 +108,9 @@ impl<'a> Work<'a> {
         services: &[String],
         dependencies: DependencyScope,
         policy: ImagePolicy,
-        flags: &BuildFlags,
     ) -> anyhow::Result<()> {
-        session.get_images(services, dependencies, policy, |Wanted { service, image }| {
-            self.build(service, image, flags)
-        })
-    }
-
-    /// Builds a service's image, as `docker build` does.
-    pub(super) fn build(&self, service: &str, image: &str, flags: &BuildFlags) -> anyhow::Result<()> {
-        let Some(build) = self.project.services.get(service).and_then(|service| service.build.as_ref())
-        else {
-            return Ok(());
-        };
-        let ignored = without_effect(build);
-        if !ignored.is_empty() {
-            crate::error::warn(
-                &format!("service {service}: build: no effect here: {}", ignored.join(", ")),
-                None,
-            );
-        }
-        let inline = match &build.dockerfile_inline {
-            Some(text) => {
-                let folder = self.engine()?.make_run_folder("compose")?;
-                let path =
-                    folder.join(format!("{}-{service}-{}.Dockerfile", self.project.name, std::process::id()));
-                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-                Some(path)
-            }
-            None => None,
-        };
-        let platform = self.project.services.get(service).and_then(|service| service.platform.as_deref());
-        let words = build_words(self.project, build, image, platform, inline.as_deref(), flags);
-        let began = Instant::now();
-        let command = commands::named("build").context("there is no build command")?;
-        let result = (command.run)(self.context.session, &words);
-        if let Some(path) = inline {
-            // In the runtime folder: a reboot would take it too.
-            let _ = std::fs::remove_file(path);
-        }
-        match result.with_context(|| format!("service {service}: cannot build {image}"))? {
-            0 => {
-                self.list.took(Kind::Image, image, Verb::Build, began);
-                self.list.finish();
-                Ok(())
-            }
-            code => Err(Failure::new(format!("service {service}: the build of {image} failed"))
-                .with_code(code)
-                .into()),
-        }
+        let got = session.get_images(services, dependencies, policy, &Options::default());
+        got.map_err(|error| self.list.interrupted(error))
     }
 
     /// From now on the first Ctrl-C ends the work in an orderly way and the second one ends the process.
@@ -193,125 +157,6 @@ fn renews(volume: &ChangedVolume) -> anyhow::Result<bool> {
     confirm(&format!("{}. Making it anew loses its data.", difference(volume)))
 }
 
-/// Flags of a build that the file does not give.
-#[derive(Debug, Default)]
-pub(super) struct BuildFlags {
-    pub(super) quiet: bool,
-    pub(super) no_cache: bool,
-    pub(super) pull: bool,
-    pub(super) args: Vec<String>,
-    /// Of each step.
-    pub(super) memory: Option<String>,
-}
-
-/// The words of `docker build` for a build section.
-fn build_words(
-    project: &Project,
-    build: &Build,
-    image: &str,
-    platform: Option<&str>,
-    inline: Option<&Path>,
-    flags: &BuildFlags,
-) -> Vec<String> {
-    let mut words: Vec<String> = vec!["-t".to_owned(), image.to_owned()];
-    let mut push = |flag: &str, value: String| words.extend([flag.to_owned(), value]);
-    flags.memory.iter().for_each(|memory| push("--memory", memory.clone()));
-    build.tags.iter().for_each(|tag| push("-t", tag.clone()));
-    let context = build.context.clone().unwrap_or_else(|| project.working_dir.display().to_string());
-    if let Some(path) = inline {
-        push("-f", path.display().to_string());
-    } else if let Some(dockerfile) = &build.dockerfile {
-        // In a folder by its path; in a repository or archive by its name there.
-        let folder = Path::new(&context);
-        let file = if folder.is_dir() { folder.join(dockerfile) } else { dockerfile.into() };
-        push("-f", file.display().to_string());
-    }
-    for (key, value) in &build.args {
-        push("--build-arg", value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}")));
-    }
-    flags.args.iter().for_each(|arg| push("--build-arg", arg.clone()));
-    for (key, value) in &build.labels {
-        push("--label", format!("{key}={value}"));
-    }
-    if let Some(target) = &build.target {
-        push("--target", target.clone());
-    }
-    if let Some(network) = &build.network {
-        push("--network", network.clone());
-    }
-    if let Some(size) = build.shm_size {
-        push("--shm-size", size.0.to_string());
-    }
-    for (name, addresses) in &build.extra_hosts {
-        addresses.iter().for_each(|address| push("--add-host", format!("{name}:{address}")));
-    }
-    for (name, place) in &build.additional_contexts {
-        let place = match place.strip_prefix("service:") {
-            Some(service) => {
-                let image =
-                    project.services.get(service).map(|built| built.image_name(&project.name, service));
-                format!("docker-image://{}", image.unwrap_or_else(|| service.to_owned()))
-            }
-            None => place.clone(),
-        };
-        push("--build-context", format!("{name}={place}"));
-    }
-    for (id, path) in &build.ssh {
-        push("--ssh", path.as_ref().map_or_else(|| id.clone(), |path| format!("{id}={path}")));
-    }
-    for (name, limit) in &build.ulimits {
-        let (soft, hard) = match limit {
-            Ulimit::Single(both) => (both, both),
-            Ulimit::Range { soft, hard } => (soft, hard),
-        };
-        push("--ulimit", format!("{name}={soft}:{hard}"));
-    }
-    build.entitlements.iter().for_each(|what| push("--allow", what.clone()));
-    if build.privileged {
-        push("--allow", "security.insecure".to_owned());
-    }
-    for secret in build_secrets(project, build) {
-        push("--secret", secret);
-    }
-    if let Some(platform) = platform.or(build.platforms.first().map(String::as_str)) {
-        push("--platform", platform.to_owned());
-    }
-    let switches = [
-        ("--no-cache", build.no_cache || flags.no_cache),
-        ("--pull", build.pull || flags.pull),
-        ("-q", flags.quiet),
-    ];
-    words.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| (*flag).to_owned()));
-    words.push(context);
-    words
-}
-
-/// The keys of a build section that ask for something and do nothing here.
-fn without_effect(build: &Build) -> Vec<&'static str> {
-    let asks = |text: &Option<String>| text.as_deref().is_some_and(|text| text != "false");
-    let keys = [
-        ("cache_from", !build.cache_from.is_empty()),
-        ("cache_to", !build.cache_to.is_empty()),
-        ("provenance", asks(&build.provenance)),
-        ("sbom", asks(&build.sbom)),
-        ("platforms beyond the first", build.platforms.len() > 1),
-    ];
-    keys.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
-}
-
-fn build_secrets(project: &Project, build: &Build) -> Vec<String> {
-    let of = |reference: &tare_compose_model::FileReference| {
-        let object = project.secrets.get(&reference.source)?;
-        let id = reference.target.as_ref().unwrap_or(&reference.source);
-        match (&object.file, &object.environment) {
-            (Some(file), _) => Some(format!("id={id},src={}", file.display())),
-            (None, Some(variable)) => Some(format!("id={id},env={variable}")),
-            (None, None) => None,
-        }
-    };
-    build.secrets.iter().filter_map(of).collect()
-}
-
 /// Reads `--scale web=3`.
 pub(super) fn scale(flags: &[String]) -> anyhow::Result<BTreeMap<String, u32>> {
     flags
@@ -343,29 +188,6 @@ pub(super) fn pull_mode(flag: Option<&str>) -> anyhow::Result<PullMode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_build_section_becomes_words() {
-        let project: Project = serde_json::from_str(
-            r#"{"name": "p", "secrets": {"s": {"name": "s", "environment": "TOKEN"}},
-                "services": {"a": {"build": {"context": "/src", "dockerfile": "./d/File", "args": {"A": "1", "B": null},
-                "target": "t", "secrets": [{"source": "s"}]}}}}"#,
-        )
-        .unwrap();
-        let build = project.services["a"].build.as_ref().unwrap();
-        let words = build_words(
-            &project,
-            build,
-            "p-a",
-            None,
-            None,
-            &BuildFlags { no_cache: true, ..Default::default() },
-        );
-        assert_eq!(
-            words.join(" "),
-            "-t p-a -f ./d/File --build-arg A=1 --build-arg B --target t --secret id=s,env=TOKEN --no-cache /src"
-        );
-    }
 
     #[test]
     fn scale_and_pull_flags() {

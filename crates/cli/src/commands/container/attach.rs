@@ -9,24 +9,29 @@ use crate::session::Session;
 use crate::terminal::DetachKeys;
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Override the key sequence for detaching a container
     #[arg(long, default_value = "")]
-    detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Do not attach STDIN
     #[arg(long)]
-    no_stdin: bool,
+    pub(crate) no_stdin: bool,
     /// Proxy all received signals to the process
     #[arg(long, value_name = "bool", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    sig_proxy: bool,
+    pub(crate) sig_proxy: bool,
     /// Container
     #[arg(value_name = "CONTAINER")]
-    name: String,
+    pub(crate) name: String,
 }
 
 /// `docker attach`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("attach"), args)?;
+    run_line(session, &line)
+}
+
+/// Attaches to a container.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let container = engine.container(&line.name)?;
     let tty = container.config.tty;

@@ -6,21 +6,21 @@ use crate::error::Failure;
 use crate::session::Session;
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Archive mode (copy all uid/gid information); owners are kept in any case
     #[arg(short, long)]
-    archive: bool,
+    pub(crate) archive: bool,
     /// Always follow symbol link in SRC_PATH
     #[arg(short = 'L', long)]
-    follow_link: bool,
+    pub(crate) follow_link: bool,
     #[arg(short, long, hide = true)]
-    quiet: bool,
+    pub(crate) quiet: bool,
     /// CONTAINER:PATH, PATH or -
     #[arg(value_name = "SRC_PATH", allow_hyphen_values = true)]
-    source: String,
+    pub(crate) source: String,
     /// CONTAINER:PATH, PATH or -
     #[arg(value_name = "DEST_PATH", allow_hyphen_values = true)]
-    destination: String,
+    pub(crate) destination: String,
 }
 
 /// One side of a copy.
@@ -45,6 +45,11 @@ impl Side<'_> {
 /// `docker cp`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("cp"), args)?;
+    run_line(session, &line)
+}
+
+/// Copies files in or out.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     // Docker keeps owners since 28, with `-a` and without it.
     let ownership = Ownership::Archive;

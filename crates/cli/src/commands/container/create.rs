@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::Args;
+use tare_engine::config::{ContainerConfig, NetworkMode};
 use tare_engine::{Created, Engine, Error};
 
 use crate::commands::container::run_flags::{ContainerFlags, Host, Requested};
@@ -121,7 +122,16 @@ impl Drop for IdFile<'_> {
     }
 }
 
-fn create(engine: &Engine, make: &MakeFlags, requested: Requested) -> anyhow::Result<Created> {
+/// Docker keeps the ID of the container whose network is used, which stays when that gets another name.
+fn settle_network(engine: &Engine, config: &mut ContainerConfig) -> anyhow::Result<()> {
+    if let NetworkMode::Container(name) = &mut config.network {
+        *name = engine.container(name)?.id;
+    }
+    Ok(())
+}
+
+fn create(engine: &Engine, make: &MakeFlags, mut requested: Requested) -> anyhow::Result<Created> {
+    settle_network(engine, &mut requested.config)?;
     let pull =
         |image: &str| crate::commands::pull_image(engine, image, &requested.config.platform, make.quiet);
     match make.pull.as_str() {

@@ -16,42 +16,43 @@ use tare_sys::signal::Signal;
 use crate::attach::{self, Channel, Ended, Peer, Settings};
 use crate::commands::container::run::{escaped, exit_code};
 use crate::commands::container::run_flags::{Host, environment};
-use crate::error::Failure;
+use crate::error::{Failure, with_code};
+use crate::output::print_line;
 use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Detached mode: run command in the background
     #[arg(short, long)]
-    detach: bool,
+    pub(crate) detach: bool,
     /// Override the key sequence for detaching a container
     #[arg(long, default_value = "")]
-    detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Set environment variables
     #[arg(short, long, value_name = "list")]
-    env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// Read in a file of environment variables
     #[arg(long, value_name = "list")]
-    env_file: Vec<String>,
+    pub(crate) env_file: Vec<String>,
     /// Keep STDIN open even if not attached
     #[arg(short, long)]
-    interactive: bool,
+    pub(crate) interactive: bool,
     /// Give extended privileges to the command
     #[arg(long)]
-    privileged: bool,
+    pub(crate) privileged: bool,
     /// Allocate a pseudo-TTY
     #[arg(short, long)]
-    tty: bool,
+    pub(crate) tty: bool,
     /// Username or UID (format: "<name|uid>[:<group|gid>]")
     #[arg(short, long)]
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Working directory inside the container
     #[arg(short, long)]
-    workdir: Option<String>,
+    pub(crate) workdir: Option<String>,
     /// Container and command
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CONTAINER COMMAND [ARG...]")]
-    words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// Goes on as the same program from a read-only mount that is attached nowhere: for a moment this process is one of the
@@ -75,6 +76,12 @@ fn protect() -> anyhow::Result<()> {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let path = session.path("exec");
     let line: Line = crate::flags::parse(&path, args)?;
+    run_line(session, &line)
+}
+
+/// Runs a process in a container.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
+    let path = session.path("exec");
     crate::flags::refuse_leading_flag(&path, &line.words)?;
     let (name, argv) = match line.words.split_first() {
         Some((name, argv)) if !argv.is_empty() => (name, argv),
@@ -90,9 +97,14 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     if !line.detach {
         terminal::require_input(line.tty, line.interactive)?;
     }
+    let keys = DetachKeys::parse(&line.detach_keys)?;
+    if line.workdir.as_deref().is_some_and(|folder| !folder.is_empty() && !folder.starts_with('/')) {
+        print_line("OCI runtime exec failed: exec failed: Cwd must be an absolute path")?;
+        return Err(Failure::silent(128).into());
+    }
     let config = ExecConfig {
         argv: argv.to_vec(),
-        env: env(&line)?,
+        env: env(line)?,
         user: line.user.clone().unwrap_or_default(),
         working_dir: line.workdir.clone().unwrap_or_default(),
         tty: line.tty && !line.detach,
@@ -101,16 +113,48 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     protect()?;
     let engine = session.engine()?;
     if line.detach {
-        engine.exec(name, &config, null_streams()?, Bond::Detached)?;
+        engine
+            .exec(name, &config, null_streams()?, Bond::Detached)
+            .map_err(|error| with_code(error.into(), 1))?;
         return Ok(0);
     }
     if !config.tty {
-        let executing = engine.exec(name, &config, own_streams(line.interactive)?, Bond::Tied)?;
+        let executing = engine.exec(name, &config, own_streams(line.interactive)?, Bond::Tied);
+        let executing = executing.map_err(told)?;
         return Ok(exit_code(engine.wait_exec(&executing)));
     }
     let signals = attach::signals(true, false)?;
-    let executing = engine.exec(name, &config, Stdio::Terminal, Bond::Tied)?;
-    on_terminal(engine, &executing, line.interactive, DetachKeys::parse(&line.detach_keys)?, &signals)
+    let executing = engine.exec(name, &config, Stdio::Terminal, Bond::Tied).map_err(told)?;
+    on_terminal(engine, &executing, line.interactive, keys, &signals)
+}
+
+/// What kept a program from running is on standard output with Docker, where scripts find it.
+fn told(error: tare_engine::Error) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    let code = crate::hints::code(&error);
+    let text = match error.downcast_ref::<tare_engine::Error>() {
+        Some(tare_engine::Error::Runtime(tare_runtime::Error::WorkingFolder { path, source })) => {
+            let why = match source.kind() {
+                std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+                other => other.to_string(),
+            };
+            format!("chdir to cwd ({path:?}) set in config.json failed: {why}")
+        }
+        Some(tare_engine::Error::Runtime(tare_runtime::Error::PermissionDenied { program, source })) => {
+            let is_folder = source.kind() == std::io::ErrorKind::IsADirectory;
+            let why = if is_folder { "is a directory: permission denied" } else { "permission denied" };
+            format!("exec: {program:?}: {why}")
+        }
+        Some(tare_engine::Error::Runtime(other)) if code != 1 => other.to_string(),
+        _ => return error,
+    };
+    if let Err(unwritten) = print_line(&format!(
+        "OCI runtime exec failed: exec failed: unable to start container process: {text}"
+    )) {
+        return unwritten;
+    }
+    let code = if code == 1 { 127 } else { code };
+    crate::hints::hints(&error).into_iter().fold(Failure::silent(code), Failure::with_hint).into()
 }
 
 fn env(line: &Line) -> anyhow::Result<Vec<String>> {

@@ -3,18 +3,23 @@
 use crate::session::Session;
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Write to a file, instead of STDOUT
     #[arg(short, long)]
-    output: Option<String>,
+    pub(crate) output: Option<String>,
     /// Container
     #[arg(value_name = "CONTAINER")]
-    name: String,
+    pub(crate) name: String,
 }
 
 /// `docker export`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("export"), args)?;
+    run_line(session, &line)
+}
+
+/// Writes a container's files.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     crate::commands::image::save::write_to(
         line.output.as_deref(),

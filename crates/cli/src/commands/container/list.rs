@@ -158,6 +158,7 @@ pub(crate) fn ellipsis(text: &str, length: usize) -> String {
 pub(crate) fn status(container: &Container) -> String {
     match &container.state {
         State::Created => "Created".to_owned(),
+        State::Exited(exit) if exit.never_ran() => "Created".to_owned(),
         State::Running(run) => {
             let up = format!("Up {}", human::duration(human::since(run.started_at)));
             match container.health_word() {

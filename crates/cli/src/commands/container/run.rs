@@ -8,7 +8,7 @@ use tare_sys::signal::{Signal, SignalFd};
 use crate::attach::{self, Channel, Ended, Peer, Settings};
 use crate::commands::container::create::{self, Client, MakeFlags};
 use crate::commands::container::run_flags::ContainerFlags;
-use crate::error::{Failure, OWN_FAILURE, as_own_failure};
+use crate::error::{Failure, as_own_failure};
 use crate::output::print_line;
 use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
@@ -41,7 +41,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         terminal::require_input(process.tty, wishes.stdin)?;
     }
     if line.detach && !process.attach.is_empty() {
-        return Err(Failure::usage(OWN_FAILURE, "Conflicting options: -a and -d").into());
+        return Err(Failure::usage(1, "Conflicting options: -a and -d").into());
     }
     let client = if line.detach { Client::Detached } else { Client::Attached };
     let created =

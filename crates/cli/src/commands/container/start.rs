@@ -1,7 +1,7 @@
 //! `docker start`.
 
-use tare_engine::Engine;
 use tare_engine::attach::AttachOptions;
+use tare_engine::{Container, Engine};
 use tare_monitor::attach::{Input, Output};
 
 use crate::attach::{self, Settings};
@@ -12,24 +12,25 @@ use crate::session::Session;
 use crate::terminal::DetachKeys;
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Attach STDOUT/STDERR and forward signals
     #[arg(short, long)]
-    attach: bool,
+    pub(crate) attach: bool,
     /// Attach container's STDIN
     #[arg(short, long)]
-    interactive: bool,
+    pub(crate) interactive: bool,
     /// Override the key sequence for detaching a container
     #[arg(long, default_value = "")]
-    detach_keys: String,
+    pub(crate) detach_keys: String,
     /// Containers
     #[arg(required = true, value_name = "CONTAINER")]
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Starts what does not run yet, and passes its monitor's remarks on.
 fn start(engine: &Engine, name: &str) -> anyhow::Result<()> {
     let container = engine.container(name)?;
+    refuse_paused(&container)?;
     if !container.state.is_active() {
         engine.start(&container.id)?;
         run::show_notes(engine, &container.id, 0);
@@ -37,18 +38,32 @@ fn start(engine: &Engine, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn refuse_paused(container: &Container) -> anyhow::Result<()> {
+    match container.running() {
+        Ok(run) if run.paused => {
+            Err(Failure::new("cannot start a paused container, try unpause instead").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `docker start`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("start"), args)?;
+    run_line(session, &line)
+}
+
+/// Starts containers, and may attach to one.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     if !line.attach && !line.interactive {
-        // Why one could not be started shows in its text alone: the codes for that are those of `run`.
-        return Ok(each(&line.names, |name| start(engine, name))?.min(1));
+        return each(&line.names, |name| start(engine, name));
     }
     let [name] = line.names.as_slice() else {
         return Err(Failure::new("you cannot start and attach multiple containers at once").into());
     };
     let container = engine.container(name)?;
+    refuse_paused(&container)?;
     if container.state.is_active() {
         return Ok(0);
     }

@@ -10,22 +10,22 @@ use crate::output::{clear_screen, human, print};
 use crate::session::Session;
 
 #[derive(clap::Parser)]
-struct Line {
+pub(crate) struct Line {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
-    all: bool,
+    pub(crate) all: bool,
     /// Format output using a custom template
     #[arg(long)]
-    format: Option<String>,
+    pub(crate) format: Option<String>,
     /// Disable streaming stats and only pull the first result
     #[arg(long)]
-    no_stream: bool,
+    pub(crate) no_stream: bool,
     /// Do not truncate output
     #[arg(long)]
-    no_trunc: bool,
+    pub(crate) no_trunc: bool,
     /// Containers
     #[arg(value_name = "CONTAINER")]
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 const VIEW: View = View {
@@ -51,6 +51,11 @@ const FIRST_PERIOD: Duration = Duration::from_millis(300);
 /// `docker stats`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("stats"), args)?;
+    run_line(session, &line)
+}
+
+/// Shows what containers use.
+pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let which = if line.all { Which::All } else { Which::Active };
     let mut before = engine.stats_of(&line.names, which)?;
@@ -99,12 +104,12 @@ fn row(container: &Container, now: Option<&Stats>, before: Option<&Stats>, whole
         ("ID", id),
         ("Container", container.name.clone()),
         ("Name", container.name.clone()),
-        ("CPUPerc", "--".to_owned()),
-        ("MemUsage", "-- / --".to_owned()),
-        ("MemPerc", "--".to_owned()),
-        ("NetIO", "--".to_owned()),
-        ("BlockIO", "--".to_owned()),
-        ("PIDs", "--".to_owned()),
+        ("CPUPerc", percent(0.0)),
+        ("MemUsage", "0B / 0B".to_owned()),
+        ("MemPerc", percent(0.0)),
+        ("NetIO", "0B / 0B".to_owned()),
+        ("BlockIO", "0B / 0B".to_owned()),
+        ("PIDs", "0".to_owned()),
     ]);
     let Some(stats) = now else { return row };
     let (received, sent) = stats.traffic();

@@ -3,9 +3,9 @@
 use tare_engine::Error;
 use tare_engine::config::{Resources, flags};
 
-use crate::commands::container::run_flags::invalid;
 use crate::commands::container::run_flags::resources::LimitFlags;
 use crate::commands::each::each;
+use crate::error::Failure;
 use crate::session::Session;
 
 #[derive(clap::Parser)]
@@ -23,9 +23,15 @@ struct Line {
 /// `docker update`.
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("update"), args)?;
+    if line.restart.is_none() && line.limits == LimitFlags::default() {
+        return Err(Failure::new("you must provide one or more flags when using this command").into());
+    }
     let policy = match line.restart.as_deref() {
-        Some(text) => Some(flags::restart_policy(text).map_err(|why| invalid("--restart", text, &why))?),
-        None => None,
+        None | Some("") => None,
+        Some(text) => Some(
+            flags::restart_policy(text)
+                .map_err(|why| Failure::new(format!("invalid restart policy {text:?}: {why}")))?,
+        ),
     };
     let engine = session.engine()?;
     each(&line.names, |name| {

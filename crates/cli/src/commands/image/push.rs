@@ -54,7 +54,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         {
             crate::refused::other_platform(&name.familiar(), image.config.platform(), platform)?;
         }
-        push(engine, name, &options, line.quiet)?;
+        push(engine, name, &options, if line.quiet { News::Omitted } else { News::Told })?;
         if line.quiet {
             print_line(&name.canonical())?;
         }
@@ -72,9 +72,24 @@ fn tags(engine: &Engine, repository: &Reference) -> anyhow::Result<Vec<Reference
     Ok(names)
 }
 
-fn push(engine: &Engine, name: &Reference, options: &PullOptions, quiet: bool) -> anyhow::Result<()> {
+/// What is told of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// How far it is.
+    Told,
+    /// Nothing.
+    Omitted,
+}
+
+/// Pushes one name.
+pub(crate) fn push(
+    engine: &Engine,
+    name: &Reference,
+    options: &PullOptions,
+    news: News,
+) -> anyhow::Result<()> {
     let live = TransferProgress::new(Sink::Stdout);
-    let progress: &dyn PullProgress = if quiet { &Silent } else { &live };
+    let progress: &dyn PullProgress = if news == News::Omitted { &Silent } else { &live };
     let pushed = engine.image_push(name, options, progress);
     live.finish();
     match pushed {

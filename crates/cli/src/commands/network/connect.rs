@@ -1,7 +1,7 @@
 //! `docker network connect` and `disconnect`.
 
 use anyhow::Context as _;
-use tare_engine::config::EndpointConfig;
+use tare_engine::config::{EndpointConfig, flags};
 
 use crate::session::Session;
 
@@ -10,8 +10,15 @@ struct Connect {
     /// Add network-scoped alias for the container
     #[arg(long, value_name = "strings")]
     alias: Vec<String>,
-    #[arg(long, hide = true)]
+    /// Driver options for the network
+    #[arg(long, value_name = "strings")]
     driver_opt: Vec<String>,
+    /// Highest gw-priority provides the default gateway
+    #[arg(long, value_name = "int", default_value_t = 0)]
+    gw_priority: i64,
+    /// Add a link-local address for the container
+    #[arg(long, value_name = "strings")]
+    link_local_ip: Vec<String>,
     /// IPv4 address (e.g., "172.30.100.104")
     #[arg(long)]
     ip: Option<String>,
@@ -45,12 +52,6 @@ struct Disconnect {
 /// `docker network connect`.
 pub(crate) fn connect(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Connect = crate::flags::parse(&session.path("network connect"), args)?;
-    let why = "the bridge driver has no options of endpoints here";
-    crate::refused::refuse(&[crate::refused::Flag {
-        name: "--driver-opt",
-        given: !line.driver_opt.is_empty(),
-        why,
-    }])?;
     let links = line.link.iter().map(|link| match link.split_once(':') {
         Some((name, alias)) => (name.to_owned(), alias.to_owned()),
         None => (link.clone(), link.clone()),
@@ -62,6 +63,14 @@ pub(crate) fn connect(session: &Session, args: &[String]) -> anyhow::Result<u8> 
         mac: None,
         links: links.collect(),
         interface: None,
+        link_local: line
+            .link_local_ip
+            .iter()
+            .map(|text| flags::networks::link_local(text))
+            .collect::<Result<_, _>>()
+            .map_err(crate::error::Failure::new)?,
+        driver_opts: line.driver_opt.iter().map(|text| flags::pair(text)).collect(),
+        gw_priority: line.gw_priority,
     };
     session.engine()?.network_connect(&line.network, &line.container, settings)?;
     Ok(0)

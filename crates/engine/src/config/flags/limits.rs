@@ -61,7 +61,7 @@ pub fn list(text: &str) -> Result<String, String> {
 /// What is wrong, in Docker's words.
 pub fn ulimit(text: &str) -> Result<Ulimit, String> {
     let (name, limits) = text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
-    if !tare_runtime::Rlimit::is_known(name) {
+    if name.to_ascii_lowercase() != name || !tare_runtime::Rlimit::is_known(name) {
         return Err(format!("invalid ulimit type: {name}"));
     }
     let number = |text: &str| match text {
@@ -84,7 +84,7 @@ mod tests {
     fn ulimits() {
         assert_eq!(ulimit("nofile=10:20").unwrap(), Ulimit { name: "nofile".into(), soft: 10, hard: 20 });
         assert_eq!(ulimit("core=-1").unwrap().hard, -1);
-        for text in ["nofile=20:10", "bogus=1", "nofile", "nofile=x"] {
+        for text in ["nofile=20:10", "bogus=1", "NOFILE=5", "nofile", "nofile=x"] {
             assert!(ulimit(text).is_err(), "{text}");
         }
     }

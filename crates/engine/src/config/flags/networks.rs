@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::csv;
 use crate::config::EndpointConfig;
 
 /// Reads one `--network`: `name`, or `name=net,alias=a,ip=…`.
@@ -14,7 +15,7 @@ pub fn endpoint(text: &str) -> Result<(String, EndpointConfig), String> {
         return Ok((text.to_owned(), endpoint));
     }
     let mut name = String::new();
-    for field in text.split(',') {
+    for field in &csv::columns(text) {
         let Some((key, value)) = field.split_once('=') else {
             return Err(format!("invalid field {field}"));
         };
@@ -30,7 +31,16 @@ pub fn endpoint(text: &str) -> Result<(String, EndpointConfig), String> {
                 endpoint.ipv6 = Some(address);
             }
             "mac-address" => endpoint.mac = Some(mac_address(value)?),
-            "driver-opt" | "gw-priority" | "link-local-ip" => {}
+            "driver-opt" => {
+                let (name, value) =
+                    value.split_once('=').ok_or_else(|| format!("invalid key value pair {value}"))?;
+                endpoint.driver_opts.insert(name.to_owned(), value.to_owned());
+            }
+            "gw-priority" => {
+                endpoint.gw_priority =
+                    value.parse().map_err(|_| format!("invalid gw-priority ({value}): not a number"))?;
+            }
+            "link-local-ip" => endpoint.link_local.push(link_local(value)?),
             other => return Err(format!("invalid field key {other}")),
         }
     }
@@ -38,6 +48,14 @@ pub fn endpoint(text: &str) -> Result<(String, EndpointConfig), String> {
         return Err("network name/id is not specified".to_owned());
     }
     Ok((name, endpoint))
+}
+
+/// Reads `--link-local-ip`.
+///
+/// # Errors
+/// What is wrong, in Docker's words.
+pub fn link_local(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("IP address is not correctly formatted: {text}"))
 }
 
 /// Reads `--mac-address`: six pairs of digits with colons or hyphens.
@@ -97,7 +115,19 @@ mod tests {
         assert_eq!((name.as_str(), endpoint.aliases.len()), ("n", 2));
         assert_eq!(endpoint.ipv4, Some([10, 0, 0, 2].into()));
         assert_eq!(endpoint.mac.as_deref(), Some("02:42:ac:11:00:02"));
-        for text in ["alias=a", "name=n,ip=x", "name=n,bogus=1", "name=n,x"] {
+        let (_, options) =
+            super::endpoint(r#"name=n,gw-priority=-2,link-local-ip=169.254.1.2,"driver-opt=k=a=1,b=2""#)
+                .unwrap();
+        assert_eq!((options.gw_priority, options.link_local.len()), (-2, 1));
+        assert_eq!(options.driver_opts["k"], "a=1,b=2");
+        for text in [
+            "alias=a",
+            "name=n,ip=x",
+            "name=n,bogus=1",
+            "name=n,x",
+            "name=n,gw-priority=x",
+            "name=n,driver-opt=x",
+        ] {
             assert!(super::endpoint(text).is_err(), "{text}");
         }
     }

@@ -9,6 +9,9 @@ use crate::config::{PortBinding, Protocol};
 /// # Errors
 /// What is wrong, in Docker's words.
 pub fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
+    if text.contains('=') {
+        return parse(&short(text)?);
+    }
     let (spec, protocol) = split_protocol(text)?;
     let (address, spec) = match spec.strip_prefix('[') {
         Some(rest) => {
@@ -59,6 +62,26 @@ pub fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
             binding(host, host, port)
         })
         .collect())
+}
+
+/// `published=8080,target=80,protocol=udp` in the short form.
+fn short(text: &str) -> Result<String, String> {
+    let (mut published, mut target, mut protocol) = ("", "", "tcp");
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=').ok_or_else(|| format!("invalid field: {field}"))?;
+        match key {
+            "published" => published = value,
+            "target" => target = value,
+            "protocol" => protocol = value,
+            "mode" if matches!(value, "host" | "ingress") => {}
+            "mode" => return Err(format!("invalid publish mode value (host, ingress): {value}")),
+            _ => return Err(format!("invalid field key: {key}")),
+        }
+    }
+    if target.parse::<u16>().is_err() || !(published.is_empty() || range(published).is_some()) {
+        return Err(format!("invalid port in {text}"));
+    }
+    Ok(format!("{published}{}{target}/{protocol}", if published.is_empty() { "" } else { ":" }))
 }
 
 /// Reads one `--expose`: `80`, `80/udp`, `80-90`.
@@ -124,6 +147,16 @@ mod tests {
         assert_eq!(one("127.0.0.1::80"), (Some("127.0.0.1".into()), 0, 0, 80, Protocol::Tcp));
         assert_eq!(one("[::1]:8080:80"), (Some("::1".into()), 8080, 8080, 80, Protocol::Tcp));
         assert_eq!(one("8000-8010:80"), (None, 8000, 8010, 80, Protocol::Tcp));
+    }
+
+    #[test]
+    fn the_long_form() {
+        assert_eq!(one("published=8080,target=80,protocol=udp"), one("8080:80/udp"));
+        assert_eq!(one("target=80"), one("80"));
+        for text in ["published=1", "target=80,protocol=x", "target=80,mode=x", "target=80,x=y", "target=a:b"]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -76,7 +76,10 @@ impl Engine {
             (Some(DEFAULT), _) => {
                 let list = loaded().ok_or_else(|| unavailable(DEFAULT))?;
                 let had = self.have_default(&list);
-                had.map_err(|lack| Error::Invalid { message: lack.message, hint: Some(lack.hint.into()) })?;
+                had.map_err(|lack| Error::NotSupported {
+                    message: lack.message,
+                    hint: Some(lack.hint.into()),
+                })?;
                 Ok(only(DEFAULT))
             }
             (Some(name), _) => check(config).map(|()| only(name)),
@@ -144,7 +147,7 @@ fn unavailable(name: &str) -> Error {
     } else {
         "AppArmor is not on in this kernel"
     };
-    Error::Invalid {
+    Error::NotSupported {
         message: format!("the AppArmor profile {name} cannot be applied: {why}"),
         hint: Some("leave `apparmor=` away, or say `apparmor=unconfined`".into()),
     }

@@ -23,10 +23,7 @@ impl Engine {
     pub fn follow_log(&self, name: &str, options: &LogOptions) -> Result<LogFollower> {
         let container = self.container(name)?;
         if container.config.log.driver == "none" {
-            return Err(Error::Invalid {
-                message: format!("container {} has no log (log driver none)", container.name),
-                hint: Some("`tare attach` shows what it writes from now on".into()),
-            });
+            return Err(Error::NoLog(container.name.clone()));
         }
         LogFollower::open(&container.log_path(), options)
     }

@@ -43,10 +43,7 @@ impl Engine {
         let _span = tracing::debug_span!("start attached", name).entered();
         let record = self.record(name)?;
         if self.state_of(&record)?.is_active() {
-            return Err(Error::Invalid {
-                message: format!("container {} runs already", record.name),
-                hint: Some(format!("`tare attach {}`", record.name)),
-            });
+            return Err(Error::RunsAlready(record.name));
         }
         let (ours, theirs) = UnixStream::pair().map_err(Error::io("make", "an attach socket"))?;
         options.announce(&ours).map_err(Error::io("write to", "the attach socket"))?;
@@ -169,10 +166,7 @@ impl Engine {
         for (container, _) in &record.config.links {
             let linked = self.container(container)?;
             if !linked.state.is_active() {
-                return Err(Error::Invalid {
-                    message: format!("Cannot link to a non running container: /{}", linked.name),
-                    hint: Some(format!("`tare start {}` first", linked.name)),
-                });
+                return Err(Error::LinkNotRunning(linked.name));
             }
             self.wait_for_link(&linked.id, &linked.name)?;
         }

@@ -92,10 +92,7 @@ impl Engine {
     pub fn kill(&self, name: &str, signal: &str) -> Result<()> {
         let number = parse_signal(signal)?;
         let record = self.record(name)?;
-        let not_running = || Error::Invalid {
-            message: format!("Cannot kill container: {name}: container {} is not running", record.id),
-            hint: None,
-        };
+        let not_running = || Error::NotKillable { name: name.to_owned(), id: record.id.clone() };
         let mut control = self.control(&record.id, &record.name).map_err(|_| not_running())?;
         if number == Signal::KILL.number() {
             control.send(&Request::Subscribe)?;
@@ -184,6 +181,12 @@ impl Engine {
         let new = ids::check_name("container", new)?;
         let mut old = String::new();
         let renamed = self.store.update(&self.record(name)?.id, |record: &mut Record| {
+            if record.name == new {
+                return Err(Error::Invalid {
+                    message: "Renaming a container with the same name as its current name".into(),
+                    hint: None,
+                });
+            }
             old = std::mem::replace(&mut record.name, new.to_owned());
             Ok(())
         })?;
@@ -209,6 +212,7 @@ impl Engine {
         let before = self.record(name)?;
         let changed = self.store.update(&before.id, |record: &mut Record| {
             change(&mut record.config.resources)?;
+            crate::container::check::update(&before.config, &record.config.resources, policy)?;
             if let Some(policy) = policy {
                 record.config.restart = policy;
             }

@@ -39,6 +39,7 @@ fn two_family_member(bridge: &Bridge, v4: Ipv4Addr, v6: &str) -> OwnedFd {
         mtu: 1500,
         default_route: true,
         isolated: false,
+        options: Default::default(),
     };
     attach(netns.as_fd(), &endpoint).expect("attached");
     netns

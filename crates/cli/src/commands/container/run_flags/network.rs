@@ -1,5 +1,7 @@
 //! Networks, names and published ports.
 
+use std::net::IpAddr;
+
 use clap::Args;
 use tare_engine::config::flags::{networks, ports};
 use tare_engine::config::{ContainerConfig, EndpointConfig, NetworkMode};
@@ -31,6 +33,9 @@ pub(crate) struct NetworkFlags {
     /// IPv6 address (e.g., 2001:db8::33)
     #[arg(long, value_name = "ip")]
     pub(crate) ip6: Option<String>,
+    /// Container IPv4/IPv6 link-local addresses
+    #[arg(long, value_name = "list")]
+    pub(crate) link_local_ip: Vec<String>,
     /// Container MAC address (e.g., 92:d0:c6:0a:29:33)
     #[arg(long, value_name = "string")]
     pub(crate) mac_address: Option<String>,
@@ -73,6 +78,9 @@ impl NetworkFlags {
                 text.parse().map_err(|_| invalid("--dns", text, "IP address is not correctly formatted"))?;
             config.dns.push(address);
         }
+        if let Some(text) = self.dns_search.iter().find(|text| text.contains(char::is_whitespace)) {
+            return Err(invalid("--dns-search", text, &format!("{text} is not a valid domain")));
+        }
         config.dns_search.clone_from(&self.dns_search);
         config.dns_options.clone_from(&self.dns_option);
         self.networks(config)
@@ -85,16 +93,22 @@ impl NetworkFlags {
             let mode = match name.as_str() {
                 "host" => NetworkMode::Host,
                 "none" => NetworkMode::None,
-                "bridge" | "default" if self.network.len() == 1 => NetworkMode::Default,
-                "default" => {
-                    config.endpoints.insert("bridge".to_owned(), endpoint);
-                    NetworkMode::Networks
+                "bridge" | "default" if self.network.len() == 1 => {
+                    if endpoint != EndpointConfig::default() {
+                        config.endpoints.insert("bridge".to_owned(), endpoint);
+                    }
+                    NetworkMode::Default
                 }
+                // With options, or beside others, which it does not go with.
+                "bridge" | "default" => NetworkMode::Default,
                 name => match name.strip_prefix("container:") {
                     Some("") => return Err(invalid("--network", text, "container name is missing")),
                     Some(container) => NetworkMode::Container(container.to_owned()),
                     None => {
-                        config.endpoints.insert(name.to_owned(), endpoint);
+                        if config.endpoints.insert(name.to_owned(), endpoint).is_some() {
+                            let text = format!("network {name:?} is specified multiple times");
+                            return Err(Failure::usage(OWN_FAILURE, text).into());
+                        }
                         NetworkMode::Networks
                     }
                 },
@@ -123,6 +137,12 @@ impl NetworkFlags {
     /// `--ip`, `--ip6`, `--mac-address`, `--network-alias` and, on user networks, `--link` are the first network's.
     fn first_endpoint(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         let links = config.links.clone();
+        let link_local: Vec<IpAddr> = self
+            .link_local_ip
+            .iter()
+            .map(|text| networks::link_local(text).map_err(|why| invalid("--link-local-ip", text, &why)))
+            .collect::<anyhow::Result<_>>()?;
+        let mac = self.mac_address.as_ref().filter(|mac| !mac.is_empty());
         let Some((_, endpoint)) = config.endpoints.first_mut() else {
             if !self.network_alias.is_empty() {
                 let text = "network-scoped alias is supported only for containers in user defined networks";
@@ -135,12 +155,31 @@ impl NetworkFlags {
                     .with_hint("make one with `network create --subnet …`")
                     .into());
             }
-            if let Some(mac) = &self.mac_address {
-                let endpoint = EndpointConfig { mac: Some(mac_address(mac)?), ..EndpointConfig::default() };
+            let mac = mac.map(|mac| mac_address(mac)).transpose()?;
+            if mac.is_some() || !link_local.is_empty() {
+                let endpoint = EndpointConfig { mac, link_local, ..EndpointConfig::default() };
                 config.endpoints.insert("bridge".to_owned(), endpoint);
             }
             return Ok(());
         };
+        let twice = [
+            (
+                !self.network_alias.is_empty() && !endpoint.aliases.is_empty(),
+                "--network-alias and per-network alias",
+            ),
+            (self.ip.is_some() && endpoint.ipv4.is_some(), "--ip and per-network IPv4 address"),
+            (self.ip6.is_some() && endpoint.ipv6.is_some(), "--ip6 and per-network IPv6 address"),
+            (
+                !link_local.is_empty() && !endpoint.link_local.is_empty(),
+                "--link-local-ip and per-network link-local IP addresses",
+            ),
+            (mac.is_some() && endpoint.mac.is_some(), "--mac-address and per-network MAC address"),
+        ];
+        if let Some((_, both)) = twice.iter().find(|(given, _)| *given) {
+            let text = format!("conflicting options: cannot specify both {both}");
+            return Err(Failure::usage(OWN_FAILURE, text).into());
+        }
+        endpoint.link_local.extend(link_local);
         endpoint.aliases.extend(self.network_alias.iter().cloned());
         endpoint.links.extend(links);
         if let Some(ip) = &self.ip {
@@ -149,7 +188,7 @@ impl NetworkFlags {
         if let Some(ip) = &self.ip6 {
             endpoint.ipv6 = Some(ip.parse().map_err(|_| invalid("--ip6", ip, "not an IPv6 address"))?);
         }
-        if let Some(mac) = &self.mac_address {
+        if let Some(mac) = mac {
             endpoint.mac = Some(mac_address(mac)?);
         }
         Ok(())

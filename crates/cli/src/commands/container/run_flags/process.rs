@@ -4,6 +4,7 @@ use clap::Args;
 use tare_engine::config::ContainerConfig;
 
 use super::{Host, environment, pair};
+use crate::error::Failure;
 
 /// The process's flags.
 #[derive(Args, Debug, Clone)]
@@ -94,7 +95,7 @@ impl ProcessFlags {
         }
         for text in &self.annotation {
             if text.is_empty() || text.starts_with('=') {
-                return Err(super::invalid("--annotation", text, "the annotation has no name"));
+                return Err(Failure::new(format!("invalid annotation {text:?}: it has no name")).into());
             }
             config.annotations.extend([pair(text)]);
         }
@@ -111,7 +112,7 @@ impl ProcessFlags {
         config.working_dir = self.workdir.clone().unwrap_or_default();
         config.hostname = self.hostname.clone().unwrap_or_default();
         config.domainname = self.domainname.clone().unwrap_or_default();
-        config.name.clone_from(&self.name);
+        config.name = self.name.clone().filter(|name| !name.is_empty());
         config.entrypoint = self
             .entrypoint
             .as_ref()

@@ -13,7 +13,7 @@ use crate::refused::{Flag, refuse};
 const LEAST_MEMORY: u64 = 6 << 20;
 
 /// Flags that `run`, `create` and `update` share.
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LimitFlags {
     /// Memory limit
     #[arg(short, long, value_name = "bytes", allow_hyphen_values = true)]

@@ -36,7 +36,12 @@ impl Engine {
 
     pub(crate) fn hostname_of(&self, record: &Record) -> Result<String> {
         match record.config.network {
-            NetworkMode::Container(_) => Ok(self.names_of(record)?.hostname),
+            NetworkMode::Container(_) => match self.names_of(record) {
+                Ok(names) => Ok(names.hostname),
+                // Its network outlives the container that it was made for.
+                Err(Error::NoSuchContainer(_)) => Ok(hostname(record)),
+                Err(error) => Err(error),
+            },
             _ => Ok(hostname(record)),
         }
     }

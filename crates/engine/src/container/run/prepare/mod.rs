@@ -60,6 +60,7 @@ impl Engine {
             ports: ports::ports(config, ports::default_binding(networks)),
             ready_ports: record.ready_ports.clone(),
             telling: self.telling(record),
+            last_start: self.status(&record.id)?.and_then(|s| s.started_at.or(s.last_start)),
             notes: confined.note.into_iter().collect(),
             runtime,
         })

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use tare_network::forward::{self, PortMapping};
 
 use crate::config::{ContainerConfig, EndpointConfig, NetworkMode, Protocol};
-use crate::network::{Network, driver_options};
+use crate::network::{Network, driver_options, gateway_place};
 
 const EPHEMERAL: u16 = 0;
 
 /// Where the network that has the default route publishes ports that name no address.
 pub(super) fn default_binding(networks: &[(Network, EndpointConfig)]) -> Option<IpAddr> {
-    networks.first().and_then(|(network, _)| driver_options::host_binding(&network.options))
+    let (network, _) = networks.get(gateway_place(networks).unwrap_or(0))?;
+    driver_options::host_binding(&network.options)
 }
 
 /// The ports to publish; `default` is for those that name no address.
