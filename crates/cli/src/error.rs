@@ -70,6 +70,24 @@ impl fmt::Display for Coded {
     }
 }
 
+/// A hint laid over an error, which keeps its text and code.
+#[derive(Debug)]
+struct Hinted(String);
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// Adds a hint that only the place where an error arrives knows.
+pub(crate) fn hinted(error: anyhow::Error, hint: Option<String>) -> anyhow::Error {
+    match hint {
+        Some(hint) => error.context(Hinted(hint)),
+        None => error,
+    }
+}
+
 /// Makes `run` leave with 125 where the error below names no code of its own; with 127 or 126, as Docker, where what was
 /// not there, or not allowed, is a file that it names.
 pub(crate) fn as_own_failure(error: anyhow::Error) -> anyhow::Error {
@@ -119,6 +137,7 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
 pub(crate) fn hints_of(error: &anyhow::Error) -> Vec<String> {
     let mut hints = error.downcast_ref::<Failure>().map(|failure| failure.hints.clone()).unwrap_or_default();
     hints.extend(crate::hints::hints(error));
+    hints.extend(error.downcast_ref::<Hinted>().map(|hinted| hinted.0.clone()));
     hints
 }
 

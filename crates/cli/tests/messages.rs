@@ -193,6 +193,32 @@ fn flags_and_values_are_told_in_dockers_words() {
 }
 
 #[test]
+fn the_name_that_was_likely_meant_is_offered() {
+    let lab = Lab::new();
+    lab.ok(&["create", "--name", "web", "--network", "none", "busybox", "true"]);
+    lab.ok(&["volume", "create", "data"]);
+    lab.ok(&["network", "create", "--subnet", "198.51.100.0/28", "inner"]);
+    let file = write(&lab, "c.yaml", b"services: {web: {image: busybox}}\n");
+    let hint = |line: &str, name: &str| (line.to_owned(), format!("hint: did you mean {name}?"));
+    for (line, hint) in [
+        hint("start wbe", "web"),
+        hint("logs we", "web"),
+        hint("volume rm dat", "data"),
+        hint("network rm iner", "inner"),
+        hint("rmi busybx", "busybox"),
+        hint("tag busbox:latest x", "busybox"),
+        hint("run --rm --pull never busyboxx", "busybox"),
+        hint(&format!("compose -f {file} up wbe"), "web"),
+        hint(&format!("compose -f {file} up --detatch"), "--detach"),
+    ] {
+        let said = text(&lab.run(&line.split(' ').collect::<Vec<_>>()));
+        assert!(said.contains(&hint), "{line}: {said}");
+    }
+    let said = text(&lab.run(&["start", "elsewhere"]));
+    assert!(!said.contains("hint"), "a guess that is none: {said}");
+}
+
+#[test]
 fn what_cannot_be_reached_is_named() {
     let lab = Lab::new();
     write(&lab, "plain/Dockerfile", b"FROM 127.0.0.1:1/none\n");

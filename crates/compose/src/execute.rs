@@ -339,7 +339,9 @@ impl Run<'_> {
             ContainerRef::Existing { id, .. } => Ok(id.clone()),
             ContainerRef::Made { by, name } => {
                 let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-                made.get(by).cloned().ok_or_else(|| tare_engine::Error::NoSuchContainer(name.clone()).into())
+                made.get(by)
+                    .cloned()
+                    .ok_or_else(|| tare_engine::Error::NoSuchContainer(name.clone().into()).into())
             }
         }
     }

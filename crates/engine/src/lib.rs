@@ -27,6 +27,7 @@ pub use container::run::wait::{Awaited, LinkWait, Readiness, WaitCondition};
 pub use image::operations::{ImageRemoval, WhenNamedTwice};
 pub use state::error::{Error, Result};
 pub use state::ids::random_hex;
+pub use state::monitor_fault::MonitorFault;
 pub use state::record::{Container, State};
 pub use system::boot::Moved;
 pub use system::doctor::{Finding, Verdict, examine};

@@ -167,7 +167,7 @@ impl Engine {
         let mut fits: Vec<Volume> = self.volumes()?;
         fits.retain(|v| v.labels.get(COMPOSE_VOLUME).is_some_and(|short| short == name));
         match fits.len() {
-            0 => Err(Error::NoSuchVolume(name.into())),
+            0 => Err(Error::NoSuchVolume(self.store.missing("volumes", name))),
             1 => Ok(fits.remove(0)),
             _ => Err(Error::Invalid {
                 message: format!("volume {name:?} exists in several Compose projects"),

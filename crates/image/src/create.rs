@@ -50,7 +50,7 @@ impl Store {
             insert(&tx, &id, &config, new).doing("add an image")?;
             tx.commit().doing("add an image")?;
         }
-        self.get(&id)?.ok_or_else(|| Error::NoSuchImage(id.to_string()))
+        self.get(&id)?.ok_or_else(|| Error::NoSuchImage(id.to_string().into()))
     }
 
     /// Gives the image `source` (a name or an ID) another name, taking it from whichever image had it.
@@ -59,7 +59,7 @@ impl Store {
         // It may have been removed since.
         let sql = "INSERT OR REPLACE INTO tag (name, image) SELECT ?1, id FROM image WHERE id = ?2";
         match self.db().execute(sql, params![to.canonical(), image.id.to_string()]).doing("add a name")? {
-            0 => Err(Error::NoSuchImage(source.to_owned())),
+            0 => Err(Error::NoSuchImage(source.to_owned().into())),
             _ => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tare_oci::{Digest, Platform, ReferenceError};
 use tare_words::ErrorKind;
+use tare_words::near::Missing;
 
 pub use crate::refusal::RegistryError;
 
@@ -49,7 +50,7 @@ pub enum Error {
     Reference(#[from] ReferenceError),
     /// No image has this name or ID.
     #[error("No such image: {0}")]
-    NoSuchImage(String),
+    NoSuchImage(Missing),
     /// An ID prefix fits several images.
     #[error("image ID {prefix} is ambiguous: it fits {}", candidates.join(", "))]
     Ambiguous {
@@ -186,6 +187,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NoSuchImage(missing) => missing.hint(),
             Self::Registry(error) => error.hint(),
             Self::NoPlatform { offered, .. } => {
                 offered.first().map(|platform| format!("take one of these: --platform {platform}"))

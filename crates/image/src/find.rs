@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 use tare_oci::{Digest, Reference};
+use tare_words::near::{Missing, nearest};
 
 use crate::create::{lookup_name, parse_config, seconds};
 use crate::error::{Doing as _, Error, Result};
@@ -21,7 +22,17 @@ impl Store {
 
     /// Like [`Store::find`]; [`crate::Error::NoSuchImage`] when there is none.
     pub fn require(&self, name: &str) -> Result<Image> {
-        self.find(name)?.ok_or_else(|| Error::NoSuchImage(name.to_owned()))
+        self.find(name)?.ok_or_else(|| Error::NoSuchImage(self.missing(name)))
+    }
+
+    /// A name that no image has, with the one that was likely meant; `latest` is left out.
+    #[must_use]
+    pub fn missing(&self, name: &str) -> Missing {
+        let known = all_names(&self.db()).unwrap_or_default();
+        let short = |name: &'_ str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+        let known: Vec<String> = known.iter().map(|name| short(name)).collect();
+        let near = nearest(&short(name), known.iter().map(String::as_str)).map(str::to_owned);
+        Missing { name: name.to_owned(), near }
     }
 
     /// The ID that `name` means. A name wins over the start of an ID, as in Docker.
@@ -138,7 +149,7 @@ impl Store {
             .query_row("SELECT config FROM image WHERE id = ?1", [id.to_string()], |r| r.get(0))
             .optional()
             .doing("look up an image")?
-            .ok_or_else(|| Error::NoSuchImage(id.to_string()))
+            .ok_or_else(|| Error::NoSuchImage(id.to_string().into()))
     }
 
     /// Repositories of the registry that `name` is on, its own left out, which are known to have a layer: their paths,
@@ -206,6 +217,11 @@ fn by_prefix(db: &Connection, typed: &str, prefix: &str) -> Result<Option<Digest
 /// An image's tags, in short form.
 pub(crate) fn tags(db: &Connection, image: &str) -> Result<Vec<String>> {
     names(db, "SELECT name FROM tag WHERE image = ?1 ORDER BY name", image)
+}
+
+/// The names of all images, in short form.
+fn all_names(db: &Connection) -> Result<Vec<String>> {
+    names(db, "SELECT name FROM tag WHERE name <> ?1 ORDER BY name", "")
 }
 
 /// Names of an image in short form.

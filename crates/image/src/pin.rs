@@ -46,7 +46,7 @@ impl Store {
             .prepare_cached("SELECT config FROM image WHERE id = ?1")
             .and_then(|mut query| query.query_row([image.to_string()], |row| row.get(0)).optional())
             .doing("look up an image")?;
-        let config = config.ok_or_else(|| Error::NoSuchImage(image.to_string()))?;
+        let config = config.ok_or_else(|| Error::NoSuchImage(image.to_string().into()))?;
         let config: ImageConfig = parse_config(image, &config)?;
         for layer in &config.rootfs.diff_ids {
             if !is_here(&tx, layer)? {

@@ -26,7 +26,7 @@ fn finds_by_name_id_and_prefix() {
     // "x" is no hex digit: a name without its tag's image, never the beginning of an ID.
     image(&store, "x:1", &[("f", 10)]);
     assert!(store.find("x").unwrap().is_none());
-    assert!(matches!(store.require("nope"), Err(Error::NoSuchImage(n)) if n == "nope"));
+    assert!(matches!(store.require("nope"), Err(Error::NoSuchImage(n)) if n.name == "nope"));
     assert!(matches!(store.find("Bad Name"), Err(Error::Reference(_))));
     assert_eq!(store.list().unwrap().len(), 3);
     assert_eq!(a.size, 10);

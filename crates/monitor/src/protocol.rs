@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 use tare_runtime::cgroup::Resources;
+use tare_words::ErrorKind;
 
 use crate::refusal::{Refusal, RefusalKind};
 use crate::spec::{Attachment, RestartPolicy};
@@ -90,6 +91,28 @@ pub enum Message {
     Status(Box<Status>),
 }
 
+/// Why a line of a monitor is no message; the end of a sentence that names the monitor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// A newer tare's monitor, whose messages mean something else.
+    #[error("is a newer tare's, which this one does not understand: use that one")]
+    Newer,
+    /// No message of this protocol.
+    #[error("said nonsense: {0}")]
+    Nonsense(String),
+}
+
+impl MessageError {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Newer => ErrorKind::NotImplemented,
+            Self::Nonsense(_) => ErrorKind::System,
+        }
+    }
+}
+
 /// The protocol that this tare speaks.
 pub const VERSION: u32 = 1;
 
@@ -156,17 +179,14 @@ impl Message {
     ///
     /// # Errors
     /// What is wrong with it: it is a newer tare's, or nonsense.
-    pub fn parse(line: &[u8]) -> Result<Self, String> {
-        let newer = || {
-            let text = crate::status::newer(line, crate::status::VERSION);
-            text.map(|_| "is a newer tare's, which this one does not understand: use that one".to_owned())
-        };
+    pub fn parse(line: &[u8]) -> Result<Self, MessageError> {
         match serde_json::from_slice::<Self>(line) {
-            Ok(Self::Status(status)) if status.version > crate::status::VERSION => {
-                Err(newer().unwrap_or_default())
-            }
+            Ok(Self::Status(status)) if status.version > crate::status::VERSION => Err(MessageError::Newer),
             Ok(message) => Ok(message),
-            Err(error) => Err(newer().unwrap_or_else(|| format!("said nonsense: {error}"))),
+            Err(_) if crate::status::newer(line, crate::status::VERSION).is_some() => {
+                Err(MessageError::Newer)
+            }
+            Err(error) => Err(MessageError::Nonsense(error.to_string())),
         }
     }
 }
@@ -209,8 +229,9 @@ mod tests {
     #[test]
     fn a_status_of_a_newer_monitor_is_named() {
         let line = br#"{"message":"status","version":9,"state":{"asleep":true}}"#;
-        assert!(Message::parse(line).unwrap_err().contains("newer tare"));
-        assert!(Message::parse(b"{\"message\":\"gone\"}").unwrap_err().contains("nonsense"));
+        assert_eq!(Message::parse(line), Err(MessageError::Newer));
+        let nonsense = Message::parse(b"{\"message\":\"gone\"}");
+        assert!(matches!(nonsense, Err(MessageError::Nonsense(_))), "{nonsense:?}");
         assert_eq!(Message::parse(b"{\"message\":\"done\"}"), Ok(Message::Done));
     }
 }

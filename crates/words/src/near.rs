@@ -1,5 +1,7 @@
 //! «Did you mean»: the known name that a typed one likely stands for.
 
+use std::fmt;
+
 /// The known name that is nearest to what was typed, when at most a third of it is mistyped; of equally near ones the
 /// first. Case, `-` and `_` do not count.
 #[must_use]
@@ -13,6 +15,47 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         })
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, name)| name)
+}
+
+/// A name that nothing has, and the one that was likely meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// As it was given.
+    pub name: String,
+    /// What there is.
+    pub near: Option<String>,
+}
+
+impl Missing {
+    /// A name that is not among those that there are.
+    #[must_use]
+    pub fn among<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { name: name.to_owned(), near: nearest(name, known).map(str::to_owned) }
+    }
+
+    /// «did you mean x?», where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.near.as_ref().map(|near| format!("did you mean {near}?"))
+    }
+}
+
+impl From<String> for Missing {
+    fn from(name: String) -> Self {
+        Self { name, near: None }
+    }
+}
+
+impl From<&str> for Missing {
+    fn from(name: &str) -> Self {
+        name.to_owned().into()
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.name)
+    }
 }
 
 fn plain(name: &str) -> Vec<char> {
@@ -56,6 +99,16 @@ mod tests {
         assert_eq!(near("depends-on"), Some("depends_on"));
         assert_eq!(near("healtcheck"), Some("healthcheck"));
         assert_eq!(nearest("alpin", ["busybox", "alpine"]), Some("alpine"));
+    }
+
+    #[test]
+    fn a_missing_name_says_what_was_meant() {
+        let missing = Missing::among("wbe", ["db", "web"]);
+        assert_eq!(
+            (missing.to_string().as_str(), missing.hint().as_deref()),
+            ("wbe", Some("did you mean web?"))
+        );
+        assert_eq!(Missing::from("wbe").hint(), None);
     }
 
     #[test]

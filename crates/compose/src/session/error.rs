@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn causes_are_said_once() {
-        let engine = || tare_engine::Error::NoSuchContainer("x".to_owned());
+        let engine = || tare_engine::Error::NoSuchContainer("x".to_owned().into());
         assert_eq!(chain(&Error::from(engine())), engine().to_string());
         let source = std::io::Error::other("full");
         assert_eq!(chain(&Error::io("make", Path::new("/a"), source)), "cannot make /a: full");

@@ -48,8 +48,9 @@ impl Engine {
         let _span = tracing::debug_span!("create", image = %config.image).entered();
         self.require_root()?;
         self.converge()?;
+        let images = self.images()?;
         let image =
-            self.images()?.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(config.image.clone()))?;
+            images.find(&config.image)?.ok_or_else(|| Error::NoSuchImage(images.missing(&config.image)))?;
         check_platform(&config, &image.config)?;
         check::request(&config)?;
         self.take_mounts(&mut config)?;
@@ -75,6 +76,10 @@ impl Engine {
     fn check_name(&self, config: &ContainerConfig) -> Result<()> {
         let Some(name) = &config.name else { return Ok(()) };
         let name = ids::check_name("container", name)?;
+        // Most names are free, so that no other one was meant.
+        if self.store.find_ids("containers", name)?.is_empty() {
+            return Ok(());
+        }
         match self.record(name) {
             Ok(holder) if holder.name == name => {
                 Err(Error::NameInUse { name: name.into(), holder: holder.id })
@@ -102,7 +107,7 @@ impl Engine {
         let (images, name) = (self.images()?, record.image_ref.clone());
         let stored =
             images.while_kept(&image.id, || self.store_named(record, userns)).map_err(|error| match error {
-                tare_image::Error::NoSuchImage(_) => Error::NoSuchImage(name),
+                tare_image::Error::NoSuchImage(_) => Error::NoSuchImage(name.into()),
                 other => other.into(),
             });
         let stored = stored.flatten();

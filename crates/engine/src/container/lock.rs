@@ -4,6 +4,7 @@
 //! open file, its standard error. So it is held from before the monitor exists until it is gone, whoever is killed
 //! when, and nobody has to clean up.
 
+use crate::MonitorFault;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -82,7 +83,7 @@ impl Engine {
                 }
             }
             if Instant::now() >= deadline {
-                return Err(Error::Monitor { id: record.id.clone(), what: "neither runs nor ends".into() });
+                return Err(Error::Monitor { id: record.id.clone(), fault: MonitorFault::Undecided });
             }
             std::thread::sleep(PAUSE);
         }
@@ -103,7 +104,7 @@ impl Engine {
                 while let Ok(Some(_)) = control.next(Some(PATIENCE)) {}
             }
             if Instant::now() >= deadline {
-                return Err(Error::Monitor { id: id.into(), what: "does not end".into() });
+                return Err(Error::Monitor { id: id.into(), fault: MonitorFault::Lasting });
             }
             std::thread::sleep(PAUSE);
         }

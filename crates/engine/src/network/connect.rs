@@ -25,7 +25,7 @@ impl Engine {
             });
         }
         endpoint_options::read(&settings, "eth0")?;
-        let gone = || Error::NoSuchContainer(record.name.clone());
+        let gone = || Error::NoSuchContainer(record.name.clone().into());
         if !self.state_of(&record)?.is_active() {
             let join = |record: &mut Record| join(record, &network, settings.clone());
             return self.store.update(&record.id, join)?.map(drop).ok_or_else(gone);

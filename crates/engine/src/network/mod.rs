@@ -197,7 +197,7 @@ impl Engine {
         }
         let ids = self.store.find_ids("networks", name)?;
         match ids.as_slice() {
-            [] => Err(Error::NoSuchNetwork(name.into())),
+            [] => Err(Error::NoSuchNetwork(self.store.missing("networks", name))),
             [id] => self.store.get(id)?.ok_or_else(|| Error::NoSuchNetwork(name.into())),
             _ => Err(Error::Ambiguous { what: "network", prefix: name.into(), count: ids.len() }),
         }
@@ -296,7 +296,7 @@ fn lease(
         .as_ref()
         .ok_or_else(|| Error::NotConnectable { container: name.to_owned(), network: network.name.clone() })?;
     // It may have been removed since it was read.
-    tx.get::<Network>(&network.id)?.ok_or_else(|| Error::NoSuchNetwork(network.name.clone()))?;
+    tx.get::<Network>(&network.id)?.ok_or_else(|| Error::NoSuchNetwork(network.name.clone().into()))?;
     let leases = tx.leases(&network.id)?;
     let taken_by_others = |address: Ipv4Addr| {
         let text = address.to_string();

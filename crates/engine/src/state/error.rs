@@ -3,9 +3,11 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use super::monitor_fault::MonitorFault;
 use tare_monitor::refusal::Refusal;
 use tare_monitor::status::Failure;
 use tare_words::message::Quoted;
+use tare_words::near::Missing;
 
 /// Engine errors.
 #[derive(Debug, thiserror::Error)]
@@ -18,16 +20,16 @@ pub enum Error {
     },
     /// No container of that name or id.
     #[error("No such container: {0}")]
-    NoSuchContainer(String),
+    NoSuchContainer(Missing),
     /// No volume of that name.
     #[error("get {0}: no such volume")]
-    NoSuchVolume(String),
+    NoSuchVolume(Missing),
     /// No network of that name or id.
     #[error("network {0} not found")]
-    NoSuchNetwork(String),
+    NoSuchNetwork(Missing),
     /// No local image of that name.
     #[error("No such image: {0}")]
-    NoSuchImage(String),
+    NoSuchImage(Missing),
     /// An id prefix that fits several objects.
     #[error("{what} id prefix {prefix:?} is ambiguous: it fits {count} of them")]
     Ambiguous {
@@ -220,12 +222,12 @@ pub enum Error {
         refusal: Refusal,
     },
     /// The monitor cannot be talked with, or went away.
-    #[error("container {id}: its monitor {what}")]
+    #[error("container {id}: its monitor {fault}")]
     Monitor {
         /// Container id.
         id: String,
         /// What it did.
-        what: String,
+        fault: MonitorFault,
     },
     /// The state database.
     #[error("state database {path}: {}", Quoted(source))]
@@ -305,6 +307,10 @@ impl Error {
             Self::OtherPlatform { image, wanted, .. } => {
                 Some(format!("`tare pull --platform {wanted} {image}` gets the other one"))
             }
+            Self::NoSuchContainer(missing)
+            | Self::NoSuchVolume(missing)
+            | Self::NoSuchNetwork(missing)
+            | Self::NoSuchImage(missing) => missing.hint(),
             Self::StartFailed(failure) => failure.hint.clone(),
             Self::NoFreeAddress { .. } => {
                 Some("remove containers, or make a network with a larger --subnet".into())

@@ -39,8 +39,8 @@ impl Error {
             Self::NoFreeAddress { .. }
             | Self::NoFreeSubnet(_)
             | Self::NoFreeUserIds { .. }
-            | Self::NoFreeName
-            | Self::Monitor { .. } => ErrorKind::Unavailable,
+            | Self::NoFreeName => ErrorKind::Unavailable,
+            Self::Monitor { fault, .. } => fault.kind(),
             Self::Refused { refusal, .. } => match refusal.kind {
                 RefusalKind::NotRunning => ErrorKind::Conflict,
                 RefusalKind::BadParameter => ErrorKind::BadParameter,

@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod error_kind;
 pub mod event;
 pub(crate) mod ids;
+pub(crate) mod monitor_fault;
 pub(crate) mod private;
 pub(crate) mod record;
 pub(crate) mod store;

@@ -250,7 +250,7 @@ impl Engine {
         let name = name.strip_prefix('/').unwrap_or(name);
         let ids = self.store.find_ids("containers", name)?;
         match ids.as_slice() {
-            [] => Err(Error::NoSuchContainer(name.into())),
+            [] => Err(Error::NoSuchContainer(self.store.missing("containers", name))),
             [id] => self.store.get(id)?.ok_or_else(|| Error::NoSuchContainer(name.into())),
             _ => Err(Error::Ambiguous { what: "container", prefix: name.into(), count: ids.len() }),
         }

@@ -17,6 +17,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
+use tare_words::near::Missing;
 
 use crate::Paths;
 use crate::state::error::{Error, Result};
@@ -189,6 +190,12 @@ impl StateStore {
         }
         let prefix = format!("SELECT id FROM {table} WHERE id >= ?1 AND id < ?1 || 'g'");
         strings(&guard, &prefix, text).map_err(|e| self.fail(e))
+    }
+
+    /// The names in a table, for a name that is not.
+    pub(crate) fn missing(&self, table: &'static str, name: &str) -> Missing {
+        let known = strings(&self.lock(), &format!("SELECT name FROM {table} WHERE name <> ?1"), "");
+        Missing::among(name, known.unwrap_or_default().iter().map(String::as_str))
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn pull(
     let (remote, found) = match runtime.block_on(find(name, options, &known.unwrap_or_default()))? {
         (remote, Answer::New(found)) => (remote, found),
         (_, Answer::Known(digest)) => {
-            let image = before.ok_or_else(|| Error::NoSuchImage(name.canonical()))?;
+            let image = before.ok_or_else(|| Error::NoSuchImage(name.canonical().into()))?;
             return Ok(finish(name, PullOutcome { image, digest, up_to_date: true }, progress));
         }
     };

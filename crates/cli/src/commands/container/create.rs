@@ -146,10 +146,10 @@ fn create(engine: &Engine, make: &MakeFlags, mut requested: Requested) -> anyhow
     }
     match engine.create(requested.config.clone()) {
         Err(Error::NoSuchImage(image)) if make.pull == "missing" => {
-            let reference: Result<tare_oci::Reference, _> = image.parse();
-            let shown = reference.map_or_else(|_| image.clone(), |reference| with_tag(&reference));
+            let reference: Result<tare_oci::Reference, _> = image.name.parse();
+            let shown = reference.map_or_else(|_| image.name.clone(), |reference| with_tag(&reference));
             note(&format!("Unable to find image '{shown}' locally"));
-            pull(&image)?;
+            pull(&image.name).map_err(|error| crate::error::hinted(error, image.hint()))?;
             Ok(engine.create(requested.config)?)
         }
         other => Ok(other?),

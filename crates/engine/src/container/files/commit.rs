@@ -90,8 +90,9 @@ impl Engine {
     fn commit_as_it_is(&self, name: &str, options: CommitOptions) -> Result<Digest> {
         let record = self.record(name)?;
         let images = self.images()?;
-        let base =
-            images.find(&record.image_id)?.ok_or_else(|| Error::NoSuchImage(record.image_id.clone()))?;
+        let base = images
+            .find(&record.image_id)?
+            .ok_or_else(|| Error::NoSuchImage(record.image_id.clone().into()))?;
         let staging = images.new_layer()?;
         let upper = self.upper(&record)?;
         crate::container::files::copy::copy(&upper, staging.diff())?;

@@ -1,5 +1,6 @@
 //! Being a client of a container's streams.
 
+use crate::MonitorFault;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
@@ -59,10 +60,7 @@ impl Attachment {
         let last = self.control.wait_for(None, ended)?;
         match last.as_ref().map(crate::state::record::state) {
             Some(crate::State::Exited(exit)) => Ok(exit),
-            _ => Err(Error::Monitor {
-                id: self.id.clone(),
-                what: "was killed, and the container with it".into(),
-            }),
+            _ => Err(Error::Monitor { id: self.id.clone(), fault: MonitorFault::Killed }),
         }
     }
 }

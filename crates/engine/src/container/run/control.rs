@@ -1,5 +1,6 @@
 //! Talking to a monitor: requests on its control socket, statuses from it.
 
+use crate::MonitorFault;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -46,16 +47,13 @@ impl Control {
         }
     }
 
-    fn error(&self, what: impl Into<String>) -> Error {
-        Error::Monitor { id: self.id.clone(), what: what.into() }
+    fn error(&self, fault: MonitorFault) -> Error {
+        Error::Monitor { id: self.id.clone(), fault }
     }
 
     /// Sends a request.
     pub(crate) fn send(&mut self, request: &Request) -> Result<()> {
-        self.reader
-            .get_mut()
-            .write_all(&request.line())
-            .map_err(|e| self.error(format!("cannot be reached: {e}")))
+        self.reader.get_mut().write_all(&request.line()).map_err(|e| self.error(MonitorFault::Unreachable(e)))
     }
 
     /// Sends a request and waits for its answer; statuses on the way are dropped.
@@ -68,7 +66,7 @@ impl Control {
                     return Err(Error::Refused { id: self.id.clone(), refusal });
                 }
                 Some(Message::Status(_)) => {}
-                None => return Err(self.error("ended before it answered")),
+                None => return Err(self.error(MonitorFault::Ended)),
             }
         }
     }
@@ -78,7 +76,7 @@ impl Control {
         match self.hear(timeout)? {
             Heard::Message(message) => Ok(Some(*message)),
             Heard::End => Ok(None),
-            Heard::Nothing => Err(self.error("did not answer in time")),
+            Heard::Nothing => Err(self.error(MonitorFault::Silent)),
         }
     }
 
@@ -96,7 +94,7 @@ impl Control {
                 Err(_) => return Ok(Heard::End),
             }
         }
-        let message = Message::parse(&self.line).map_err(|what| self.error(what));
+        let message = Message::parse(&self.line).map_err(|error| self.error(error.into()));
         self.line.clear();
         message.map(|message| Heard::Message(Box::new(message)))
     }

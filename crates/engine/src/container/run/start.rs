@@ -1,5 +1,6 @@
 //! `start`: lease addresses, write the specification, spawn the monitor, wait until PID 1 runs.
 
+use crate::MonitorFault;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -61,7 +62,8 @@ impl Engine {
         };
         lock.set_len(0).map_err(Error::io("empty the monitor log of", &record.name))?;
         // It may have been changed, or removed, while the lock was another's.
-        record = self.store.get(&record.id)?.ok_or_else(|| Error::NoSuchContainer(record.name.clone()))?;
+        record =
+            self.store.get(&record.id)?.ok_or_else(|| Error::NoSuchContainer(record.name.clone().into()))?;
         self.wait_for_links(&record)?;
         let networks = self.networks_of(&record)?;
         if !networks.is_empty() {
@@ -70,7 +72,7 @@ impl Engine {
                     record.endpoints = endpoints;
                     Ok(())
                 })?;
-                kept.ok_or_else(|| Error::NoSuchContainer(record.name.clone()))
+                kept.ok_or_else(|| Error::NoSuchContainer(record.name.clone().into()))
             })?;
         }
         let run_folder = self.run_folder(&record.id);
@@ -92,7 +94,7 @@ impl Engine {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             return Err(Error::Monitor {
                 id: record.id.clone(),
-                what: format!("ended before the container ran: {}", said.trim()),
+                fault: MonitorFault::EndedAtStart(said.trim().to_owned()),
             });
         };
         if let Phase::Exited(exit) = &status.state

@@ -1,5 +1,6 @@
 //! Stop, kill, restart, pause, rename, update: requests to a running container's monitor.
 
+use crate::MonitorFault;
 use std::time::{Duration, Instant};
 
 use tare_monitor::protocol::Request;
@@ -139,7 +140,7 @@ impl Engine {
                 None => Ok(()),
             },
             Some(_) => Ok(()),
-            None => Err(Error::Monitor { id: container.id.clone(), what: "ended during the restart".into() }),
+            None => Err(Error::Monitor { id: container.id.clone(), fault: MonitorFault::EndedInRestart }),
         }
     }
 
