@@ -1,21 +1,11 @@
 //! Paths: as they are written in Dockerfiles, and of what is open.
 
 use std::os::fd::{AsFd, AsRawFd as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The path as parts, `.` and `..` worked out; nothing leads above the root.
 pub(crate) fn clean(path: &str) -> PathBuf {
-    let mut parts = PathBuf::new();
-    for component in Path::new(path).components() {
-        match component {
-            Component::Normal(part) => parts.push(part),
-            Component::ParentDir => {
-                parts.pop();
-            }
-            _ => {}
-        }
-    }
-    parts
+    tare_words::path::inside(Path::new(path))
 }
 
 /// A path that leads to an open file.

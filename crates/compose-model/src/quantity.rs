@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tare_words::quantity;
 
 /// A duration such as `1m30s`, `500ms` or `1h`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +26,7 @@ pub enum QuantityError {
 }
 
 /// Units of a duration, longest name first where one is a prefix of another.
-const DURATION_UNITS: &[(&str, u64)] = &[
+const DURATION_UNITS: quantity::Units = &[
     ("ns", 1),
     ("us", 1_000),
     ("µs", 1_000),
@@ -41,44 +42,10 @@ impl FromStr for Span {
     type Err = QuantityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || QuantityError::Duration(text.to_owned());
-        let mut rest = text.trim();
-        if rest == "0" {
-            return Ok(Self::default());
-        }
-        if rest.is_empty() {
-            return Err(bad());
-        }
-        let mut total: u64 = 0;
-        while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
-            let (number, tail) = rest.split_at(digits);
-            let unit_len = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-            let (unit, tail) = tail.split_at(unit_len);
-            let scale = DURATION_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?.1;
-            let nanos = scaled(number, scale).ok_or_else(bad)?;
-            total = total.checked_add(nanos).ok_or_else(bad)?;
-            rest = tail;
-        }
-        Ok(Self(Duration::from_nanos(total)))
+        quantity::duration(text.trim(), DURATION_UNITS)
+            .map(Self)
+            .ok_or_else(|| QuantityError::Duration(text.to_owned()))
     }
-}
-
-/// `number × scale` without the rounding of floats, for a number with an optional fraction.
-fn scaled(number: &str, scale: u64) -> Option<u64> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let mut total = u128::from(whole) * u128::from(scale);
-    let fraction = &fraction[..fraction.len().min(15)];
-    if !fraction.is_empty() {
-        let digits: u64 = fraction.parse().ok()?;
-        let divisor = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-        total += u128::from(digits) * u128::from(scale) / divisor;
-    }
-    u64::try_from(total).ok()
 }
 
 impl fmt::Display for Span {
@@ -129,16 +96,8 @@ impl FromStr for ByteSize {
         let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.').ok_or_else(bad)? + 1;
         let (number, unit) = text.split_at(end);
         let unit = unit.strip_prefix(' ').unwrap_or(unit);
-        let scale: u64 = match unit.to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kb" | "kib" => 1 << 10,
-            "m" | "mb" | "mib" => 1 << 20,
-            "g" | "gb" | "gib" => 1 << 30,
-            "t" | "tb" | "tib" => 1 << 40,
-            "p" | "pb" | "pib" => 1 << 50,
-            _ => return Err(bad()),
-        };
-        let bytes = scaled(number.strip_prefix('+').unwrap_or(number), scale).ok_or_else(bad)?;
+        let scale = quantity::factor(unit).ok_or_else(bad)?;
+        let bytes = quantity::scaled(number.strip_prefix('+').unwrap_or(number), scale).ok_or_else(bad)?;
         Ok(Self(i64::try_from(bytes).map_err(|_| bad())?))
     }
 }

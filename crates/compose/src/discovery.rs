@@ -14,6 +14,7 @@ use tare_compose_model::{
     discover, load, load_uninterpolated,
 };
 use tare_sys::bounded;
+use tare_words::path::clean;
 
 pub use error::Error;
 
@@ -190,7 +191,7 @@ impl Finder<'_> {
 
     fn place(&self) -> Result<Place, Error> {
         let cwd = &self.folder;
-        let given = self.given.project_directory.as_ref().map(|folder| normal(&cwd.join(folder)));
+        let given = self.given.project_directory.as_ref().map(|folder| clean(&cwd.join(folder)));
         let start = given.clone().unwrap_or_else(|| cwd.clone());
         let mut env = self.variables.clone();
         let env_files = self.env_files();
@@ -257,7 +258,7 @@ impl Finder<'_> {
 
     fn source(&self, name: &str) -> Result<Source, Error> {
         if name != "-" {
-            return Ok(Source::File(normal(&self.folder.join(name))));
+            return Ok(Source::File(clean(&self.folder.join(name))));
         }
         let text = (self.stdin)().map_err(Error::Stdin)?;
         Ok(Source::Text { name: PathBuf::from("<stdin>"), text })
@@ -268,22 +269,6 @@ impl Finder<'_> {
 #[must_use]
 pub fn is_on(variables: &BTreeMap<String, String>, name: &str) -> bool {
     variables.get(name).is_some_and(|value| matches!(value.as_str(), "1" | "true" | "True" | "TRUE" | "t"))
-}
-
-/// The path without `.` and `..`, as far as that needs no look at the disk.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

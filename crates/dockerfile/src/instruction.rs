@@ -1,6 +1,7 @@
 //! From a logical line to a typed instruction.
 
 use tare_words::near::nearest;
+use tare_words::quantity;
 
 use crate::ast::{
     AddCopy, Arg, Command, From, Healthcheck, HealthcheckTest, Instruction, Node, Pair, Run, RunNetwork,
@@ -321,39 +322,7 @@ fn list(text: &str) -> Vec<String> {
 
 /// Nanoseconds of a duration as Go writes it: `1h`, `1m30s`, `1.5s`, `500ms`.
 pub(crate) fn duration(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut total: u64 = 0;
-    if text == "0" {
-        return Some(0);
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(digits);
-        let unit_len = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_len);
-        let scale: u64 = match unit {
-            "ns" => 1,
-            "us" | "µs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() && fraction.is_empty() {
-            return None;
-        }
-        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        total = total.checked_add(whole.checked_mul(scale)?)?;
-        let mut place = scale;
-        for digit in fraction.chars() {
-            place /= 10;
-            total = total.checked_add(u64::from(digit.to_digit(10)?) * place)?;
-        }
-        rest = tail;
-    }
-    (!text.is_empty()).then_some(total)
+    u64::try_from(quantity::duration(text, quantity::GO_UNITS)?.as_nanos()).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `RUN --mount=…`: comma-separated `key=value` fields.
 
 use tare_words::near::nearest;
+use tare_words::quantity::size;
 
 use crate::ast::{CacheSharing, Mount, MountKind};
 use crate::flags::boolean;
@@ -156,20 +157,6 @@ fn unknown(key: &str) -> String {
         Some(near) => format!("unknown field {key}; did you mean {near}?"),
         None => format!("unknown field {key}"),
     }
-}
-
-/// Bytes, with `k`, `m`, `g` and an optional `b` or `ib` behind.
-fn size(text: &str) -> Option<u64> {
-    let text = text.to_ascii_lowercase();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match &text[digits.len()..] {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use tare_words::path::clean;
 
 /// How many dangling symlinks [`RootDir::mkdir_all`] follows.
 const MAX_LINKS: u32 = 40;
@@ -123,7 +124,8 @@ impl RootDir {
     ) -> io::Result<PathBuf> {
         let target = rustix::fs::readlinkat(parent, name, Vec::new())?;
         let target = PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes()));
-        Ok(lexical(&parent_path.join(target)))
+        // By its text: what is missing has no links that could change its meaning.
+        Ok(clean(&parent_path.join(target)))
     }
 
     /// Makes an empty file, and the folders above it, when nothing is there. Returns a handle of it.
@@ -196,21 +198,6 @@ pub fn make_owned(path: &Path) -> io::Result<()> {
 fn relative(path: &Path) -> &Path {
     let path = path.strip_prefix("/").unwrap_or(path);
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
-}
-
-/// The path without `.` and `..`. Only for a part that does not exist, where no symlink can change its meaning.
-fn lexical(path: &Path) -> PathBuf {
-    let mut out = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::Normal(name) => out.push(name),
-            _ => {}
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -40,8 +40,10 @@ pub(super) fn canonical(node: &mut Node, path: &str, context: &mut Context<'_>) 
         }
         on(item, "target", |target| {
             if let Some(text) = target.as_str().filter(|text| !text.is_empty() && !text.contains('$')) {
-                *target =
-                    Node::text(paths::clean(std::path::Path::new(text)).display().to_string(), &target.at);
+                *target = Node::text(
+                    tare_words::path::clean(std::path::Path::new(text)).display().to_string(),
+                    &target.at,
+                );
             }
             Ok(())
         })?;
@@ -127,7 +129,7 @@ fn parse(text: &str, item: &Node, path: &str, context: &mut Context<'_>) -> Resu
         }
         map.insert("source".to_owned(), source);
     }
-    let clean = paths::clean(std::path::Path::new(target)).display().to_string();
+    let clean = tare_words::path::clean(std::path::Path::new(target)).display().to_string();
     map.insert("target".to_owned(), Node::text(clean, at));
     if details.read_only {
         map.insert("read_only".to_owned(), Node::bool(true, at));

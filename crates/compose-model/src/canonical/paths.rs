@@ -1,6 +1,8 @@
 //! Paths of a Compose file: relative to the project's folder, `~`, and contexts that are no paths at all.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use tare_words::path::clean;
 
 use super::Context;
 use crate::node::{Node, ScalarKind, Value};
@@ -16,21 +18,6 @@ pub(crate) fn absolute(base: &Path, home: Option<&str>, text: &str) -> PathBuf {
         return PathBuf::from(text);
     }
     clean(&base.join(text))
-}
-
-/// The path without `.`, `..` and double or closing slashes.
-pub(crate) fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                clean.pop();
-            }
-            component => clean.push(component),
-        }
-    }
-    clean
 }
 
 /// `C:\x`, `\\.\pipe\x`: for clients elsewhere.

@@ -3,37 +3,12 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, Zoned};
+use tare_words::quantity;
 
 /// Reads Go's durations: `1m30s`, `500ms`, `1.5h`.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(end);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, next) = tail.split_at(unit_end);
-        let scale = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let value: f64 = number.parse().ok()?;
-        total = total.checked_add(Duration::try_from_secs_f64(value * scale).ok()?)?;
-        rest = next;
-    }
-    Some(total)
+    quantity::duration(text.trim(), quantity::GO_UNITS)
 }
 
 /// Reads a Unix time, an RFC 3339 time, a date and time or a date in the zone of `now`, or a duration before `now`.

@@ -1,6 +1,8 @@
 //! `-v`, `--mount`, `--tmpfs` and `--volumes-from`.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use tare_words::path::clean;
 
 use super::csv;
 use crate::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom, size};
@@ -56,21 +58,6 @@ fn absolute(path: &str, directory: Option<&Path>) -> Result<PathBuf, String> {
         Some(directory) => Ok(clean(&directory.join(path))),
         None => Err("it is relative to the working directory, which does not exist".to_owned()),
     }
-}
-
-/// Takes `.` and `..` out of an absolute path without looking at the file system.
-fn clean(path: &Path) -> PathBuf {
-    let mut out = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::Normal(name) => out.push(name),
-            _ => {}
-        }
-    }
-    out
 }
 
 fn check_name(name: &str) -> Result<(), String> {
