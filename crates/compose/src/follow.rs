@@ -9,7 +9,7 @@ use tare_engine::logs::{LogEntry, LogFollower, LogOptions, Lost, Piece};
 use tare_engine::{Container, Engine, State};
 use tare_monitor::log::Stream;
 
-use crate::observe_engine::label_of;
+use crate::observe_engine::{label_of, service_of};
 use crate::session::Error;
 
 /// So many pieces of each log are read in one turn; then the caller gets its say.
@@ -51,6 +51,8 @@ pub struct Line<'a> {
 pub struct Ended {
     /// The service and the container's number.
     pub label: String,
+    /// The service.
+    pub service: String,
     /// How.
     pub how: How,
 }
@@ -93,6 +95,7 @@ pub struct Merged<'a, E> {
 struct Source {
     id: String,
     label: String,
+    service: String,
     slot: usize,
     follower: LogFollower,
     /// Read and not shown yet, as another log may have something older.
@@ -164,16 +167,27 @@ impl<'a, E: From<Error>> Merged<'a, E> {
             return Ok(());
         }
         let follower = self.engine.follow_log(&container.id, options).map_err(Error::from)?;
-        self.follow(container.id.clone(), label_of(container), follower);
+        let service = service_of(container).to_owned();
+        self.follow(container.id.clone(), label_of(container), service, follower);
         Ok(())
     }
 
-    fn follow(&mut self, id: String, label: String, follower: LogFollower) {
+    fn follow(&mut self, id: String, label: String, service: String, follower: LogFollower) {
         self.width = self.width.max(label.len());
         let before = self.sources.iter().find(|source| source.label == label);
         let slot = before.map_or(self.sources.len(), |source| source.slot);
         let (ahead, reading, partial) = (VecDeque::new(), Reading::Pieces(0), Partial::default());
-        self.sources.push(Source { id, label, slot, follower, ahead, reading, partial, done: false });
+        self.sources.push(Source {
+            id,
+            label,
+            service,
+            slot,
+            follower,
+            ahead,
+            reading,
+            partial,
+            done: false,
+        });
         self.behind = true;
     }
 
@@ -245,7 +259,11 @@ impl<'a, E: From<Error>> Merged<'a, E> {
             self.flush(index)?;
             let source = &mut self.sources[index];
             source.done = true;
-            ended.extend(how.map(|how| Ended { label: source.label.clone(), how }));
+            ended.extend(how.map(|how| Ended {
+                label: source.label.clone(),
+                service: source.service.clone(),
+                how,
+            }));
         }
         Ok(ended)
     }
@@ -380,7 +398,7 @@ mod tests {
 
     fn add(merged: &mut Merged<'_, Error>, folder: &Path, name: &str) {
         let follower = LogFollower::open(&folder.join(name), &LogOptions::default()).unwrap();
-        merged.follow(name.to_owned(), name.to_owned(), follower);
+        merged.follow(name.to_owned(), name.to_owned(), String::new(), follower);
     }
 
     #[test]

@@ -7,10 +7,12 @@
 pub mod build;
 pub mod convert;
 pub mod discovery;
+mod events;
 pub mod execute;
 pub mod follow;
 pub mod infer;
 pub mod labels;
+pub mod logs;
 pub mod observe;
 pub mod observe_engine;
 pub mod plan;

@@ -84,6 +84,14 @@ pub enum Error {
         /// The number.
         index: u32,
     },
+    /// Services without a container of that number.
+    #[error("no container with index {index} found for {}", services.join(", "))]
+    NoIndex {
+        /// The number.
+        index: u32,
+        /// The services.
+        services: Vec<String>,
+    },
 }
 
 impl Error {
@@ -94,7 +102,7 @@ impl Error {
             Self::Engine(error) => error.kind(),
             Self::NoSuchService(error) => error.kind(),
             Self::NotRunning { .. } => ErrorKind::Conflict,
-            Self::NoContainer { .. } => ErrorKind::NotFound,
+            Self::NoContainer { .. } | Self::NoIndex { .. } => ErrorKind::NotFound,
         }
     }
 
@@ -102,7 +110,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Engine(_) => None,
+            // Its own place in the chain of causes is this error's.
+            Self::Engine(error) => error.hint(),
+            Self::NoIndex { .. } => None,
             Self::NoSuchService(error) => error.hint(),
             Self::NotRunning { service } | Self::NoContainer { service, .. } => {
                 Some(format!("`docker compose up -d {service}` starts it"))

@@ -8,6 +8,7 @@ use tare_words::ErrorKind;
 use crate::build::BuildError;
 use crate::execute::{ExecuteError, StepError};
 use crate::plan::PlanError;
+use crate::select::{self, NoSuchService};
 
 /// Why a session's work failed.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum Error {
     /// The engine said no.
     #[error("{0}")]
     Engine(#[source] Box<tare_engine::Error>),
+    /// No container is meant.
+    #[error(transparent)]
+    Select(#[from] select::Error),
     /// There is no plan.
     #[error("{0}")]
     Plan(#[from] PlanError),
@@ -68,6 +72,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Engine(error) => error.kind(),
+            Self::Select(error) => error.kind(),
             Self::Plan(error) => error.kind(),
             Self::Execute(error) => error.kind(),
             Self::Step(error) => error.kind(),
@@ -90,6 +95,7 @@ impl Error {
             Self::Execute(error) => error.hints(),
             // Its own place in the chain of causes is this error's.
             Self::Engine(error) => error.hint().into_iter().collect(),
+            Self::Select(error) => error.hint().into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -98,6 +104,12 @@ impl Error {
 impl From<tare_engine::Error> for Error {
     fn from(error: tare_engine::Error) -> Self {
         Self::Engine(Box::new(error))
+    }
+}
+
+impl From<NoSuchService> for Error {
+    fn from(error: NoSuchService) -> Self {
+        Self::Select(error.into())
     }
 }
 

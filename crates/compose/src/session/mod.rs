@@ -4,9 +4,11 @@
 //! happens comes up as [events](crate::progress::Event). A session holds the project's lock from its first look at what
 //! exists; two of one project at the same time work, but only the one with the lock settles what an earlier one left.
 
+mod attached;
 mod builds;
 mod error;
 mod existing;
+mod oneoff;
 mod pulls;
 mod up;
 
@@ -19,8 +21,10 @@ use tare_compose_model::{Condition, Project};
 use tare_engine::Engine;
 use tare_image::PullOptions;
 
+pub use attached::{Attach, Beside, Dependencies, End, EndsAt, Onlooker, Sight};
 pub use error::{Error, PullError};
 pub use existing::{Removal, project_of, with_followers};
+pub use oneoff::{FromService, OneOff, Overrides};
 pub use pulls::{ImagePolicy, Wanted};
 pub use up::{Readiness, difference};
 

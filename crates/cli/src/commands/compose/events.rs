@@ -3,10 +3,8 @@
 use clap::Args;
 use std::collections::BTreeMap;
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::fs::inotify;
 use tare_compose::labels;
-use tare_engine::event::{Event, Kind};
+use tare_engine::event::Event;
 
 use super::project::Context;
 use crate::commands::container::logs;
@@ -34,43 +32,10 @@ pub(super) fn main(context: &Context<'_>, args: &EventsArgs) -> anyhow::Result<u
     let time = |text: &Option<String>| text.as_deref().map(logs::time).transpose();
     let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX);
     let (since, until) = (time(&args.since)?.map(nanos), time(&args.until)?.map(nanos));
-    let (past, mut reader) = context.engine()?.events(since)?;
-    let folder = reader.path().parent().unwrap_or(reader.path()).to_owned();
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
-    inotify::add_watch(&watch, &folder, inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE)?;
-    let show = |events: Vec<Event>| -> anyhow::Result<bool> {
-        for event in events {
-            if until.is_some_and(|until| event.time_nano > until) {
-                return Ok(false);
-            }
-            if is_meant(&event, &target.name, &args.services) {
-                print_line(&line(&event, args.json))?;
-            }
-        }
-        Ok(true)
-    };
-    let mut go_on = show(past)?;
-    let now = nanos(jiff::Timestamp::now());
-    while go_on && until.is_none_or(|until| until > now) {
-        go_on = show(reader.read()?)?;
-        match rustix::event::poll(&mut [PollFd::new(&watch, PollFlags::IN)], None) {
-            Ok(_) => {
-                let mut buffer = [0; 4096];
-                let _ = rustix::io::read(&watch, &mut buffer)?;
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(std::io::Error::from(error).into()),
-        }
-    }
+    target.events(context.engine()?, &args.services, since, until, |event| {
+        print_line(&line(event, args.json))
+    })?;
     Ok(0)
-}
-
-fn is_meant(event: &Event, project: &str, services: &[String]) -> bool {
-    let label = |name: &str| event.attributes.get(name).map(String::as_str);
-    let service = label(labels::SERVICE).unwrap_or_default();
-    event.kind == Kind::Container
-        && label(labels::PROJECT) == Some(project)
-        && (services.is_empty() || services.iter().any(|given| given == service))
 }
 
 fn line(event: &Event, json: bool) -> String {

@@ -34,12 +34,9 @@ pub(super) struct LogsArgs {
 
 use std::io::Write as _;
 
-use tare_compose::follow::{Ended, How, Line, Merged, Said};
-use tare_compose::labels;
-use tare_compose::observe_engine::number_of;
-use tare_compose::select::{OneOffs, Target};
+use tare_compose::follow::{Ended, How, Line, Said};
+use tare_compose::logs::{Logs, Reach};
 use tare_engine::logs::LogOptions;
-use tare_engine::{Container, State};
 use tare_monitor::log::Stream;
 
 use super::Ansi;
@@ -132,46 +129,21 @@ fn write(line: &str, to_stderr: bool) -> anyhow::Result<()> {
 /// `compose logs`.
 pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let containers = chosen(context, &target, args)?;
-    if containers.is_empty() && args.index > 0 {
-        let text = format!("no container with index {} found for {}", args.index, args.services.join(", "));
-        return Err(Failure::new(text).into());
-    }
     let time =
         |text: &Option<String>| text.as_deref().map(crate::commands::container::logs::time).transpose();
-    let options =
-        LogOptions { tail: args.tail.parse().ok(), since: time(&args.since)?, until: time(&args.until)? };
+    let logs = Logs {
+        services: &args.services,
+        index: args.index,
+        part: LogOptions {
+            tail: args.tail.parse().ok(),
+            since: time(&args.since)?,
+            until: time(&args.until)?,
+        },
+        reach: if args.follow { Reach::Followed } else { Reach::SoFar },
+    };
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
-    let mut merged = Merged::begin(context.engine()?, &containers, &options, |said| look.show(said))?;
-    if !args.follow {
-        return merged.finish().map(|()| 0);
-    }
-    let (_, mut events) = context.engine()?.events(None)?;
-    loop {
-        merged.turn(None)?;
-        if !events.read()?.is_empty() {
-            merged.resume(&chosen(context, &target, args)?)?;
-        }
-        if merged.is_over() && !chosen(context, &target, args)?.iter().any(is_coming) {
-            return Ok(0);
-        }
-    }
-}
-
-/// The containers whose logs are meant: what the file no longer has, and those of `run`, are not.
-fn chosen(context: &Context<'_>, target: &Target, args: &LogsArgs) -> anyhow::Result<Vec<Container>> {
-    let engine = context.engine()?;
-    let mut containers = target.acted_on(engine, &args.services, OneOffs::Exclude, &Remarks)?;
-    if args.index > 0 {
-        containers.retain(|container| number_of(container) == args.index);
-    }
-    Ok(containers)
-}
-
-/// One that runs, or is about to take another one's place.
-fn is_coming(container: &Container) -> bool {
-    let replaces = container.config.labels.contains_key(labels::REPLACE);
-    container.state.is_active() || (replaces && matches!(container.state, State::Created))
+    target.logs(context.engine()?, &logs, &Remarks, |said| look.show(said))?;
+    Ok(0)
 }
 
 #[cfg(test)]

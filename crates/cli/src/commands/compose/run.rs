@@ -1,19 +1,14 @@
 //! `compose run`: a one-off container of a service.
 
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use tare_compose::convert::Instance;
-use tare_compose::execute::Moment;
-use tare_compose::observe::Observed;
-use tare_compose::plan::{self, BuildMode, DependencyScope, Orphans, UpOptions};
-use tare_compose::select::NoSuchService;
-use tare_compose::session::{ImagePolicy, PullNews, Session};
-use tare_compose_model::{Project, Service, split_words};
-use tare_engine::config::{ContainerConfig, RestartPolicy, flags};
-use tare_engine::{Engine, State};
+use tare_compose::plan::{BuildMode, DependencyScope, Orphans};
+use tare_compose::session::{FromService, ImagePolicy, OneOff, Overrides, PullNews};
+use tare_compose_model::{Project, split_words};
+use tare_engine::config::flags;
 
 use super::progress::List;
 use super::project::Context;
@@ -111,19 +106,16 @@ pub(super) struct RunArgs {
 /// `compose run`.
 pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> {
     let project = context.load(std::slice::from_ref(&args.service))?;
-    let Some(service) = project.services.get(&args.service) else {
-        return Err(NoSuchService::of(&project, &args.service).into());
-    };
     if args.tty && !args.no_tty && !std::io::stdin().is_terminal() {
         return Err(Failure::new("the input device is not a TTY").into());
     }
-    let id = prepare(context, args, &project, service)?;
-    let Some(id) = id else { return Ok(0) };
+    let Some(id) = create(context, args, &project)? else { return Ok(0) };
     let engine = context.engine()?;
+    let work = Work::new(context, &project, "Running");
     if args.detach {
         engine.start(&id)?;
         crate::commands::container::run::show_notes(engine, &id, 0);
-        post_start(context, &project, args, &id)?;
+        work.session(|session| Ok(session.post_start(&args.service, &id)?))?;
         return print_line(&id).map(|()| 0);
     }
     let line = start::Line {
@@ -134,14 +126,13 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
     };
     // A program that cannot be started is no exit code of the program's own.
     let start = || start::run_line(context.session, &line).map_err(as_plain_failure);
-    if service.post_start.is_empty() {
+    if project.services.get(&args.service).is_none_or(|service| service.post_start.is_empty()) {
         return start();
     }
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            if has_started(engine, &id)
-                && let Err(error) = post_start(context, &project, args, &id)
-            {
+            let hooks = work.session(|session| Ok(session.post_start_once_it_runs(&args.service, &id)?));
+            if let Err(error) = hooks {
                 report(&error);
             }
         });
@@ -149,34 +140,8 @@ pub(super) fn main(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<u8> 
     })
 }
 
-/// Waits for the start that another thread does; no when there is none.
-fn has_started(engine: &Engine, id: &str) -> bool {
-    loop {
-        match engine.container(id).map(|container| container.state) {
-            Ok(State::Created) => std::thread::sleep(Duration::from_millis(20)),
-            Ok(State::Running(_)) => return true,
-            _ => return false,
-        }
-    }
-}
-
-/// The service's hooks, in the one-off container too.
-fn post_start(context: &Context<'_>, project: &Project, args: &RunArgs, id: &str) -> anyhow::Result<()> {
-    let work = Work::new(context, project, "Running");
-    let observed = Observed::default();
-    work.session(|session| {
-        Ok(session
-            .with_executor(&observed, |executor| executor.run_hooks(&args.service, id, Moment::PostStart))?)
-    })
-}
-
 /// Brings up what the service needs and creates the container; `None` with `--dry-run`.
-fn prepare(
-    context: &Context<'_>,
-    args: &RunArgs,
-    project: &Project,
-    service: &Service,
-) -> anyhow::Result<Option<String>> {
+fn create(context: &Context<'_>, args: &RunArgs, project: &Project) -> anyhow::Result<Option<String>> {
     let mut work = Work::new(context, project, "Running");
     if args.quiet_pull || args.quiet {
         work.settings.pulls = PullNews::Omitted;
@@ -184,7 +149,7 @@ fn prepare(
     if args.quiet {
         work.list = List::quiet();
     }
-    let scope = if args.no_deps { DependencyScope::Exclude } else { DependencyScope::Include };
+    let dependencies = if args.no_deps { DependencyScope::Exclude } else { DependencyScope::Include };
     let policy = ImagePolicy {
         build: if args.build { BuildMode::Always } else { BuildMode::Missing },
         pull: work::pull_mode(args.pull.as_deref())?,
@@ -192,134 +157,64 @@ fn prepare(
     if args.quiet_build {
         work.list.omit_builds();
     }
+    let oneoff = OneOff {
+        name: args.name.clone(),
+        dependencies,
+        orphans: if args.remove_orphans { Orphans::Remove } else { Orphans::Keep },
+        overrides: overrides(context, args)?,
+    };
     work.session(|session| {
-        work.get_images(session, std::slice::from_ref(&args.service), scope, policy)?;
-        create(context, args, session, project, service)
+        work.get_images(session, std::slice::from_ref(&args.service), dependencies, policy)?;
+        Ok(session.create_oneoff(&args.service, &oneoff)?)
     })
 }
 
-/// [`prepare`], once images are there.
-fn create(
-    context: &Context<'_>,
-    args: &RunArgs,
-    session: &Session<'_, List>,
-    project: &Project,
-    service: &Service,
-) -> anyhow::Result<Option<String>> {
-    dependencies(args, session, project, service)?;
-    if context.options.dry_run {
-        return print_line(&format!("run service {}", args.service)).map(|()| None);
-    }
-    let observed = session.observe()?;
-    let id = session.with_executor(&observed, |executor| -> anyhow::Result<String> {
-        if !args.no_deps {
-            for (name, edge) in &service.depends_on {
-                executor.wait_for(name, edge.condition).map_err(tare_compose::session::Error::from)?;
-            }
-        }
-        let name = match &args.name {
-            Some(name) => name.clone(),
-            None => format!("{}-{}-run-{}", project.name, args.service, tare_engine::random_hex(6)),
-        };
-        let mut converted = executor.convert(&args.service, &Instance::OneOff(name))?;
-        override_config(context, args, &mut converted.config)?;
-        Ok(executor.create(&args.service, converted)?)
-    })?;
-    Ok(Some(id))
-}
-
-/// The services that this one depends on, and its networks and volumes.
-fn dependencies(
-    args: &RunArgs,
-    session: &Session<'_, List>,
-    project: &Project,
-    service: &Service,
-) -> anyhow::Result<()> {
-    let observed = session.observe()?;
-    let needed: Vec<String> = service.depends_on.keys().cloned().collect();
-    let orphans = if args.remove_orphans { Orphans::Remove } else { Orphans::Keep };
-    if !args.no_deps && !needed.is_empty() {
-        let options = UpOptions { services: needed, orphans, ..UpOptions::default() };
-        let plan = session.plan_up(&observed, &options)?;
-        session.execute(&observed, &plan)?;
-    }
-    // What the service itself needs and nothing else made: a plan of it, without its containers.
-    let observed = session.observe()?;
-    let options = UpOptions {
-        services: vec![args.service.clone()],
-        dependencies: DependencyScope::Exclude,
-        ..UpOptions::default()
-    };
-    let mut plan = plan::up(project, &observed, &options)?;
-    plan.steps.retain(|step| {
-        matches!(step.action, plan::Action::CreateNetwork { .. } | plan::Action::CreateVolume { .. })
-    });
-    Ok(session.execute(&observed, &plan)?)
-}
-
-/// Lays the flags over the service.
-fn override_config(
-    context: &Context<'_>,
-    args: &RunArgs,
-    config: &mut ContainerConfig,
-) -> anyhow::Result<()> {
+/// What the flags lay over the service.
+fn overrides(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Overrides> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    config.tty = (terminal || args.tty) && !args.no_tty && !args.detach;
-    config.open_stdin = args.interactive != Some(false) && !args.detach;
-    config.stdin_once = config.open_stdin;
-    config.restart = RestartPolicy::No;
-    config.auto_remove = args.rm;
-    if !args.command.is_empty() {
-        config.cmd = Some(args.command.clone());
-    }
-    if let Some(entrypoint) = &args.entrypoint {
-        config.entrypoint = Some(split_words(entrypoint).context("--entrypoint: a quote is not closed")?);
-        if args.command.is_empty() {
-            config.cmd = None;
-        }
-    }
-    let variable = |name: &str| context.process.get(name).cloned();
+    let split = |text: &String| split_words(text).context("--entrypoint: a quote is not closed");
+    let from_service = |taken: bool| if taken { FromService::Taken } else { FromService::Left };
     let directory = std::env::current_dir().ok();
-    let host = Host { variable: &variable, directory: directory.clone() };
+    let ports: Vec<_> = args
+        .publish
+        .iter()
+        .map(|text| flags::ports::parse(text))
+        .collect::<Result<_, _>>()
+        .map_err(Failure::new)?;
+    let mounts = args.volume.iter().map(|text| flags::mounts::volume(text, directory.as_deref()));
+    Ok(Overrides {
+        tty: (terminal || args.tty) && !args.no_tty && !args.detach,
+        open_stdin: args.interactive != Some(false) && !args.detach,
+        auto_remove: args.rm,
+        command: args.command.clone(),
+        entrypoint: args.entrypoint.as_ref().map(split).transpose()?,
+        env: variables(context, args, directory.clone())?,
+        service_ports: from_service(args.service_ports),
+        ports: ports.into_iter().flatten().collect(),
+        mounts: mounts.collect::<Result<_, _>>().map_err(Failure::new)?,
+        labels: args.label.iter().map(|text| flags::pair(text)).collect(),
+        cap_add: args.cap_add.clone(),
+        cap_drop: args.cap_drop.clone(),
+        user: args.user.clone(),
+        working_dir: args.workdir.clone(),
+        aliases: from_service(args.use_aliases),
+    })
+}
+
+/// Those of `--env-from-file` and `-e`.
+fn variables(
+    context: &Context<'_>,
+    args: &RunArgs,
+    directory: Option<PathBuf>,
+) -> anyhow::Result<Vec<String>> {
+    let variable = |name: &str| context.process.get(name).cloned();
+    let host = Host { variable: &variable, directory };
+    let mut env = Vec::new();
     for path in &args.env_from_file {
         for text in environment::read(&path.display().to_string())? {
-            environment::push_line(&mut config.env, &text, &host)?;
+            environment::push_line(&mut env, &text, &host)?;
         }
     }
-    for text in &args.env {
-        environment::push(&mut config.env, text, &host)?;
-    }
-    if !args.service_ports {
-        config.ports.clear();
-    }
-    for text in &args.publish {
-        config.ports.extend(flags::ports::parse(text).map_err(Failure::new)?);
-    }
-    for text in &args.volume {
-        let mount = flags::mounts::volume(text, directory.as_deref()).map_err(Failure::new)?;
-        config
-            .mounts
-            .retain(|there| there.target.trim_end_matches('/') != mount.target.trim_end_matches('/'));
-        config.mounts.push(mount);
-    }
-    for text in &args.label {
-        let (key, value) = text.split_once('=').unwrap_or((text, ""));
-        config.labels.insert(key.to_owned(), value.to_owned());
-    }
-    config.cap_add.extend(args.cap_add.iter().cloned());
-    config.cap_drop.extend(args.cap_drop.iter().cloned());
-    if let Some(user) = &args.user {
-        config.user.clone_from(user);
-    }
-    if let Some(folder) = &args.workdir {
-        config.working_dir.clone_from(folder);
-    }
-    if !args.use_aliases {
-        // The service's name stays that of its lasting containers.
-        let own = config.name.clone().unwrap_or_default();
-        for endpoint in config.endpoints.values_mut() {
-            endpoint.aliases.retain(|alias| *alias == own);
-        }
-    }
-    Ok(())
+    args.env.iter().try_for_each(|text| environment::push(&mut env, text, &host))?;
+    Ok(env)
 }

@@ -3,30 +3,21 @@
 //! Detached: one plan, carried out with a live list. Attached: a plan that only creates, then one that starts, while
 //! the logs run on the terminal; Ctrl-C stops in the reverse order and a second one kills.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use rustix::fd::AsFd as _;
-use tare_compose::execute::ExecuteError;
-use tare_compose::follow::Merged;
 use tare_compose::infer::Inferred;
-use tare_compose::observe::Observed;
-use tare_compose::observe_engine::{is_oneoff, label_of, of_project, service_of};
 use tare_compose::plan::{
-    self, AnonymousVolumes, BuildMode, DependencyScope, Orphans, Plan, Recreate, StartMode, UpOptions,
+    AnonymousVolumes, BuildMode, DependencyScope, Orphans, Recreate, StartMode, UpOptions,
 };
 use tare_compose::schedule::Cancel;
-use tare_compose::select::NoSuchService;
-use tare_compose::session::{self, ImagePolicy, PullNews, Readiness, Session};
+use tare_compose::session::{
+    Attach, Beside, Dependencies, End, EndsAt, ImagePolicy, Onlooker, PullNews, Readiness, Session, Sight,
+};
 use tare_compose::watch::{Replaced, Watch};
-use tare_compose_model::{Condition, Project};
-use tare_engine::logs::LogOptions;
-use tare_engine::{Container, State};
 use tare_sys::signal::{Signal, SignalFd, SignalSet};
 
 use super::follow::{Errors, Look, announce};
@@ -165,6 +156,20 @@ impl UpArgs {
         })
     }
 
+    fn attach(&self) -> Attach {
+        Attach {
+            only: self.attach.clone(),
+            except: self.no_attach.clone(),
+            dependencies: if self.attach_dependencies { Dependencies::Shown } else { Dependencies::Omitted },
+            until: match (self.abort_on_container_exit, self.abort_on_container_failure) {
+                (true, _) => EndsAt::FirstEnd,
+                (_, true) => EndsAt::FirstFailure,
+                _ => EndsAt::AllEnded,
+            },
+            exit_code_from: self.exit_code_from.clone(),
+        }
+    }
+
     fn scope(&self) -> DependencyScope {
         match (self.no_deps, self.always_recreate_deps) {
             (true, _) => DependencyScope::Exclude,
@@ -185,10 +190,7 @@ pub(super) fn main(context: &Context<'_>, args: &UpArgs) -> anyhow::Result<u8> {
 /// `compose up`, with the flag that Ctrl-C sets while it works in the background.
 pub(super) fn run(context: &Context<'_>, args: &UpArgs, cancel: &Arc<Cancel>) -> anyhow::Result<u8> {
     let mut project = context.load(&args.services)?;
-    let mut shown = args.exit_code_from.iter().chain(&args.attach);
-    if let Some(unknown) = shown.find(|name| !project.services.contains_key(*name)) {
-        return Err(NoSuchService::of(&project, unknown).into());
-    }
+    args.attach().check(&project)?;
     if !args.no_deps {
         for inferred in tare_compose::infer::dependencies(&mut project, &args.services) {
             let Inferred { service, target, variable } = inferred;
@@ -243,7 +245,7 @@ fn bring_up(
     Ok(0)
 }
 
-/// Creates with a live list, then starts with the logs on the terminal.
+/// Shows the logs on the terminal, until Ctrl-C or the end.
 fn attached(
     work: &Work<'_>,
     session: &Session<'_, List>,
@@ -251,260 +253,45 @@ fn attached(
     watching: Option<&Watch<'_, List>>,
 ) -> anyhow::Result<u8> {
     let context = work.context;
-    let since = jiff::Timestamp::now();
     let signals = SignalFd::new(&SignalSet::of(&[Signal::INT, Signal::TERM, Signal::HUP]))
         .context("cannot open a signalfd")?;
-    let observed = session.observe()?;
-    let renew_volumes = session.renewed_volumes(&observed);
-    let options = args.plan_options(work, StartMode::CreateOnly)?;
-    let create = session.plan_up(&observed, &UpOptions { renew_volumes, ..options })?;
-    session.execute(&observed, &create)?;
-    let observed = session.observe()?;
-    let mut options = args.plan_options(work, StartMode::Start)?;
-    options.recreate = Recreate::Never;
-    let start = plan::up(work.project, &observed, &options)?;
-    let followed = followed(work, args)?;
-    let names: Vec<String> = followed.iter().map(label_of).collect();
-    note(&format!("Attaching to {}", names.join(", ")));
     let look = Look::new(context, args.no_color, args.no_log_prefix, args.timestamps);
     let look = Look { errors: Errors::Stderr, ..look };
-    let log = LogOptions { tail: None, since: Some(since), until: None };
-    let merged = Merged::begin(work.engine()?, &followed, &log, |said| look.show(said))?.ends_from(since);
-    let following = Following { work, session, args, watching, signals: &signals };
-    following.follow(&observed, &start, merged)
-}
-
-/// The containers whose logs are shown.
-fn followed(work: &Work<'_>, args: &UpArgs) -> anyhow::Result<Vec<Container>> {
-    let mut all = of_project(work.engine()?, &work.project.name)?;
-    all.retain(|container| {
-        let name = service_of(container);
-        let Some(service) = work.project.services.get(name) else { return false };
-        let named = |list: &[String]| list.iter().any(|given| given == name);
-        let meant = if !args.attach.is_empty() {
-            return named(&args.attach) && !is_oneoff(container) && !named(&args.no_attach);
-        } else {
-            let closure = args.attach_dependencies && is_needed(work.project, &args.services, name);
-            args.services.is_empty() || closure || named(&args.services)
-        };
-        meant && !is_oneoff(container) && !named(&args.no_attach) && service.attach.unwrap_or(true)
-    });
-    Ok(all)
-}
-
-/// Whether the services depend on another one, directly or not.
-fn is_needed(project: &Project, services: &[String], name: &str) -> bool {
-    let mut open: Vec<&str> = services.iter().map(String::as_str).collect();
-    let mut seen = BTreeSet::new();
-    while let Some(service) = open.pop() {
-        if seen.insert(service) {
-            let edges = project.services.get(service).map(|service| service.depends_on.keys());
-            open.extend(edges.into_iter().flatten().map(String::as_str));
+    let (mut starts, mut stops) = (List::quiet(), List::beside_logs(&context.options, "Stopping"));
+    starts.hooks = if args.no_log_prefix { HookLines::Plain } else { HookLines::Labelled };
+    stops.hooks = starts.hooks;
+    let watch = |is_over: &(dyn Fn() -> bool + Sync)| {
+        if let Some(Err(error)) = watching.map(|watching| watching.run(is_over)) {
+            crate::error::report(&error.into());
         }
-    }
-    seen.contains(name)
-}
-
-/// An `up` on the terminal, once its containers are made.
-struct Following<'a> {
-    work: &'a Work<'a>,
-    session: &'a Session<'a, List>,
-    args: &'a UpArgs,
-    watching: Option<&'a Watch<'a, List>>,
-    signals: &'a SignalFd,
-}
-
-impl Following<'_> {
-    /// Starts on another thread while this one prints logs and takes signals.
-    fn follow(
-        &self,
-        observed: &Observed,
-        start: &Plan,
-        mut merged: Merged<'_, anyhow::Error>,
-    ) -> anyhow::Result<u8> {
-        let Self { work, session, args, signals, .. } = *self;
-        let mut quiet = Work::quiet(work.context, work.project);
-        quiet.list.hooks = hook_output(args);
-        quiet.cancel = Arc::clone(&work.cancel);
-        quiet.settings.stop_timeout = args.timeout;
-        let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        let ended = quiet.session(|starting| {
-            starting.with_executor(observed, |executor| {
-                std::thread::scope(|scope| -> anyhow::Result<End> {
-                    let mut starting = Some(scope.spawn(|| {
-                        let result = executor.run(start);
-                        started.store(true, Ordering::SeqCst);
-                        result
-                    }));
-                    if let Some(watching) = self.watching {
-                        scope.spawn(|| watch_once_started(watching, &started, &over));
-                    }
-                    let end = self.look(&mut merged, &mut starting);
-                    over.store(true, Ordering::SeqCst);
-                    if !matches!(end, Ok(End::Over)) {
-                        work.cancel.cancel();
-                    }
-                    end
-                })
-            })
-        })?;
-        match ended {
-            End::Over => Ok(0),
-            End::Interrupted => {
-                note("Gracefully stopping... (press Ctrl+C again to force)");
-                stop_all(work, session, args, &mut merged, signals)?;
-                Ok(work.context.code_of_interrupt())
-            }
-            End::Aborted(code) => {
-                note("Aborting on container exit...");
-                stop_all(work, session, args, &mut merged, signals)?;
-                Ok(exit_code(work, args, code)?)
-            }
-        }
-    }
-
-    /// Prints until the end. Containers that are started again or made anew meanwhile are followed too.
-    fn look(
-        &self,
-        merged: &mut Merged<'_, anyhow::Error>,
-        starting: &mut Option<ScopedJoinHandle<'_, Result<(), ExecuteError>>>,
-    ) -> anyhow::Result<End> {
-        let args = self.args;
-        let abort = args.abort_on_container_exit || args.exit_code_from.is_some();
-        let (_, mut events) = self.work.engine()?.events(None)?;
-        loop {
-            if let Some(finished) = starting.take_if(|thread| thread.is_finished())
-                && let Ok(Err(error)) = finished.join()
-            {
-                // What runs goes on in the background, as it would after `up -d`.
-                merged.turn(None)?;
-                return Err(session::Error::from(error).into());
-            }
-            let all_started = starting.is_none();
-            for ended in merged.turn(Some(self.signals.as_fd()))? {
-                announce(&ended)?;
-                // A job that others wait for has done its part.
-                if ended.code() == 0 && self.is_job(&ended.label) {
-                    continue;
-                }
-                if abort || (args.abort_on_container_failure && ended.code() != 0) {
-                    return Ok(End::Aborted(ended.code()));
-                }
-            }
-            if self.signals.read()?.is_some() {
-                return Ok(End::Interrupted);
-            }
-            if all_started && !events.read()?.is_empty() {
-                merged.resume(&followed(self.work, args)?)?;
-            }
-            if all_started && self.watching.is_none() && merged.is_over() {
-                return Ok(End::Over);
-            }
-        }
-    }
-}
-
-impl Following<'_> {
-    /// Whether the service of this label is one that others want to end well.
-    fn is_job(&self, label: &str) -> bool {
-        let services = &self.work.project.services;
-        let service = services.keys().find(|name| {
-            label.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_number)
-                || services[*name].container_name.as_deref() == Some(label)
-        });
-        let edges = services.values().filter_map(|other| other.depends_on.get(service?));
-        edges.into_iter().any(|edge| edge.condition == Condition::ServiceCompletedSuccessfully)
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The watch's thread: it begins when the containers run.
-fn watch_once_started(watching: &Watch<'_, List>, started: &AtomicBool, over: &AtomicBool) {
-    let is_over = || over.load(Ordering::SeqCst);
-    while !started.load(Ordering::SeqCst) && !is_over() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    if let Err(error) = watching.run(&is_over) {
-        crate::error::report(&error.into());
-    }
-}
-
-/// What hooks print is shown among the logs.
-fn hook_output(args: &UpArgs) -> HookLines {
-    if args.no_log_prefix { HookLines::Plain } else { HookLines::Labelled }
-}
-
-/// How an attached `up` ends.
-enum End {
-    /// All containers have ended.
-    Over,
-    /// By Ctrl-C.
-    Interrupted,
-    /// By a container's end, with this exit code.
-    Aborted(i32),
-}
-
-/// Stops everything, logs still shown; another Ctrl-C kills.
-fn stop_all(
-    work: &Work<'_>,
-    session: &Session<'_, List>,
-    args: &UpArgs,
-    merged: &mut Merged<'_, anyhow::Error>,
-    signals: &SignalFd,
-) -> anyhow::Result<()> {
-    let observed = session.observe()?;
-    let plan = plan::stop(work.project, &observed, &args.services)?;
-    let mut stopping = Work::new(work.context, work.project, "Stopping");
-    stopping.list = List::beside_logs(&work.context.options, "Stopping");
-    stopping.list.hooks = hook_output(args);
-    stopping.settings.stop_timeout = args.timeout;
-    let engine = work.engine()?;
-    stopping.session(|stopping| {
-        stopping.with_executor(&observed, |executor| {
-            std::thread::scope(|scope| -> anyhow::Result<()> {
-                let stop = scope.spawn(|| executor.run(&plan));
-                while !stop.is_finished() {
-                    for ended in merged.turn(Some(signals.as_fd()))? {
-                        announce(&ended)?;
-                    }
-                    if signals.read()?.is_some() {
-                        note("Killing...");
-                        for container in
-                            observed.containers.iter().filter(|container| container.state.is_alive())
-                        {
-                            // One that ended meanwhile needs no killing.
-                            let _ = engine.kill(&container.id, "SIGKILL");
-                        }
-                    }
-                }
-                // What ended between the last look and the end of the stop.
-                for ended in merged.gather()? {
-                    announce(&ended)?;
-                }
-                match stop.join() {
-                    Ok(Err(error)) => Err(session::Error::from(error).into()),
-                    _ => Ok(()),
-                }
-            })
-        })
+    };
+    let onlooker = Onlooker {
+        starts: &starts,
+        stops: &stops,
+        show: &|sight| show(look, sight),
+        wake: signals.as_fd(),
+        interrupted: &|| Ok(signals.read()?.is_some()),
+        beside: watching.map(|_| &watch as Beside<'_>),
+    };
+    let options = args.plan_options(work, StartMode::Start)?;
+    let end = session.up_attached(&options, &args.attach(), &onlooker)?;
+    starts.printed()?;
+    stops.printed()?;
+    Ok(match end {
+        End::Over => 0,
+        End::Interrupted => context.code_of_interrupt(),
+        End::Aborted { code } => u8::try_from(code & 0xff).unwrap_or(1),
     })
 }
 
-/// The exit code of `--exit-code-from`'s service, else of the container that ended first.
-fn exit_code(work: &Work<'_>, args: &UpArgs, first: i32) -> anyhow::Result<u8> {
-    let Some(service) = &args.exit_code_from else {
-        return Ok(u8::try_from(first & 0xff).unwrap_or(1));
-    };
-    let all = of_project(work.engine()?, &work.project.name)?;
-    let code =
-        all.iter().filter(|container| service_of(container) == service).find_map(
-            |container| match &container.state {
-                State::Exited(exit) => Some(exit.code),
-                _ => None,
-            },
-        );
-    Ok(u8::try_from(code.unwrap_or(first) & 0xff).unwrap_or(1))
+fn show(look: Look, sight: &Sight<'_>) -> anyhow::Result<()> {
+    match sight {
+        Sight::Said(said) => return look.show(said),
+        Sight::Ended(ended) => return announce(ended),
+        Sight::Attaching(labels) => note(&format!("Attaching to {}", labels.join(", "))),
+        Sight::Stopping => note("Gracefully stopping... (press Ctrl+C again to force)"),
+        Sight::Aborting => note("Aborting on container exit..."),
+        Sight::Killing => note("Killing..."),
+    }
+    Ok(())
 }

@@ -1,9 +1,6 @@
 //! `docker events`.
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::inotify;
 use tare_api::EventMessage;
-use tare_engine::event::Event;
 use tare_engine::filter::{EventFilter, Filters, Happened};
 
 use crate::error::{Failure, UNREADABLE_TEMPLATE};
@@ -38,41 +35,11 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     };
     let since = line.since.as_ref().map(nanos).transpose()?;
     let until = line.until.as_ref().map(nanos).transpose()?;
-    let engine = session.engine()?;
-    engine.make_run_folder("")?;
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-    let interest = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
-    inotify::add_watch(&watch, &engine.paths().run, interest)?;
-    let (past, mut reader) = engine.events(since)?;
-    let show = |event: &Event| -> anyhow::Result<()> {
+    session.engine()?.follow_events(since)?.run(until, |event| {
         let message = EventMessage::new(event);
-        if until.is_some_and(|until| event.time_nano > until) || !takes(&filter, &message) {
-            return Ok(());
-        }
-        print_line(&style.line(&message)?)
-    };
-    past.iter().try_for_each(show)?;
-    loop {
-        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-        let left = until.map(|until| until - now);
-        if left.is_some_and(|left| left <= 0) {
-            return Ok(0);
-        }
-        wait(&watch, left)?;
-        reader.read()?.iter().try_for_each(show)?;
-    }
-}
-
-/// Waits for a change in the folder, at most so many nanoseconds.
-fn wait(watch: &rustix::fd::OwnedFd, left: Option<i64>) -> anyhow::Result<()> {
-    let bound = left.map(|left| Timespec { tv_sec: left / 1_000_000_000, tv_nsec: left % 1_000_000_000 });
-    match rustix::event::poll(&mut [PollFd::new(watch, PollFlags::IN)], bound.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(error) => return Err(std::io::Error::from(error).into()),
-    }
-    let mut drain = [0u8; 4096];
-    while rustix::io::read(watch, &mut drain).is_ok_and(|count| count > 0) {}
-    Ok(())
+        if takes(&filter, &message) { print_line(&style.line(&message)?) } else { Ok(()) }
+    })?;
+    Ok(0)
 }
 
 /// How an event is shown.
@@ -126,7 +93,7 @@ fn plain(message: &EventMessage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tare_engine::event::{Action, Kind};
+    use tare_engine::event::{Action, Event, Kind};
 
     fn message(kind: Kind, action: Action, id: &str, attributes: &[(&str, &str)]) -> EventMessage {
         let attributes = attributes.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
