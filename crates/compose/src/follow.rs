@@ -372,7 +372,13 @@ mod tests {
     }
 
     fn log(folder: &Path, name: &str, max_size: u64) -> LogWriter {
-        LogWriter::open(LogPolicy { path: Some(folder.join(name)), max_size, max_files: 3 }).unwrap()
+        LogWriter::open(LogPolicy {
+            path: Some(folder.join(name)),
+            max_size,
+            max_files: 3,
+            attributes: std::collections::BTreeMap::new(),
+        })
+        .unwrap()
     }
 
     /// What is said, as lines.

@@ -7,6 +7,7 @@
 //! does, or when the stream ends. A full file is renamed to `json.log.1` and so on, by default three of 10 MiB each:
 //! Docker's default has no bound, and fills disks.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ pub struct LogPolicy {
     pub max_size: u64,
     /// Files in all, at least 1.
     pub max_files: u32,
+    /// What every entry tells of its container (`--log-opt labels`, `env`, `tag`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Which of the two.
@@ -64,6 +68,8 @@ pub struct LogWriter {
     written: u64,
     pending: [Vec<u8>; 2],
     entry: Vec<u8>,
+    /// The attributes as they stand in each entry: `,"attrs":{…}`, or nothing.
+    attributes: String,
 }
 
 impl LogWriter {
@@ -74,7 +80,12 @@ impl LogWriter {
     pub fn open(policy: LogPolicy) -> std::io::Result<Self> {
         let file = policy.path.as_deref().map(append).transpose()?;
         let written = file.as_ref().map_or(Ok(0), |f| f.metadata().map(|m| m.len()))?;
-        Ok(Self { policy, file, written, pending: [Vec::new(), Vec::new()], entry: Vec::new() })
+        let attributes = if policy.attributes.is_empty() {
+            String::new()
+        } else {
+            format!(",\"attrs\":{}", serde_json::to_string(&policy.attributes)?)
+        };
+        Ok(Self { policy, file, written, pending: [Vec::new(), Vec::new()], entry: Vec::new(), attributes })
     }
 
     /// Takes output of one stream and logs every whole line in it.
@@ -92,11 +103,11 @@ impl LogWriter {
             pending.extend_from_slice(piece);
             while pending.len() >= PARTIAL && pending.last() != Some(&b'\n') {
                 let rest = pending.split_off(PARTIAL);
-                encode(&mut self.entry, stream, &pending, time);
+                encode(&mut self.entry, stream, &pending, &self.attributes, time);
                 pending = rest;
             }
             if pending.last() == Some(&b'\n') {
-                encode(&mut self.entry, stream, &pending, time);
+                encode(&mut self.entry, stream, &pending, &self.attributes, time);
                 pending.clear();
             }
         }
@@ -114,7 +125,7 @@ impl LogWriter {
             return Ok(());
         }
         self.entry.clear();
-        encode(&mut self.entry, stream, &rest, Timestamp::now());
+        encode(&mut self.entry, stream, &rest, &self.attributes, Timestamp::now());
         self.append_entries()
     }
 
@@ -165,12 +176,12 @@ fn slot(stream: Stream) -> usize {
     usize::from(stream.number() - 1)
 }
 
-fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], time: Timestamp) {
+fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], attributes: &str, time: Timestamp) {
     out.extend_from_slice(b"{\"log\":");
     let text = String::from_utf8_lossy(text);
     serde_json::to_writer(&mut *out, &text).expect("a string is JSON");
     // Writing to a Vec cannot fail.
-    let _ = writeln!(out, ",\"stream\":\"{}\",\"time\":\"{time:.9}\"}}", stream.name());
+    let _ = writeln!(out, ",\"stream\":\"{}\"{attributes},\"time\":\"{time:.9}\"}}", stream.name());
 }
 
 #[cfg(test)]
@@ -187,7 +198,7 @@ mod tests {
     }
 
     fn policy(dir: &Path, max_size: u64, max_files: u32) -> LogPolicy {
-        LogPolicy { path: Some(dir.join("json.log")), max_size, max_files }
+        LogPolicy { path: Some(dir.join("json.log")), max_size, max_files, attributes: BTreeMap::new() }
     }
 
     #[test]
@@ -206,6 +217,16 @@ mod tests {
             .collect();
         let want = [("one\n", "stdout"), ("err\n", "stderr"), ("two\n", "stdout"), ("end", "stdout")];
         assert_eq!(logs, want.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    }
+
+    #[test]
+    fn every_entry_has_the_attributes() {
+        let dir = tempfile::tempdir().unwrap();
+        let attributes = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
+        let mut log = LogWriter::open(LogPolicy { attributes, ..policy(dir.path(), 1 << 20, 3) }).unwrap();
+        log.write(Stream::Stdout, b"x\n").unwrap();
+        let text = std::fs::read_to_string(dir.path().join("json.log")).unwrap();
+        assert!(text.starts_with(r#"{"log":"x\n","stream":"stdout","attrs":{"A":"1"},"time":""#), "{text}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) fn supervise(profile: Option<&str>, args: &[String], child: impl FnOn
 
 /// As Docker's init shows it, `/sbin/docker-init -- PROGRAM ARG…`, with blanks for the ends of words.
 fn command_line(args: &[String]) -> String {
-    format!("/sbin/docker-init -- {} ", args.join(" "))
+    format!("/sbin/docker-init -- {}", args.join(" "))
 }
 
 /// Until the main child has ended; its status.

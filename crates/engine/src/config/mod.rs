@@ -5,6 +5,7 @@
 pub mod device_rule;
 pub mod flags;
 pub mod log_files;
+pub(crate) mod log_options;
 pub mod security_option;
 pub mod size;
 pub mod tmpfs;

@@ -7,7 +7,8 @@ use tare_sys::signal::Signal;
 use crate::config::log_files::LogFiles;
 use crate::config::tmpfs::Tmpfs;
 use crate::config::{
-    ContainerConfig, LogConfig, MountSource, NetworkMode, Resources, RestartPolicy, device_rule, same_path,
+    ContainerConfig, LogConfig, MountSource, NetworkMode, Resources, RestartPolicy, device_rule, log_options,
+    same_path,
 };
 use crate::state::error::{Error, Result};
 
@@ -175,13 +176,16 @@ fn log(log: &LogConfig) -> Result<()> {
             "max-buffer-size",
         ],
         "local" => &["max-size", "max-file", "compress", "mode", "max-buffer-size"],
-        "none" => return Ok(()),
+        "none" => &[],
         driver => return Err(no_driver(driver)),
     };
     let driver = if log.driver.is_empty() { "json-file" } else { &log.driver };
     match log.options.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => Err(Error::invalid(format!("unknown log opt '{key}' for {driver} log driver"))),
-        None => LogFiles::parse(&log.options).map(drop).map_err(Error::invalid),
+        None => LogFiles::parse(&log.options)
+            .map(drop)
+            .and_then(|()| log_options::check(&log.options))
+            .map_err(Error::invalid),
     }
 }
 

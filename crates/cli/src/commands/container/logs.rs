@@ -39,7 +39,7 @@ struct Line {
 /// How entries are printed.
 struct Printer {
     timestamps: bool,
-    details: String,
+    details: bool,
     /// The last piece of each stream had no newline: the next one continues its line.
     open: [bool; 2],
 }
@@ -55,11 +55,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let container = engine.container(&line.name)?;
     let mut follower = engine.follow_log(&container.id, &options)?;
-    let mut printer = Printer {
-        timestamps: line.timestamps,
-        details: if line.details { details(&container.config.log.options) } else { String::new() },
-        open: [false; 2],
-    };
+    let mut printer = Printer { timestamps: line.timestamps, details: line.details, open: [false; 2] };
     if !line.follow {
         follower.end_now()?;
         printer.print_all(&mut follower)?;
@@ -95,8 +91,8 @@ pub(crate) fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
     })
 }
 
-fn details(options: &BTreeMap<String, String>) -> String {
-    options.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+fn details(attributes: &BTreeMap<String, String>) -> String {
+    attributes.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 impl Printer {
@@ -120,8 +116,8 @@ impl Printer {
                 if self.timestamps {
                     write!(to, "{} ", nanoseconds(entry.time))?;
                 }
-                if !self.details.is_empty() {
-                    write!(to, "{} ", self.details)?;
+                if self.details {
+                    write!(to, "{} ", details(&entry.attributes))?;
                 }
             }
             self.open[slot] = !entry.log.ends_with('\n');

@@ -1,5 +1,7 @@
 //! What a log holds, and which part of it is asked for.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use tare_monitor::log::Stream;
@@ -34,6 +36,9 @@ pub struct LogEntry {
     pub log: String,
     /// Which stream.
     pub stream: Stream,
+    /// What it tells of its container (`--log-opt labels`, `env`, `tag`).
+    #[serde(default, rename = "attrs")]
+    pub attributes: BTreeMap<String, String>,
     /// When it was written.
     pub time: Timestamp,
 }

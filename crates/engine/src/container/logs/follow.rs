@@ -217,7 +217,13 @@ mod tests {
         fn new(max_size: u64, max_files: u32) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let path = Some(folder.path().join("json.log"));
-            let writer = LogWriter::open(LogPolicy { path, max_size, max_files }).unwrap();
+            let writer = LogWriter::open(LogPolicy {
+                path,
+                max_size,
+                max_files,
+                attributes: std::collections::BTreeMap::new(),
+            })
+            .unwrap();
             Self { folder, writer, written: 0 }
         }
 

@@ -1,5 +1,6 @@
 //! What the monitor does for a container beside keeping it: health checks, restarts, the stop, its log.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tare_monitor::log::LogPolicy;
@@ -9,6 +10,7 @@ use tare_sys::signal::Signal;
 
 use crate::Engine;
 use crate::config::log_files::LogFiles;
+use crate::config::log_options::Tagged;
 use crate::config::{ContainerConfig, RestartPolicy};
 use crate::state::error::{Error, Result};
 use crate::state::record::{Record, log_file};
@@ -28,7 +30,12 @@ impl Engine {
         };
         let files = LogFiles::parse(&log.options)
             .map_err(|wrong| Error::invalid(format!("container {}: {wrong}", record.name)))?;
-        Ok(LogPolicy { path, max_size: files.max_size, max_files: files.max_files })
+        Ok(LogPolicy {
+            path,
+            max_size: files.max_size,
+            max_files: files.max_files,
+            attributes: attributes(record),
+        })
     }
 }
 
@@ -78,4 +85,31 @@ pub(super) fn health(check: &Healthcheck) -> Option<HealthCheck> {
         start_interval: time(check.start_interval, 5),
         retries: u32::try_from(check.retries).ok().filter(|r| *r > 0).unwrap_or(3),
     })
+}
+
+/// What each log entry tells of the container: the labels and variables that the log's options name, and its tag.
+fn attributes(record: &Record) -> BTreeMap<String, String> {
+    let config = &record.config;
+    let named = |key: &str| {
+        let names = config.log.options.get(key).map(String::as_str).unwrap_or_default();
+        names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut found = BTreeMap::new();
+    for name in named("labels") {
+        if let Some(text) = config.labels.get(&name) {
+            found.insert(name, text.clone());
+        }
+    }
+    for name in named("env") {
+        let value =
+            config.env.iter().rev().find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
+        if let Some((_, value)) = value {
+            found.insert(name, value.to_owned());
+        }
+    }
+    if let Some(tag) = config.log.options.get("tag") {
+        let (id, name, image, image_id) = (&record.id, &record.name, &record.image_ref, &record.image_id);
+        found.insert("tag".to_owned(), Tagged { id, name, image, image_id }.fill(tag));
+    }
+    found
 }
