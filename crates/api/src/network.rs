@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tare_engine::container::EndpointState;
-use tare_engine::networks::Network;
+use tare_engine::networks::{GatewayChoice, Network};
 
 /// A network, as `docker network inspect` shows it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,9 +36,9 @@ pub struct NetworkInspect {
     pub attachable: bool,
     /// Swarm's; always false.
     pub ingress: bool,
-    /// Swarm's; always empty.
+    /// The network that its configuration is of.
     pub config_from: ConfigFrom,
-    /// Swarm's; always false.
+    /// Whether it is a configuration only.
     pub config_only: bool,
     /// Running containers on it.
     pub containers: BTreeMap<String, NetworkContainer>,
@@ -52,7 +52,7 @@ pub struct NetworkInspect {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ConfigFrom {
-    /// Always empty.
+    /// Its name.
     pub network: String,
 }
 
@@ -65,7 +65,7 @@ pub struct Ipam {
     /// Options.
     pub options: Option<BTreeMap<String, String>>,
     /// Subnets.
-    pub config: Vec<IpamConfig>,
+    pub config: Option<Vec<IpamConfig>>,
 }
 
 /// One subnet.
@@ -80,6 +80,9 @@ pub struct IpamConfig {
     /// Gateway.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gateway: String,
+    /// Addresses that are given to no container, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub auxiliary_addresses: BTreeMap<String, String>,
 }
 
 /// A container on a network.
@@ -110,12 +113,27 @@ impl NetworkInspect {
             subnets.push(IpamConfig {
                 subnet: bridge.subnet.to_string(),
                 ip_range: network.ip_range.map(|range| range.to_string()).unwrap_or_default(),
-                gateway: bridge.gateway.to_string(),
+                gateway: match network.gateway_choice {
+                    GatewayChoice::WithSubnet => bridge.gateway.to_string(),
+                    GatewayChoice::InGivenSubnet => String::new(),
+                },
+                auxiliary_addresses: auxiliary(network),
             });
             if let Some(ipv6) = &bridge.ipv6 {
                 subnets.push(IpamConfig { subnet: ipv6.subnet.to_string(), ..IpamConfig::default() });
             }
         }
+        if let Some(template) = &network.template {
+            subnets.extend(template.subnet.map(|subnet| IpamConfig {
+                subnet: subnet.to_string(),
+                ip_range: network.ip_range.map(|range| range.to_string()).unwrap_or_default(),
+                gateway: template.gateway.map(|gateway| gateway.to_string()).unwrap_or_default(),
+                auxiliary_addresses: auxiliary(network),
+            }));
+        }
+        // Those that Docker makes itself have none.
+        let is_own = [tare_engine::networks::DEFAULT, "host", "none"].contains(&network.name.as_str());
+        let template = network.template.as_ref();
         NetworkInspect {
             name: network.name.clone(),
             id: network.id.clone(),
@@ -124,12 +142,17 @@ impl NetworkInspect {
             driver: network.driver.clone(),
             enable_ipv4: true,
             enable_ipv6: network.bridge.as_ref().is_some_and(|bridge| bridge.ipv6.is_some()),
-            ipam: Ipam { driver: "default".to_owned(), options: Some(BTreeMap::new()), config: subnets },
-            internal: network.bridge.as_ref().is_some_and(|bridge| bridge.internal),
+            ipam: Ipam {
+                driver: "default".to_owned(),
+                options: (!is_own).then(|| network.ipam_options.clone()),
+                config: (!subnets.is_empty() || !is_own).then_some(subnets),
+            },
+            internal: network.bridge.as_ref().is_some_and(|bridge| bridge.internal)
+                || template.is_some_and(|template| template.internal),
             attachable: network.attachable,
             ingress: false,
-            config_from: ConfigFrom::default(),
-            config_only: false,
+            config_from: ConfigFrom { network: network.config_from.clone() },
+            config_only: template.is_some(),
             containers: members
                 .iter()
                 .map(|(id, name, endpoint)| (id.clone(), member(id, name, endpoint)))
@@ -138,6 +161,10 @@ impl NetworkInspect {
             labels: network.labels.clone(),
         }
     }
+}
+
+fn auxiliary(network: &Network) -> BTreeMap<String, String> {
+    network.auxiliary.iter().map(|(name, address)| (name.clone(), address.to_string())).collect()
 }
 
 /// The driver's options; those of the default network are spelt out, as Docker does.

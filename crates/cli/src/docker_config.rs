@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use anyhow::Context as _;
+
 /// The folder that `--config` named; a process runs one command.
 static NAMED: OnceLock<PathBuf> = OnceLock::new();
 
@@ -20,6 +22,19 @@ pub(crate) fn path() -> Option<PathBuf> {
         .or_else(|| variable("DOCKER_CONFIG"))
         .or_else(|| variable("HOME").map(|home| home.join(".docker")))
         .map(|folder| folder.join("config.json"))
+}
+
+/// Makes a context the current one, or none.
+pub(crate) fn set_current_context(name: Option<&str>) -> anyhow::Result<()> {
+    let path = path().context("no home folder: set DOCKER_CONFIG or HOME")?;
+    tare_image::auth::change_config(&path, |config| match name {
+        Some(name) => {
+            config.insert("currentContext".to_owned(), name.into());
+            true
+        }
+        None => config.shift_remove("currentContext").is_some(),
+    })?;
+    Ok(())
 }
 
 /// The context that `docker context use` left there. None in a file that is not there or cannot be read, as with Docker.

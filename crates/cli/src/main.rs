@@ -7,6 +7,7 @@
 mod attach;
 mod commands;
 mod completion;
+mod contexts;
 mod destination;
 mod docker_config;
 mod error;

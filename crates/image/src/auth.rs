@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::error::{At as _, Error, Result};
 
-pub use keep::{KeepError, Kept, erase, store};
+pub use keep::{KeepError, Kept, change_config, erase, store};
 pub use keychain::{Helper, HelperError};
 
 /// A login at one registry. Debug does not print the secret.

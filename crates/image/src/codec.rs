@@ -34,7 +34,10 @@ fn unsupported(what: &str) -> io::Error {
 }
 
 /// Undoes whatever compression `stream` has.
-pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+///
+/// # Errors
+/// Read errors, and compressions that are not known here.
+pub fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match Compression::sniff(stream.fill_buf()?)? {
         Compression::None => Box::new(stream),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),

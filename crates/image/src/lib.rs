@@ -51,6 +51,7 @@ mod transfer;
 mod tree;
 mod unpack;
 
+pub use codec::decompress;
 pub use error::{Error, RegistryError, Result};
 pub use gc::{ImageUser, PruneOptions, Pruned, RemoveOptions, Removed};
 pub use image::{HistoryEntry, Image, Layer};

@@ -83,6 +83,7 @@ const VIEW: View = View {
     ],
     default: "table {{.Driver}}\t{{.Name}}",
     quiet: "{{.Name}}",
+    raw: Some("name: {{.Name}}\ndriver: {{.Driver}}\n"),
 };
 
 /// `docker volume ls`.

@@ -66,6 +66,11 @@ pub(crate) fn duration(length: Duration) -> String {
     }
 }
 
+/// The second that a moment is in.
+pub(crate) fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 /// `2 minutes ago`.
 pub(crate) fn ago(then: jiff::Timestamp) -> String {
     format!("{} ago", duration(since(then)))

@@ -15,6 +15,8 @@ pub(crate) struct View {
     pub(crate) default: &'static str,
     /// The template of `-q`.
     pub(crate) quiet: &'static str,
+    /// The template that is called `raw`: a line per field, an empty one after each object; none where there is no such.
+    pub(crate) raw: Option<&'static str>,
 }
 
 /// One row of a [`View`].
@@ -58,7 +60,7 @@ impl Row {
     }
 
     /// The row as templates see it: its fields, and its labels by name.
-    fn data(&self) -> Data {
+    pub(crate) fn data(&self) -> Data {
         let cells = self.cells.iter().map(|(name, cell)| Field {
             name: (*name).to_owned(),
             key: Some((*name).to_owned()),
@@ -87,6 +89,7 @@ impl View {
     pub(crate) fn render(&self, rows: &[Row], shape: Shape<'_>) -> anyhow::Result<String> {
         let format = match shape.format {
             Some("json") => "{{json .}}",
+            Some("raw") => self.raw.unwrap_or("raw"),
             None | Some("" | "table") if shape.quiet => self.quiet,
             None | Some("" | "table") => self.default,
             Some(custom) => custom,
@@ -134,6 +137,7 @@ mod tests {
         headers: &[("ID", "ID"), ("Name", "NAME"), ("Labels", "LABELS")],
         default: "table {{.ID}}\t{{.Name}}",
         quiet: "{{.ID}}",
+        raw: Some("id: {{.ID}}\n"),
     };
 
     fn rows() -> Vec<Row> {

@@ -9,6 +9,7 @@ mod connect;
 pub(crate) mod driver_options;
 pub(crate) mod endpoint_options;
 mod remove;
+mod template;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -59,8 +60,45 @@ pub struct Network {
     /// Compose's and Docker's `attachable`.
     #[serde(default)]
     pub attachable: bool,
+    /// Who chose the gateway.
+    #[serde(default)]
+    pub gateway_choice: GatewayChoice,
+    /// Options of the address management (`--ipam-opt`): kept and shown.
+    #[serde(default)]
+    pub ipam_options: BTreeMap<String, String>,
+    /// What `--config-only` keeps for others; such a network has no bridge.
+    #[serde(default)]
+    pub template: Option<Template>,
+    /// The network whose template it was made of (`--config-from`).
+    #[serde(default)]
+    pub config_from: String,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// Who chose a network's gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GatewayChoice {
+    /// With the subnet, by tare or by the user.
+    #[default]
+    WithSubnet,
+    /// tare, in a subnet of the user's; Docker's `inspect` keeps silent about it.
+    InGivenSubnet,
+}
+
+/// What a network that is a configuration only keeps.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Template {
+    /// `--subnet`.
+    pub subnet: Option<IpNet>,
+    /// `--subnet` of the other family.
+    pub subnet6: Option<IpNet>,
+    /// `--gateway`.
+    pub gateway: Option<Ipv4Addr>,
+    /// `--ipv6`.
+    pub ipv6: bool,
+    /// `--internal`.
+    pub internal: bool,
 }
 
 impl Record for Network {
@@ -114,6 +152,22 @@ pub struct NetworkConfig {
     pub internal: bool,
     /// `--attachable`.
     pub attachable: bool,
+    /// `--ipam-opt`.
+    pub ipam_options: BTreeMap<String, String>,
+    /// What is made.
+    pub purpose: Purpose,
+}
+
+/// What a network is made for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Containers.
+    #[default]
+    Containers,
+    /// To be the configuration of others (`--config-only`).
+    Template,
+    /// Containers, with the configuration of another network (`--config-from`).
+    From(String),
 }
 
 impl Engine {
@@ -137,7 +191,14 @@ impl Engine {
         let host_routes = tare_network::host_routes().unwrap_or_default();
         let network = self.store.write(|tx| {
             let known: Vec<Network> = tx.all()?.records;
-            let network = plan_network(config, &known, &host_routes)?;
+            let network = match config.purpose.clone() {
+                Purpose::Containers => plan_network(config, &known, &host_routes)?,
+                Purpose::Template => template::plan(config),
+                Purpose::From(source) => {
+                    let config = template::fill(config, &source, &known)?;
+                    Network { config_from: source, ..plan_network(config, &known, &host_routes)? }
+                }
+            };
             tx.insert(&network)?;
             Ok(network)
         })?;
@@ -374,6 +435,10 @@ fn fixed(name: &str, driver: &str) -> Network {
         ip_range: None,
         auxiliary: BTreeMap::new(),
         attachable: false,
+        gateway_choice: GatewayChoice::default(),
+        ipam_options: BTreeMap::new(),
+        template: None,
+        config_from: String::new(),
         created: Timestamp::UNIX_EPOCH,
     }
 }
@@ -392,6 +457,11 @@ fn plan_network(config: NetworkConfig, known: &[Network], host_routes: &[IpNet])
         }
         None => ipam::pick_subnet(&used, host_routes, &ipam::default_pools())
             .ok_or_else(|| Error::NoFreeSubnet(config.name.clone()))?,
+    };
+    check_parts(&config, subnet)?;
+    let gateway_choice = match (config.subnet, config.gateway) {
+        (Some(_), None) => GatewayChoice::InGivenSubnet,
+        _ => GatewayChoice::WithSubnet,
     };
     let gateway = config.gateway.unwrap_or_else(|| ipam::default_gateway(subnet));
     let options = driver_options::read(&config.name, &config.options)?;
@@ -417,6 +487,10 @@ fn plan_network(config: NetworkConfig, known: &[Network], host_routes: &[IpNet])
         ip_range: config.ip_range,
         auxiliary: config.auxiliary,
         attachable: config.attachable,
+        gateway_choice,
+        ipam_options: config.ipam_options,
+        template: None,
+        config_from: String::new(),
         created: Timestamp::now(),
     })
 }
@@ -436,8 +510,32 @@ fn ipv6(config: &NetworkConfig, subnet: Ipv4Net) -> Option<Ipv6Config> {
     Some(Ipv6Config { subnet, gateway: (u128::from(subnet.network()) + 1).into() })
 }
 
+/// What is of a subnet must be in it, and there must be one that it is of.
+fn check_parts(config: &NetworkConfig, subnet: Ipv4Net) -> Result<()> {
+    let mut parts: Vec<(&str, String, bool)> = Vec::new();
+    parts.extend(config.gateway.map(|gateway| ("gateway", gateway.to_string(), subnet.contains(&gateway))));
+    parts.extend(config.ip_range.map(|range| ("ip-range", range.to_string(), subnet.contains(&range))));
+    let auxiliary = config.auxiliary.values();
+    parts.extend(auxiliary.map(|address| ("aux-address", address.to_string(), subnet.contains(address))));
+    let Some((what, text, _)) = parts.iter().find(|(_, _, is_in)| !is_in || config.subnet.is_none()) else {
+        return Ok(());
+    };
+    Err(Error::Invalid {
+        message: match config.subnet {
+            Some(_) => format!("network {}: {what} {text} is not in subnet {subnet}", config.name),
+            None => format!("network {}: {what} {text} is given without a subnet", config.name),
+        },
+        hint: Some("--subnet says which addresses the network has".into()),
+    })
+}
+
 fn check_subnet(name: &str, wanted: Ipv4Net, known: &[Network]) -> Result<Ipv4Net> {
-    let wanted = wanted.trunc();
+    if wanted != wanted.trunc() {
+        return Err(Error::Invalid {
+            message: format!("network {name}: subnet {wanted} is an address in a subnet"),
+            hint: Some(format!("the subnet is {}", wanted.trunc())),
+        });
+    }
     let overlaps = |b: &Bridge| b.subnet.contains(&wanted) || wanted.contains(&b.subnet);
     match known.iter().find(|n| n.bridge.as_ref().is_some_and(overlaps)) {
         Some(other) => Err(Error::Overlap {

@@ -27,7 +27,16 @@ impl Engine {
             return Err(Error::Predefined(network.name.clone()));
         }
         self.store.write(|tx| {
-            let holders = self.holders(tx, &network)?;
+            let mut holders = self.holders(tx, &network)?;
+            if network.template.is_some() {
+                let networks: Vec<Network> = tx.all()?.records;
+                holders.extend(
+                    networks
+                        .into_iter()
+                        .filter(|other| other.config_from == network.name)
+                        .map(|other| other.name),
+                );
+            }
             if !holders.is_empty() {
                 return Err(Error::InUse { what: "network", name: network.name.clone(), holders });
             }

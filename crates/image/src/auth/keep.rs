@@ -95,6 +95,29 @@ fn entry(login: &Login) -> Json {
 
 /// Changes `auths` in config.json and keeps the rest of the file.
 fn change(path: &Path, edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> bool) -> Result<(), Error> {
+    let odd = || Error::Credentials { path: path.to_owned(), problem: "auths is no object".to_owned() };
+    let mut failed = None;
+    change_config(path, |fields| {
+        let auths = fields.entry("auths").or_insert_with(|| json!({}));
+        match auths.as_object_mut() {
+            Some(auths) => edit(auths),
+            None => {
+                failed = Some(odd());
+                false
+            }
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Changes the fields of a `config.json`, which is written if `edit` says so.
+///
+/// # Errors
+/// A file that cannot be read or written, or is no JSON object.
+pub fn change_config(
+    path: &Path,
+    edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> bool,
+) -> Result<(), Error> {
     let odd = |problem: String| Error::Credentials { path: path.to_owned(), problem };
     let mut config: Json = match std::fs::read(path) {
         Ok(bytes) if bytes.trim_ascii().is_empty() => json!({}),
@@ -105,9 +128,7 @@ fn change(path: &Path, edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> 
         Err(error) => return Err(error).at("read", path),
     };
     let fields = config.as_object_mut().ok_or_else(|| odd("the file is no JSON object".to_owned()))?;
-    let auths = fields.entry("auths").or_insert_with(|| json!({}));
-    let auths = auths.as_object_mut().ok_or_else(|| odd("auths is no object".to_owned()))?;
-    if edit(auths) {
+    if edit(fields) {
         write(path, &config).at("write", path)?;
     }
     Ok(())

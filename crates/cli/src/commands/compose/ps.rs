@@ -39,6 +39,7 @@ const VIEW: View = View {
     ],
     default: "table {{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}",
     quiet: "{{.ID}}",
+    raw: None,
 };
 
 /// Flags of `ps`.

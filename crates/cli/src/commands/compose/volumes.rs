@@ -20,6 +20,7 @@ const VIEW: View = View {
     ],
     default: "table {{.Driver}}\t{{.Name}}",
     quiet: "{{.Name}}",
+    raw: None,
 };
 
 /// Flags of `volumes`.

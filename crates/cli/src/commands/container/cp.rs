@@ -62,7 +62,8 @@ pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
             engine.copy_out(name, path, to, links)?;
         }
         (Side::Local("-"), Side::Container { name, path }) => {
-            engine.archive_put(name, path, &mut std::io::stdin().lock(), ownership)?;
+            let mut input = tare_image::decompress(std::io::BufReader::new(std::io::stdin()))?;
+            engine.archive_put(name, path, &mut input, ownership)?;
         }
         (Side::Local(from), Side::Container { name, path }) => {
             engine.copy_in(from, name, path, ownership, links)?;

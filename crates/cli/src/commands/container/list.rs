@@ -58,12 +58,17 @@ pub(crate) const VIEW: View = View {
     ],
     default: "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
     quiet: "{{.ID}}",
+    raw: Some(RAW),
 };
+
+/// Docker's `--format raw`.
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
 
 const WITH_SIZE: View = View {
     headers: VIEW.headers,
     default: "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}",
     quiet: "{{.ID}}",
+    raw: Some(RAW),
 };
 
 /// `docker ps`.
@@ -117,7 +122,8 @@ pub(crate) fn row(container: &Container, whole: bool, size: bool) -> Row {
         ("Image", image.unwrap_or(&container.image_ref).to_owned()),
         ("Command", format!("\"{command}\"")),
         ("CreatedAt", human::timestamp(container.created)),
-        ("RunningFor", human::ago(container.created)),
+        // Docker keeps this moment in whole seconds.
+        ("RunningFor", human::ago(human::whole_second(container.created))),
         ("Ports", ports(container)),
         ("State", container.state.word().to_owned()),
         ("Status", status(container)),

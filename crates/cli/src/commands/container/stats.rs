@@ -42,6 +42,7 @@ const VIEW: View = View {
     ],
     default: "table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}",
     quiet: "{{.ID}}",
+    raw: None,
 };
 
 /// The time between two readings, over which the CPU share is counted.

@@ -37,6 +37,7 @@ const VIEW: View = View {
     ],
     default: "table {{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
     quiet: "{{.ID}}",
+    raw: None,
 };
 
 /// `docker history`.

@@ -53,12 +53,18 @@ const VIEW: View = View {
     headers: HEADERS,
     default: "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
     quiet: "{{.ID}}",
+    raw: Some(
+        "repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n",
+    ),
 };
 
 const WITH_DIGESTS: View = View {
     headers: HEADERS,
     default: "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
     quiet: "{{.ID}}",
+    raw: Some(
+        "repository: {{.Repository}}\ntag: {{.Tag}}\ndigest: {{.Digest}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n",
+    ),
 };
 
 /// `docker images`.

@@ -8,7 +8,7 @@ use tare_engine::filter::{Filters, NetworkFilter, NetworkPrune};
 
 use anyhow::Context as _;
 use tare_engine::Error;
-use tare_engine::networks::NetworkConfig;
+use tare_engine::networks::{NetworkConfig, Purpose};
 use tare_network::IpNet;
 
 use crate::commands::container::run_flags::pair;
@@ -69,8 +69,19 @@ struct Create {
     /// Subnet in CIDR format that represents a network segment
     #[arg(long, value_name = "strings")]
     subnet: Vec<String>,
+    /// The network from which to copy the configuration
+    #[arg(long, value_name = "string")]
+    config_from: Option<String>,
+    /// Create a configuration only network
+    #[arg(long)]
+    config_only: bool,
+    #[arg(long, hide = true)]
+    ingress: bool,
     #[arg(long, hide = true)]
     ipam_driver: Option<String>,
+    /// Set IPAM driver specific options
+    #[arg(long, value_name = "map")]
+    ipam_opt: Vec<String>,
     #[arg(long, hide = true)]
     scope: Option<String>,
     /// Name
@@ -112,6 +123,7 @@ const VIEW: View = View {
     ],
     default: "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
     quiet: "{{.ID}}",
+    raw: Some("network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n"),
 };
 
 /// `docker network ls`.
@@ -160,6 +172,7 @@ fn config(line: &Create) -> anyhow::Result<NetworkConfig> {
             given: is_other(&line.ipam_driver, "default"),
             why: "addresses are given by tare itself",
         },
+        Flag { name: "--ingress", given: line.ingress, why: "there are no clusters" },
         Flag { name: "--scope", given: is_other(&line.scope, "local"), why: "networks are this machine's" },
     ])?;
     let pairs = |texts: &[String]| texts.iter().map(|text| pair(text)).collect::<BTreeMap<_, _>>();
@@ -171,6 +184,12 @@ fn config(line: &Create) -> anyhow::Result<NetworkConfig> {
         ipv6: line.ipv6,
         internal: line.internal,
         attachable: line.attachable,
+        ipam_options: pairs(&line.ipam_opt),
+        purpose: match &line.config_from {
+            Some(source) if !source.is_empty() => Purpose::From(source.clone()),
+            _ if line.config_only => Purpose::Template,
+            _ => Purpose::Containers,
+        },
         ..NetworkConfig::default()
     };
     for text in &line.subnet {

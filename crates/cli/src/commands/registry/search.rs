@@ -37,6 +37,7 @@ const VIEW: View = View {
     ],
     default: "table {{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}",
     quiet: "{{.Name}}",
+    raw: None,
 };
 
 /// `docker search`.

@@ -27,6 +27,7 @@ const VIEW: View = View {
     ],
     default: "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
     quiet: "{{.Type}}",
+    raw: None,
 };
 
 /// `docker system df`.
@@ -34,7 +35,7 @@ pub(crate) fn disk_usage(session: &Session, args: &[String]) -> anyhow::Result<u
     let line: Line = crate::flags::parse(&session.path("system df"), args)?;
     let engine = session.engine()?;
     if line.verbose {
-        print(&crate::commands::system::disk_usage::verbose(engine)?)?;
+        print(&crate::commands::system::disk_usage::verbose(engine, line.format.as_deref())?)?;
         return Ok(0);
     }
     let usage = engine.disk_usage()?;
