@@ -48,10 +48,10 @@ pub struct ContainerSettings {
     pub volumes: Option<BTreeMap<String, Empty>>,
     /// Working folder.
     pub working_dir: String,
-    /// Triggers of the image; they have no effect on a container.
-    pub on_build: Option<Vec<String>>,
     /// Entrypoint.
     pub entrypoint: Option<Vec<String>>,
+    /// Triggers of the image; they have no effect on a container.
+    pub on_build: Option<Vec<String>>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Stop signal.

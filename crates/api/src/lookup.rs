@@ -38,7 +38,7 @@ pub enum Found {
     /// An image.
     Image(Box<ImageInspect>),
     /// A volume.
-    Volume(Volume),
+    Volume(Box<Volume>),
     /// A network.
     Network(Box<NetworkInspect>),
 }
@@ -75,7 +75,7 @@ impl Kind {
         }
         if wanted(Self::Volume) {
             match engine.volume(name) {
-                Ok(volume) => return Ok(Some(Found::Volume(Volume::new(engine, &volume)))),
+                Ok(volume) => return Ok(Some(Found::Volume(Box::new(Volume::new(engine, &volume))))),
                 Err(Error::NoSuchVolume(_)) => {}
                 Err(error) => return Err(error),
             }

@@ -23,6 +23,9 @@ pub struct Volume {
     pub options: Option<BTreeMap<String, String>>,
     /// `local`.
     pub scope: String,
+    /// What a driver says of it; always none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<BTreeMap<String, String>>,
     /// Use, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage_data: Option<VolumeUsage>,
@@ -51,6 +54,7 @@ impl Volume {
             name: volume.name.clone(),
             options: some(&volume.options),
             scope: "local".to_owned(),
+            status: None,
             usage_data: None,
         }
     }

@@ -73,12 +73,12 @@ impl Contexts {
 
     /// The folder of a context's `meta.json`.
     pub(crate) fn metadata(&self, name: &str) -> PathBuf {
-        self.folder.join("meta").join(Digest::of(name.as_bytes()).hex().to_string())
+        self.folder.join("meta").join(Digest::of(name.as_bytes()).hex())
     }
 
     /// The folder of its certificates.
     pub(crate) fn tls(&self, name: &str) -> PathBuf {
-        self.folder.join("tls").join(Digest::of(name.as_bytes()).hex().to_string())
+        self.folder.join("tls").join(Digest::of(name.as_bytes()).hex())
     }
 
     pub(crate) fn find(&self, name: &str) -> anyhow::Result<Option<Stored>> {

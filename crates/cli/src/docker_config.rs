@@ -29,6 +29,7 @@ pub(crate) fn set_current_context(name: Option<&str>) -> anyhow::Result<()> {
     let path = path().context("no home folder: set DOCKER_CONFIG or HOME")?;
     tare_image::auth::change_config(&path, |config| match name {
         Some(name) => {
+            config.entry("auths").or_insert_with(|| serde_json::json!({}));
             config.insert("currentContext".to_owned(), name.into());
             true
         }

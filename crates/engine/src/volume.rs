@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Engine;
 use crate::config::MountSource;
+use crate::config::tmpfs::Tmpfs;
 use crate::state::error::{Error, Result};
 use crate::state::event::{Action, Kind};
 use crate::state::ids;
@@ -74,6 +75,41 @@ pub enum Missing {
     Ignore,
 }
 
+fn is_tmpfs(options: &BTreeMap<String, String>) -> bool {
+    options.get("type").is_some_and(|kind| kind == "tmpfs")
+}
+
+/// Options of the driver come together, as with Docker: a type with its device, and what is said of them.
+fn check_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
+    let refused = |message: String, hint: &str| {
+        Err(Error::Invalid { message: format!("volume {name}: {message}"), hint: Some(hint.into()) })
+    };
+    if let Some(other) = options.keys().find(|key| !["type", "o", "device"].contains(&key.as_str())) {
+        return refused(format!("invalid option: {other:?}"), "the driver has type, device and o");
+    }
+    for (given, wanted) in [("device", "type"), ("type", "device"), ("o", "device"), ("o", "type")] {
+        if options.contains_key(given) && !options.contains_key(wanted) {
+            return refused(
+                format!("missing required option: {wanted:?}"),
+                "such as type=none,o=bind,device=PATH",
+            );
+        }
+    }
+    match options.get("type").map(String::as_str) {
+        None | Some("none") => Ok(()),
+        Some("tmpfs") => {
+            let text = options.get("o").map_or("", String::as_str);
+            Tmpfs::parse(text)
+                .map(drop)
+                .or_else(|wrong| refused(wrong, "a tmpfs has size=, mode=, uid=, gid="))
+        }
+        Some(kind) => Err(Error::NotSupported {
+            message: format!("volume {name}: driver option type={kind} is not supported"),
+            hint: Some("mount it on the host, and use type=none,o=bind,device=PATH".into()),
+        }),
+    }
+}
+
 impl Engine {
     /// Where a volume's data are.
     #[must_use]
@@ -101,12 +137,7 @@ impl Engine {
         if let Some(known) = self.store.get::<Volume>(&name)? {
             return Ok(known);
         }
-        if let Some(kind) = options.get("type").filter(|t| *t != "none") {
-            return Err(Error::NotSupported {
-                message: format!("volume {name}: driver option type={kind} is not supported"),
-                hint: Some("use a bind mount, or type=none,o=bind,device=PATH".into()),
-            });
-        }
+        check_options(&name, &options)?;
         self.make_data_folder(&name, &options)?;
         let volume = Volume { name: name.clone(), labels, options, created: Timestamp::now() };
         let new = self
@@ -131,9 +162,17 @@ impl Engine {
         let _ = data.parent().map(std::fs::remove_dir);
     }
 
+    /// The options of a volume that is a tmpfs: each container that mounts it has one of its own.
+    pub(crate) fn volume_tmpfs(&self, name: &str) -> Result<Option<String>> {
+        let volume = self.store.get::<Volume>(name)?;
+        let options = volume.map(|volume| volume.options).unwrap_or_default();
+        // As mount(8) has it, programs may be run from there.
+        Ok(is_tmpfs(&options).then(|| format!("exec,{}", options.get("o").map_or("", String::as_str))))
+    }
+
     fn make_data_folder(&self, name: &str, options: &BTreeMap<String, String>) -> Result<()> {
         let data = self.volume_path(name);
-        if let Some(device) = options.get("device") {
+        if let Some(device) = options.get("device").filter(|_| !is_tmpfs(options)) {
             let parent = data.parent().unwrap_or(&data);
             crate::state::private::make_private(parent)?;
             return match std::os::unix::fs::symlink(device, &data) {

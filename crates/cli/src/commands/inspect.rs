@@ -2,8 +2,8 @@
 
 use tare_api::lookup::{Kind, Sizes};
 
-use crate::error::{Failure, UNREADABLE_TEMPLATE};
-use crate::output::template::{self, Data, Format, json, pretty_json};
+use crate::error::{Failure, UNREADABLE_TEMPLATE, report};
+use crate::output::template::{self, Data, Format, TemplateError, json, pretty_json};
 use crate::output::{note, print};
 use crate::session::Session;
 
@@ -69,11 +69,21 @@ fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> any
             None => missing.push(absent(name, kind)),
         }
     }
-    print(&render(&found, line.format.as_deref())?)?;
+    let mut code = u8::from(!missing.is_empty());
+    // What can be shown is, whatever is wrong with others.
+    match render(&found, line.format.as_deref()) {
+        Ok(text) if text.is_empty() => print("\n")?,
+        Ok(text) => print(&text)?,
+        Err(error) if error.downcast_ref::<TemplateError>().is_some() => {
+            print("\n")?;
+            code = code.max(report(&error));
+        }
+        Err(error) => return Err(error),
+    }
     for text in &missing {
         note(text);
     }
-    Ok(u8::from(!missing.is_empty()))
+    Ok(code)
 }
 
 /// The text of a list of objects.

@@ -129,6 +129,12 @@ pub(crate) fn create(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         .into());
     }
     let pairs = |texts: &[String]| texts.iter().map(|text| pair(text)).collect::<BTreeMap<_, _>>();
+    if line.name.is_some() && line.old_name.is_some() {
+        return Err(Failure::new(
+            "conflicting options: cannot specify a volume name through both --name and as a positional arg",
+        )
+        .into());
+    }
     let name = line.name.as_deref().or(line.old_name.as_deref());
     let volume = session.engine()?.volume_create(name, pairs(&line.label), pairs(&line.opt))?;
     print_line(&volume.name)?;

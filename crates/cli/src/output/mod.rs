@@ -48,12 +48,9 @@ pub(crate) fn output_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Asks a yes/no question on stderr, as the `prune` commands do; anything but `y` is no.
+/// Asks a yes/no question, as the `prune` commands do; anything but `y` is no.
 pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
-    let mut err = std::io::stderr().lock();
-    let question = shown::escaped(question);
-    write!(err, "{question}\nAre you sure you want to continue? [y/N] ")?;
-    err.flush()?;
+    print(&format!("{question}\nAre you sure you want to continue? [y/N] "))?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -113,6 +113,13 @@ impl View {
         })
     }
 
+    /// Fails for a template that fits no row.
+    pub(crate) fn try_out(&self, format: Option<&str>) -> anyhow::Result<()> {
+        let mut row = Row::default();
+        self.headers.iter().for_each(|(field, _)| row.set(field, ""));
+        self.render(&[row], Shape { format, quiet: false }).map(drop)
+    }
+
     /// One line; a field that there is none of is told with those that there are.
     fn rendered(&self, template: &Format, data: &Data) -> anyhow::Result<String> {
         template.render(data, Missing::NoValue).map_err(|error| {

@@ -20,6 +20,13 @@ impl NetworkFilter {
     pub fn new(filters: Filters) -> Result<Self> {
         let filters = filters.only(&["name", "id", "driver", "label", "scope", "type", "dangling"])?;
         let dangling = filters.flag("dangling")?;
+        if let Some(kind) =
+            filters.values("type").iter().find(|kind| !["custom", "builtin"].contains(&kind.as_str()))
+        {
+            return Err(crate::Error::invalid(format!(
+                "invalid filter 'type={kind}': it is custom or builtin"
+            )));
+        }
         Ok(Self { filters, dangling })
     }
 

@@ -378,6 +378,11 @@ fn lease(
             network.name, bridge.subnet
         )));
     }
+    if let Some(address) = settings.ipv6
+        && bridge.ipv6.is_none()
+    {
+        return Err(Error::invalid(format!("address {address}: network {} has no IPv6", network.name)));
+    }
     tx.release(holder, Some(&network.id))?;
     tx.lease(&network.id, &address.to_string(), holder)?;
     Ok(endpoint_state(network, bridge, settings, address))

@@ -95,6 +95,10 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     }
     let view = if line.size { &WITH_SIZE } else { &VIEW };
     let format = line.format.as_deref().filter(|_| !line.quiet);
+    if rows.is_empty() {
+        // A template is tried on nothing, so that it is wrong whether there are containers or not.
+        view.try_out(format)?;
+    }
     print(&view.render(&rows, Shape { format, quiet: line.quiet })?)?;
     Ok(0)
 }

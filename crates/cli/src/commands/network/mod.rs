@@ -12,7 +12,6 @@ use tare_engine::networks::{NetworkConfig, Purpose};
 use tare_network::IpNet;
 
 use crate::commands::container::run_flags::pair;
-use crate::commands::each::each;
 use crate::error::Failure;
 use crate::output::view::{Row, Shape, View};
 use crate::output::{confirm, human, print, print_line};
@@ -228,10 +227,15 @@ fn config(line: &Create) -> anyhow::Result<NetworkConfig> {
 pub(crate) fn remove(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Remove = crate::flags::parse(&session.path("network rm"), args)?;
     let engine = session.engine()?;
-    each(&line.names, |name| match engine.network_remove(name) {
-        Err(Error::NoSuchNetwork(_)) if line.force => Ok(()),
-        other => Ok(other.map(drop)?),
-    })
+    let mut code = 0;
+    for name in &line.names {
+        match engine.network_remove(name) {
+            Ok(_) => print_line(name)?,
+            Err(Error::NoSuchNetwork(_)) if line.force => {}
+            Err(error) => code = crate::error::report(&error.into()).max(1),
+        }
+    }
+    Ok(code)
 }
 
 /// `docker network prune`.

@@ -58,13 +58,14 @@ const POINTERS: [&str; 14] = [
 ];
 
 /// Fields that are maps in Go.
-const MAPS: [&str; 14] = [
+const MAPS: [&str; 15] = [
     "Annotations",
     "DriverOpts",
     "ExposedPorts",
     "Labels",
     "Options",
     "Ports",
+    "Status",
     "StorageOpt",
     "Sysctls",
     "Tmpfs",

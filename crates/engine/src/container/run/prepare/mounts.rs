@@ -42,9 +42,16 @@ impl Engine {
                     idmap,
                 }
             }
-            MountSource::Volume { name, subpath, .. } => {
-                rt::Mount::Volume { data: self.volume_path(name), subpath: subpath.into(), target, readonly }
-            }
+            MountSource::Volume { name, subpath, .. } => match self.volume_tmpfs(name)? {
+                Some(options) => {
+                    let options = tmpfs_options(&mount.target, &options, mount.readonly)?;
+                    rt::Mount::Tmpfs { target, options }
+                }
+                None => {
+                    let data = self.volume_path(name);
+                    rt::Mount::Volume { data, subpath: subpath.into(), target, readonly }
+                }
+            },
             MountSource::Anonymous { name } => {
                 let data = self.volume_path(name);
                 rt::Mount::Volume { data, subpath: PathBuf::new(), target, readonly }
@@ -60,7 +67,9 @@ impl Engine {
     pub(crate) fn fill_volumes(&self, record: &Record) -> Result<()> {
         for mount in &record.config.mounts {
             let wanted = match &mount.source {
-                MountSource::Volume { nocopy, subpath, .. } => !nocopy && subpath.is_empty(),
+                MountSource::Volume { name, nocopy, subpath } => {
+                    !nocopy && subpath.is_empty() && self.volume_tmpfs(name)?.is_none()
+                }
                 MountSource::Anonymous { .. } => true,
                 MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
             };
