@@ -343,12 +343,7 @@ impl ContainerState {
 
 impl HealthState {
     fn new(health: &tare_monitor::status::Health) -> HealthState {
-        use tare_monitor::status::HealthStatus;
-        let status = match health.status {
-            HealthStatus::Starting => "starting",
-            HealthStatus::Healthy => "healthy",
-            HealthStatus::Unhealthy => "unhealthy",
-        };
+        let status = health.status.word();
         let log = health.log.iter().map(|check| HealthResult {
             start: check.start.to_string(),
             end: check.end.to_string(),
@@ -375,7 +370,11 @@ impl MountPoint {
             MountSource::Bind { path, propagation, .. } => {
                 out.kind = "bind".to_owned();
                 out.source = path.to_string_lossy().into_owned();
-                out.propagation = if propagation.is_empty() { "rprivate" } else { propagation }.to_owned();
+                out.propagation = match propagation.as_str() {
+                    "" => "rprivate",
+                    said => said,
+                }
+                .to_owned();
             }
             MountSource::Volume { name, .. } | MountSource::Anonymous { name } => {
                 if let MountSource::Volume { nocopy, .. } = &mount.source
@@ -390,7 +389,7 @@ impl MountPoint {
             }
             MountSource::Tmpfs { options } => {
                 out.kind = "tmpfs".to_owned();
-                out.mode.clone_from(options);
+                options.as_str().clone_into(&mut out.mode);
             }
         }
         out
@@ -400,7 +399,7 @@ impl MountPoint {
 impl NetworkSettings {
     fn new(container: &Container) -> NetworkSettings {
         let mut ports: BTreeMap<String, Option<Vec<PortHost>>> =
-            container.config.exposed_ports.iter().map(|port| (port.clone(), None)).collect();
+            container.config.exposed_ports.iter().map(|port| (port.to_string(), None)).collect();
         for port in &container.ports {
             let hosts = match port.host_ip {
                 Some(address) => vec![address.to_string()],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tare_engine::Container;
-use tare_engine::config::{MountSource, PortBinding, Protocol};
+use tare_engine::config::{MountSource, PortBinding};
 use tare_oci::Healthcheck;
 
 use crate::{Empty, empty_map};
@@ -67,8 +67,10 @@ impl ContainerSettings {
         let config = &container.config;
         let anonymous =
             config.mounts.iter().filter(|mount| matches!(mount.source, MountSource::Anonymous { .. }));
-        let mut exposed = config.exposed_ports.clone();
-        exposed.extend(config.ports.iter().map(published));
+        // The container's side of a published port counts as exposed.
+        let published = config.ports.iter().map(PortBinding::exposed);
+        let exposed: Vec<String> =
+            config.exposed_ports.iter().copied().chain(published).map(String::from).collect();
         ContainerSettings {
             hostname: if config.hostname.is_empty() {
                 container.short_id().to_owned()
@@ -93,17 +95,8 @@ impl ContainerSettings {
             on_build: None,
             entrypoint: config.entrypoint.clone().filter(|words| !words.is_empty()),
             labels: config.labels.clone(),
-            stop_signal: config.stop_signal.clone(),
+            stop_signal: config.stop_signal.clone().map(String::from).unwrap_or_default(),
             stop_timeout: config.stop_timeout,
         }
     }
-}
-
-/// The container's side of a published port, `80/tcp`: it counts as exposed.
-fn published(port: &PortBinding) -> String {
-    let protocol = match port.protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    };
-    format!("{}/{protocol}", port.container_port)
 }

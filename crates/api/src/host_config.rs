@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tare_engine::config::{
-    BlockLimit, ContainerConfig, IpcMode, MountSource, NamespaceMode, NetworkMode, Protocol, Resources,
-    RestartPolicy, Seccomp, Sharing, VolumesFrom,
+    BlockLimit, Capability, ContainerConfig, IpcMode, MountSource, NamespaceMode, NetworkMode, Resources,
+    RestartPolicy, Seccomp, Sharing, VolumesFrom, defaults,
 };
 
 use crate::ports::PortHost;
@@ -245,17 +245,13 @@ impl HostConfig {
     pub fn new(config: &ContainerConfig) -> HostConfig {
         let resources = &config.resources;
         let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
-        let pairs = |list: &[(String, String)]| -> Option<Vec<String>> {
+        let pairs = |list: Vec<(String, String)>| -> Option<Vec<String>> {
             (!list.is_empty()).then(|| list.iter().map(|(left, right)| format!("{left}:{right}")).collect())
         };
         HostConfig {
             binds: binds(config),
             log_config: LogSettings {
-                kind: if config.log.driver.is_empty() {
-                    "json-file".to_owned()
-                } else {
-                    config.log.driver.clone()
-                },
+                kind: config.log.driver.name().to_owned(),
                 config: config.log.options.clone(),
             },
             network_mode: network_mode(config),
@@ -268,10 +264,12 @@ impl HostConfig {
             dns: config.dns.iter().map(ToString::to_string).collect(),
             dns_options: config.dns_options.clone(),
             dns_search: config.dns_search.clone(),
-            extra_hosts: pairs(&config.extra_hosts),
+            extra_hosts: pairs(
+                config.extra_hosts.iter().map(|(name, to)| (name.clone(), to.to_string())).collect(),
+            ),
             group_add: some(&config.group_add),
             ipc_mode: ipc(&config.ipc_mode),
-            links: pairs(&config.links),
+            links: pairs(config.links.clone()),
             oom_score_adj: config.oom_score_adj.unwrap_or(0),
             pid_mode: namespace(&config.pid_mode, ""),
             privileged: config.privileged,
@@ -281,7 +279,7 @@ impl HostConfig {
             tmpfs: tmpfs(config),
             uts_mode: namespace(&config.uts_mode, ""),
             userns_mode: config.userns.word().to_owned(),
-            shm_size: if config.shm_size == 0 { 64 << 20 } else { config.shm_size },
+            shm_size: if config.shm_size == 0 { defaults::SHM_SIZE } else { config.shm_size },
             sysctls: config.sysctls.clone(),
             runtime: "runc".to_owned(),
             cpu_shares: resources.cpu_shares,
@@ -292,7 +290,8 @@ impl HostConfig {
             cpuset_cpus: resources.cpuset_cpus.clone(),
             cpuset_mems: resources.cpuset_mems.clone(),
             devices: devices(config),
-            device_cgroup_rules: some(&config.device_cgroup_rules),
+            device_cgroup_rules: (!config.device_cgroup_rules.is_empty())
+                .then(|| config.device_cgroup_rules.iter().map(ToString::to_string).collect()),
             memory_reservation: resources.memory_reservation,
             memory_swap: memory_swap(resources),
             oom_kill_disable: resources.oom_kill_disable,
@@ -353,19 +352,13 @@ fn network_mode(config: &ContainerConfig) -> String {
 fn port_bindings(config: &ContainerConfig) -> BTreeMap<String, Vec<PortHost>> {
     let mut out: BTreeMap<String, Vec<PortHost>> = BTreeMap::new();
     for port in &config.ports {
-        let protocol = match port.protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-        };
         let host_port = match (port.host_port, port.host_port_end) {
             (0, _) => String::new(),
             (first, last) if first == last => first.to_string(),
             (first, last) => format!("{first}-{last}"),
         };
         let host_ip = port.host_ip.map(|address| address.to_string()).unwrap_or_default();
-        out.entry(format!("{}/{protocol}", port.container_port))
-            .or_default()
-            .push(PortHost { host_ip, host_port });
+        out.entry(port.exposed().to_string()).or_default().push(PortHost { host_ip, host_port });
     }
     out
 }
@@ -441,7 +434,7 @@ fn tmpfs(config: &ContainerConfig) -> BTreeMap<String, String> {
     let mounts = config.mounts.iter();
     mounts
         .filter_map(|mount| match &mount.source {
-            MountSource::Tmpfs { options } => Some((mount.target.clone(), options.clone())),
+            MountSource::Tmpfs { options } => Some((mount.target.clone(), options.to_string())),
             _ => None,
         })
         .collect()
@@ -464,13 +457,8 @@ fn ulimits(config: &ContainerConfig) -> Vec<UlimitSetting> {
 }
 
 /// `CAP_NET_ADMIN`, however it was typed.
-fn capabilities(names: &[String]) -> Option<Vec<String>> {
-    let whole = |name: &String| match name.to_ascii_uppercase() {
-        all if all == "ALL" => all,
-        name if name.starts_with("CAP_") => name,
-        name => format!("CAP_{name}"),
-    };
-    (!names.is_empty()).then(|| names.iter().map(whole).collect())
+fn capabilities(list: &[Capability]) -> Option<Vec<String>> {
+    (!list.is_empty()).then(|| list.iter().map(Capability::full_name).collect())
 }
 
 /// Swap is as large as memory unless it is said.
@@ -484,7 +472,7 @@ fn memory_swap(resources: &Resources) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tare_engine::config::{BindOwner, CreateSource, Mount, PortBinding};
+    use tare_engine::config::{BindOwner, CreateSource, Mount, PortBinding, Protocol, Written, flags};
 
     #[test]
     fn a_configuration_in_dockers_words() {
@@ -492,13 +480,13 @@ mod tests {
             path: "/h".into(),
             create: CreateSource::AsParentOwner,
             idmap: BindOwner::SourceOwner,
-            propagation: String::new(),
+            propagation: Written::default(),
         };
         let config = ContainerConfig {
             mounts: vec![
                 Mount { source: bind, target: "/c".into(), readonly: true },
                 Mount {
-                    source: MountSource::Tmpfs { options: "size=1m".into() },
+                    source: MountSource::Tmpfs { options: Written::read("size=1m").unwrap() },
                     target: "/t".into(),
                     readonly: false,
                 },
@@ -537,7 +525,7 @@ mod tests {
     #[test]
     fn what_was_not_said_is_filled_in_as_docker_does() {
         let mut config = ContainerConfig {
-            cap_add: vec!["net_admin".into(), "CAP_CHOWN".into(), "all".into()],
+            cap_add: flags::capabilities(&["net_admin", "CAP_CHOWN", "all"].map(str::to_owned)).unwrap(),
             privileged: true,
             ..ContainerConfig::default()
         };

@@ -14,6 +14,7 @@
 
 mod bases;
 mod cache;
+mod changes;
 mod chmod;
 mod clear;
 mod config;
@@ -49,6 +50,7 @@ mod users;
 mod workshop;
 mod written;
 
+pub use changes::{ChangeError, apply_changes};
 pub use clear::clear;
 pub use error::{Error, Excluded, LocateError, NearStage, StoreFailure};
 pub use event::{Event, OutputStream, Progress, Quiet, StepId};

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use tare_compose_model::{Project, Service};
 use tare_engine::config::{
-    ContainerConfig, IpcMode, LogConfig, NamespaceMode, RestartPolicy, Seccomp, UsernsMode, flags,
+    ContainerConfig, IpcMode, LogConfig, LogDriver, NamespaceMode, RestartPolicy, Seccomp, StopSignal,
+    UsernsMode, flags,
 };
 use tare_engine::security_option;
 use tare_words::ErrorKind;
@@ -144,7 +145,7 @@ pub fn container(
     config.mounts = mounts::of_service(around, service_name, service)?;
     config.volumes_from = mounts::volumes_from(around, service);
     config.ports = networks::ports(service_name, service)?;
-    config.exposed_ports = networks::exposed(service);
+    config.exposed_ports = networks::exposed(service_name, service)?;
     networks::attach(around, service_name, service, &name, &mut config)?;
     limits::apply(service_name, service, &mut config)?;
     security(around.project, service_name, service, &mut config)?;
@@ -175,12 +176,22 @@ fn process(service_name: &str, service: &Service) -> Result<ContainerConfig, Con
         init: service.init.unwrap_or(false),
         readonly_rootfs: service.read_only,
         healthcheck: service.healthcheck.as_ref().map(healthcheck),
-        stop_signal: text(&service.stop_signal),
+        stop_signal: stop_signal(service_name, service)?,
         stop_timeout: service.stop_grace_period.map(whole_seconds),
-        log: logging(service),
+        log: logging(service_name, service)?,
         platform: text(&service.platform),
         ..ContainerConfig::default()
     })
+}
+
+fn value(service: &str, field: &'static str, value: &str, expected: &'static str) -> ConvertError {
+    ConvertError::Value { service: service.to_owned(), field, value: value.to_owned(), expected }
+}
+
+fn stop_signal(service_name: &str, service: &Service) -> Result<Option<StopSignal>, ConvertError> {
+    let Some(text) = service.stop_signal.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+    let read = StopSignal::read(text);
+    read.map(Some).map_err(|_| value(service_name, "stop_signal", text, "a signal such as SIGINT"))
 }
 
 /// `KEY=value` in file order; a variable that the caller's environment lacks is left out.
@@ -219,18 +230,16 @@ fn restart(service_name: &str, service: &Service) -> Result<RestartPolicy, Conve
     })
 }
 
-fn logging(service: &Service) -> LogConfig {
-    let Some(logging) = &service.logging else { return LogConfig::default() };
-    let driver = logging.driver.clone().unwrap_or_default();
-    if FOREIGN_LOG_DRIVERS.contains(&driver.as_str()) {
-        return LogConfig::default();
+fn logging(service_name: &str, service: &Service) -> Result<LogConfig, ConvertError> {
+    let Some(logging) = &service.logging else { return Ok(LogConfig::default()) };
+    let name = logging.driver.as_deref().unwrap_or_default();
+    if LogDriver::is_elsewhere(name) {
+        return Ok(LogConfig::default());
     }
-    LogConfig { driver, options: logging.options.iter().map(|(k, v)| (k.clone(), v.clone())).collect() }
+    let driver = LogDriver::read(name)
+        .map_err(|_| value(service_name, "logging", name, "json-file, local or none"))?;
+    Ok(LogConfig { driver, options: logging.options.iter().map(|(k, v)| (k.clone(), v.clone())).collect() })
 }
-
-/// Docker's log drivers that are not here; what is none of them is the engine's to refuse.
-const FOREIGN_LOG_DRIVERS: [&str; 9] =
-    ["awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "logentries", "splunk", "syslog"];
 
 /// Capabilities, seccomp, and the namespaces shared with others.
 fn security(
@@ -240,8 +249,12 @@ fn security(
     config: &mut ContainerConfig,
 ) -> Result<(), ConvertError> {
     config.privileged = service.privileged;
-    config.cap_add = flags::capabilities(&service.cap_add);
-    config.cap_drop = flags::capabilities(&service.cap_drop);
+    let capabilities = |field, names: &[String]| {
+        let expected = "capabilities such as NET_ADMIN";
+        flags::capabilities(names).map_err(|_| value(service_name, field, &names.join(", "), expected))
+    };
+    config.cap_add = capabilities("cap_add", &service.cap_add)?;
+    config.cap_drop = capabilities("cap_drop", &service.cap_drop)?;
     config.group_add.clone_from(&service.group_add);
     for option in &service.security_opt {
         let file = security_option::apply(config, option).map_err(|expected| ConvertError::Value {
@@ -326,7 +339,7 @@ fn notes(service_name: &str, service: &Service) -> Vec<Note> {
         (service.cgroup_parent.is_some(), "cgroup_parent is not supported and left out"),
         (!service.storage_opt.is_empty(), "storage_opt is not supported and left out"),
         (
-            FOREIGN_LOG_DRIVERS.contains(&driver),
+            LogDriver::is_elsewhere(driver),
             "this log driver is not supported; json-file is used, so that «logs» works",
         ),
     ];

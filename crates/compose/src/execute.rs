@@ -61,7 +61,7 @@ impl Settings {
     pub fn new(engine: &Engine, project: &str) -> Self {
         Self {
             stop_timeout: None,
-            patience: Duration::from_secs(60),
+            patience: tare_engine::config::defaults::READINESS,
             workers: 4,
             files: engine.paths().root.join("compose").join(project),
         }

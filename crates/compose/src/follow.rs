@@ -163,7 +163,7 @@ impl<'a, E: From<Error>> Merged<'a, E> {
     }
 
     fn add(&mut self, container: &Container, options: &LogOptions) -> Result<(), E> {
-        if container.config.log.driver == "none" {
+        if container.config.log.driver == tare_engine::config::LogDriver::None {
             return Ok(());
         }
         let follower = self.engine.follow_log(&container.id, options).map_err(Error::from)?;

@@ -18,7 +18,7 @@ pub use images::{BuildMode, ImageOptions, PullMode, images};
 pub use lifecycle::{RmOptions, StopFirst, restart, rm, start, stop};
 pub use step::{Action, Cause, ContainerRef, Need, Plan, Step, StepId};
 pub use up::{
-    AnonymousVolumes, ChangedVolume, DependencyScope, Recreate, StartMode, UpOptions, changed_volumes, up,
+    ChangedVolume, DependencyScope, Recreate, StartMode, UpOptions, VolumesAtRenewal, changed_volumes, up,
 };
 
 use tare_words::ErrorKind;

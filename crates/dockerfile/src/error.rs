@@ -63,6 +63,9 @@ pub enum ParseErrorKind {
     /// Nothing after the instruction's name.
     #[error("needs arguments")]
     NoArguments,
+    /// More than the one instruction that there may be.
+    #[error("a second instruction, where one is wanted")]
+    SecondInstruction,
     /// A wrong number of arguments.
     #[error("takes {expected}")]
     ArgumentCount {

@@ -85,6 +85,19 @@ pub fn parse_trigger(text: &str) -> Result<Node, ParseError> {
     Ok(node)
 }
 
+/// Parses one instruction that stands alone, as `--change` of `commit` and `import` has it.
+///
+/// # Errors
+/// [`ParseError`] if the text is no instruction, or several.
+pub fn parse_change(text: &str) -> Result<Instruction, ParseError> {
+    let (_, lines) = lines::split(text)?;
+    match lines.as_slice() {
+        [line] => Ok(instruction::parse_line(line, '\\')?.instruction),
+        [] => Err(ParseError::new(1, "--change", ParseErrorKind::NoArguments)),
+        [_, second, ..] => Err(ParseError::new(second.first, "--change", ParseErrorKind::SecondInstruction)),
+    }
+}
+
 fn check_stage_names(stages: &[Stage]) -> Result<(), ParseError> {
     for stage in stages {
         let Some(name) = &stage.from.alias else { continue };

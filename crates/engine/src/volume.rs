@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Engine;
 use crate::config::MountSource;
+use crate::config::Reads as _;
 use crate::config::tmpfs::Tmpfs;
 use crate::state::error::{Error, Result};
 use crate::state::event::{Action, Kind};
@@ -99,7 +100,7 @@ fn check_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
         None | Some("none") => Ok(()),
         Some("tmpfs") => {
             let text = options.get("o").map_or("", String::as_str);
-            Tmpfs::parse(text)
+            Tmpfs::read(text)
                 .map(drop)
                 .or_else(|wrong| refused(wrong, "a tmpfs has size=, mode=, uid=, gid="))
         }
@@ -163,11 +164,12 @@ impl Engine {
     }
 
     /// The options of a volume that is a tmpfs: each container that mounts it has one of its own.
-    pub(crate) fn volume_tmpfs(&self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn volume_tmpfs(&self, name: &str) -> Result<Option<Tmpfs>> {
         let volume = self.store.get::<Volume>(name)?;
         let options = volume.map(|volume| volume.options).unwrap_or_default();
         // As mount(8) has it, programs may be run from there.
-        Ok(is_tmpfs(&options).then(|| format!("exec,{}", options.get("o").map_or("", String::as_str))))
+        let text = || format!("exec,{}", options.get("o").map_or("", String::as_str));
+        is_tmpfs(&options).then(|| Tmpfs::read(&text()).map_err(Error::invalid)).transpose()
     }
 
     fn make_data_folder(&self, name: &str, options: &BTreeMap<String, String>) -> Result<()> {

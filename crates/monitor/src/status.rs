@@ -12,6 +12,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tare_runtime::Fault;
 use tare_sys::process::ProcessId;
 
 use crate::Error;
@@ -120,13 +121,13 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// The executable does not exist: 127.
+    /// The executable does not exist.
     NotFound,
-    /// The file is not executable: 126.
+    /// The file is not executable.
     NotExecutable,
-    /// A published port is taken: 125.
+    /// A published port is taken.
     PortInUse,
-    /// Anything else that kept it from starting: 125.
+    /// Anything else that kept it from starting.
     Setup,
 }
 
@@ -134,15 +135,17 @@ impl FailureKind {
     /// What an error of the runtime means for who starts or executes a program.
     #[must_use]
     pub fn of(error: &tare_runtime::Error) -> Self {
-        match error.exit_status() {
-            127 => Self::NotFound,
-            126 => Self::NotExecutable,
+        match error.fault() {
+            Fault::Missing => Self::NotFound,
+            Fault::NotExecutable => Self::NotExecutable,
             // Docker goes by the kernel's answer, whatever it was about.
-            _ => match std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>()) {
-                Some(e) if e.kind() == std::io::ErrorKind::NotFound => Self::NotFound,
-                Some(e) if e.raw_os_error() == Some(EACCES) => Self::NotExecutable,
-                _ => Self::Setup,
-            },
+            Fault::SetUp => {
+                match std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>()) {
+                    Some(e) if e.kind() == std::io::ErrorKind::NotFound => Self::NotFound,
+                    Some(e) if e.raw_os_error() == Some(EACCES) => Self::NotExecutable,
+                    _ => Self::Setup,
+                }
+            }
         }
     }
 
@@ -150,8 +153,7 @@ impl FailureKind {
     #[must_use]
     pub fn state_code(self) -> i32 {
         match self {
-            Self::NotFound => 127,
-            Self::NotExecutable => 126,
+            Self::NotFound | Self::NotExecutable => self.exit_code().into(),
             Self::PortInUse | Self::Setup => 128,
         }
     }
@@ -159,11 +161,12 @@ impl FailureKind {
     /// Docker's exit code of `run` for it.
     #[must_use]
     pub fn exit_code(self) -> u8 {
-        match self {
-            Self::NotFound => 127,
-            Self::NotExecutable => 126,
-            Self::PortInUse | Self::Setup => 125,
-        }
+        let fault = match self {
+            Self::NotFound => Fault::Missing,
+            Self::NotExecutable => Fault::NotExecutable,
+            Self::PortInUse | Self::Setup => Fault::SetUp,
+        };
+        fault.exit_status()
     }
 }
 
@@ -187,6 +190,18 @@ pub struct BoundPort {
     pub container_port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
+}
+
+impl HealthStatus {
+    /// Docker's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
 }
 
 /// Health as Docker reports it.

@@ -138,6 +138,28 @@ pub enum Error {
     },
 }
 
+/// Why a program did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It, or what interprets it, does not exist.
+    Missing,
+    /// It cannot be executed.
+    NotExecutable,
+    /// The container could not be set up, or joined.
+    SetUp,
+}
+
+impl Fault {
+    /// Docker's exit status for it, as shells have it: 127 not found, 126 not executable, 125 anything else.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Fault::Missing => 127,
+            Fault::NotExecutable => 126,
+            Fault::SetUp => 125,
+        }
+    }
+}
+
 impl Error {
     /// What kind of error it is.
     #[must_use]
@@ -164,13 +186,20 @@ impl Error {
         }
     }
 
-    /// The exit status that Docker gives this error: 127 not found, 126 not executable, 125 anything else.
-    pub fn exit_status(&self) -> u8 {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
         match self {
-            Error::NotFound { .. } | Error::InterpreterNotFound { .. } | Error::CrlfInterpreter { .. } => 127,
-            Error::PermissionDenied { .. } => 126,
-            _ => 125,
+            Error::NotFound { .. } | Error::InterpreterNotFound { .. } | Error::CrlfInterpreter { .. } => {
+                Fault::Missing
+            }
+            Error::PermissionDenied { .. } => Fault::NotExecutable,
+            _ => Fault::SetUp,
         }
+    }
+
+    /// The exit status that Docker gives this error.
+    pub fn exit_status(&self) -> u8 {
+        self.fault().exit_status()
     }
 
     pub(crate) fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {

@@ -26,7 +26,7 @@ pub mod spawner;
 mod spec;
 pub mod users;
 
-pub use error::{Error, Result};
+pub use error::{Error, Fault, Result};
 pub use rootfs::overlay_root;
 pub use spec::*;
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Bytes of `/dev/shm` where nothing is said.
+pub const DEFAULT_SHM_SIZE: u64 = 64 << 20;
+
 /// Everything the runtime needs to make one container. [`Spec::new`] fills in Docker's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
@@ -90,7 +93,7 @@ impl Spec {
 }
 
 fn default_shm_size() -> u64 {
-    64 << 20
+    DEFAULT_SHM_SIZE
 }
 
 /// The paths that Docker hides in a container.

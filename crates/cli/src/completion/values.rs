@@ -56,7 +56,7 @@ fn names(engine: &Engine, kind: Kind) -> tare_engine::Result<Vec<String>> {
             let fits = |state: &State| {
                 kind == Kind::Container || matches!(state, State::Running(_)) == (kind == Kind::Running)
             };
-            containers.filter(|one| fits(&one.state)).map(|one| one.name).collect()
+            containers.filter(|one| fits(&one.state)).map(|one| one.record.name).collect()
         }
         Kind::Image => engine.images()?.list()?.into_iter().flat_map(|image| image.repo_tags).collect(),
         Kind::Volume => engine.volumes()?.into_iter().map(|volume| volume.name).collect(),

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tare_compose_model::{ByteSize, Decimal, Service, Span, Ulimit as ModelUlimit};
-use tare_engine::config::{ContainerConfig, Device, Resources, Ulimit};
+use tare_engine::config::{ContainerConfig, Device, Resources, Ulimit, Written};
 use tare_oci::Healthcheck;
 
-use super::ConvertError;
+use super::{ConvertError, value};
 
 /// Fills in everything that bounds a container.
 pub(super) fn apply(
@@ -20,7 +20,12 @@ pub(super) fn apply(
     config.shm_size = service.shm_size.map_or(0, bytes);
     config.sysctls = service.sysctls.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     config.devices = service.devices.iter().map(device).collect();
-    config.device_cgroup_rules.clone_from(&service.device_cgroup_rules);
+    for text in &service.device_cgroup_rules {
+        let rule = Written::read(text.as_str());
+        let rule =
+            rule.map_err(|_| value(service_name, "device_cgroup_rules", text, "a rule such as c 1:3 mr"))?;
+        config.device_cgroup_rules.push(rule);
+    }
     config.oom_score_adj = service.oom_score_adj.and_then(|score| i32::try_from(score).ok());
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{FileObject, FileReference, Mount as ModelMount, MountKind, Service};
-use tare_engine::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom};
+use tare_engine::config::tmpfs::Tmpfs;
+use tare_engine::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom, Written};
 
-use super::{ConvertError, Surroundings};
+use super::{ConvertError, Surroundings, value};
 use crate::plan::container_name;
 
 /// Where the content of configs and secrets lives on the host, and where variables come from.
@@ -32,7 +33,9 @@ pub(super) fn of_service(
     }
     for entry in &service.tmpfs {
         let (target, options) = entry.split_once(':').unwrap_or((entry, ""));
-        let source = MountSource::Tmpfs { options: options.to_owned() };
+        let options = Written::read(options)
+            .map_err(|_| value(service_name, "tmpfs", entry, "options such as size=64m,mode=1777"))?;
+        let source = MountSource::Tmpfs { options };
         put(&mut mounts, Mount { source, target: target.to_owned(), readonly: false });
     }
     for reference in &service.configs {
@@ -75,10 +78,10 @@ pub(super) fn volumes_from(around: &Surroundings<'_>, service: &Service) -> Vec<
 fn convert(around: &Surroundings<'_>, service_name: &str, mount: &ModelMount) -> Result<Mount, ConvertError> {
     let given = mount.source.as_deref().filter(|source| !source.is_empty());
     let source = match (mount.kind, given) {
-        (MountKind::Bind, Some(path)) => bind(around, path, mount),
+        (MountKind::Bind, Some(path)) => bind(around, service_name, path, mount)?,
         (MountKind::Volume, Some(key)) => volume(around, service_name, key, mount)?,
         (MountKind::Volume, None) => MountSource::Anonymous { name: String::new() },
-        (MountKind::Tmpfs, _) => MountSource::Tmpfs { options: tmpfs_options(mount) },
+        (MountKind::Tmpfs, _) => MountSource::Tmpfs { options: tmpfs_options(service_name, mount)? },
         (kind, _) => {
             return Err(ConvertError::Value {
                 service: service_name.to_owned(),
@@ -91,16 +94,24 @@ fn convert(around: &Surroundings<'_>, service_name: &str, mount: &ModelMount) ->
     Ok(Mount { source, target: mount.target.clone(), readonly: mount.read_only })
 }
 
-fn bind(around: &Surroundings<'_>, path: &str, mount: &ModelMount) -> MountSource {
+fn bind(
+    around: &Surroundings<'_>,
+    service_name: &str,
+    path: &str,
+    mount: &ModelMount,
+) -> Result<MountSource, ConvertError> {
     let options = mount.bind.as_ref();
     let create = options.and_then(|bind| bind.create_host_path).unwrap_or(true);
     let unmapped = options.and_then(|bind| bind.idmap.as_deref()) == Some("off");
-    MountSource::Bind {
+    let propagation = options.and_then(|bind| bind.propagation.as_deref()).unwrap_or_default();
+    Ok(MountSource::Bind {
         path: around.project.working_dir.join(path),
         create: if create { CreateSource::AsParentOwner } else { CreateSource::Refuse },
         idmap: if unmapped { BindOwner::Unmapped } else { BindOwner::SourceOwner },
-        propagation: options.and_then(|bind| bind.propagation.clone()).unwrap_or_default(),
-    }
+        propagation: Written::read(propagation).map_err(|_| {
+            value(service_name, "propagation", propagation, "rprivate, private, rslave or slave")
+        })?,
+    })
 }
 
 fn volume(
@@ -125,11 +136,12 @@ fn volume(
     })
 }
 
-fn tmpfs_options(mount: &ModelMount) -> String {
-    let Some(options) = &mount.tmpfs else { return String::new() };
+fn tmpfs_options(service_name: &str, mount: &ModelMount) -> Result<Written<Tmpfs>, ConvertError> {
+    let Some(options) = &mount.tmpfs else { return Ok(Written::default()) };
     let size = options.size.map(|size| format!("size={}", size.0));
     let mode = options.mode.map(|mode| format!("mode={mode:o}"));
-    size.into_iter().chain(mode).collect::<Vec<_>>().join(",")
+    let text = size.into_iter().chain(mode).collect::<Vec<_>>().join(",");
+    Written::read(text.as_str()).map_err(|_| value(service_name, "tmpfs", &text, "a size and a mode"))
 }
 
 /// Whether a file object is a config or a secret: they differ in where they appear.
@@ -190,7 +202,7 @@ fn file(
         path,
         create: CreateSource::Refuse,
         idmap: BindOwner::Unmapped,
-        propagation: String::new(),
+        propagation: Written::default(),
     };
     Ok(Mount { source, target: kind.target(reference), readonly: true })
 }

@@ -6,11 +6,13 @@ use std::str::FromStr;
 
 use indexmap::IndexMap;
 use tare_compose_model::{IpamPool, Network, Port, Project, Service, ServiceNetwork, Volume};
-use tare_engine::config::{ContainerConfig, EndpointConfig, NetworkMode, PortBinding, Protocol};
+use tare_engine::config::{
+    ContainerConfig, EndpointConfig, ExposedPort, NetworkMode, PortBinding, Protocol, flags,
+};
 use tare_engine::networks::NetworkConfig;
 use tare_network::IpNet;
 
-use super::{ConvertError, Surroundings};
+use super::{ConvertError, Surroundings, value};
 use crate::labels;
 use crate::plan::container_name;
 
@@ -27,10 +29,6 @@ pub(super) fn without_effect(service: &Service) -> Option<&'static str> {
         let other = endpoint.driver_opts.keys().any(|key| key != INTERFACE_OPTION);
         other.then_some("driver_opts of a network are not supported here and left out")
     })
-}
-
-fn value(service: &str, field: &'static str, value: &str, expected: &'static str) -> ConvertError {
-    ConvertError::Value { service: service.to_owned(), field, value: value.to_owned(), expected }
 }
 
 fn parsed<T: FromStr>(
@@ -66,10 +64,14 @@ fn binding(service: &str, port: &Port) -> Result<PortBinding, ConvertError> {
     })
 }
 
-/// `expose`, with the protocol spelled out.
-pub(super) fn exposed(service: &Service) -> Vec<String> {
-    let with_protocol = |port: &String| if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
-    service.expose.iter().map(with_protocol).collect()
+/// `expose`: ports and ranges of them.
+pub(super) fn exposed(service_name: &str, service: &Service) -> Result<Vec<ExposedPort>, ConvertError> {
+    let mut all = Vec::new();
+    for text in &service.expose {
+        let read = flags::ports::exposed(text);
+        all.extend(read.map_err(|_| value(service_name, "expose", text, "a port such as 80 or 80-90/udp"))?);
+    }
+    Ok(all)
 }
 
 /// Fills in the network mode, the endpoints, links, and the resolver's settings.
@@ -84,11 +86,12 @@ pub(super) fn attach(
     config.dns = service.dns.iter().map(address).collect::<Result<_, _>>()?;
     config.dns_search.clone_from(&service.dns_search);
     config.dns_options.clone_from(&service.dns_opt);
-    let hosts = |(name, addresses): (&String, &Vec<String>)| {
-        let name = name.clone();
-        addresses.iter().map(move |address| (name.clone(), address.clone())).collect::<Vec<_>>()
-    };
-    config.extra_hosts = service.extra_hosts.iter().flat_map(hosts).collect();
+    for (name, addresses) in &service.extra_hosts {
+        for text in addresses {
+            let address = parsed(service_name, "extra_hosts", text, "an IP address or host-gateway")?;
+            config.extra_hosts.push((name.clone(), address));
+        }
+    }
     config.network = mode(around, service_name, service)?;
     if config.network != NetworkMode::Networks {
         return Ok(());
@@ -171,7 +174,12 @@ fn endpoint(
         aliases.push(container.to_owned());
     }
     let mut endpoint = EndpointConfig { aliases, links: links.to_vec(), ..EndpointConfig::default() };
-    endpoint.mac.clone_from(&service.mac_address);
+    let mac = |text: &Option<String>| {
+        let text = text.as_deref();
+        text.map(|text| parsed(service_name, "mac_address", text, "six bytes such as 02:42:ac:11:00:02"))
+            .transpose()
+    };
+    endpoint.mac = mac(&service.mac_address)?;
     let Some(settings) = settings else { return Ok(endpoint) };
     for alias in &settings.aliases {
         if !endpoint.aliases.contains(alias) {
@@ -188,7 +196,7 @@ fn endpoint(
     let option = settings.driver_opts.get(INTERFACE_OPTION).cloned();
     endpoint.interface = fixed(&settings.interface_name).or(option);
     if settings.mac_address.is_some() {
-        endpoint.mac.clone_from(&settings.mac_address);
+        endpoint.mac = mac(&settings.mac_address)?;
     }
     Ok(endpoint)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tare_compose_model::Project;
 use tare_engine::config::{
     BindOwner, ContainerConfig, CreateSource, IpcMode, MountSource, NamespaceMode, NetworkMode, PortBinding,
-    Protocol, RestartPolicy, Seccomp, UsernsMode,
+    Protocol, RestartPolicy, Seccomp, UsernsMode, Written,
 };
 
 use super::{ConvertError, Instance, StagedFiles, Surroundings, container};
@@ -66,7 +66,7 @@ fn the_tutorials_service() {
         path: "/shop".into(),
         create: CreateSource::AsParentOwner,
         idmap: BindOwner::SourceOwner,
-        propagation: String::new(),
+        propagation: Written::default(),
     };
     assert_eq!(web.mounts[0].source, bind);
     assert_eq!(web.mounts[1].source, MountSource::Anonymous { name: String::new() });
@@ -101,7 +101,7 @@ fn limits_namespaces_and_security() {
     assert_eq!(a.network, NetworkMode::Container("p-b-1".to_owned()));
     assert!(a.endpoints.is_empty());
     assert_eq!((a.pid_mode, a.ipc_mode), (NamespaceMode::Host, IpcMode::Container("z".to_owned())));
-    assert_eq!(a.cap_add, ["NET_ADMIN"]);
+    assert_eq!(a.cap_add[0].name(), "NET_ADMIN");
     assert!(a.no_new_privileges);
     assert_eq!(a.seccomp, Seccomp::Unconfined);
     assert_eq!(
@@ -158,4 +158,7 @@ fn values_without_meaning_are_errors() {
     assert!(wrong(r#"{"image": "x", "network_mode": "service:nope"}"#).contains("«nope»"));
     assert!(wrong(r#"{"image": "x", "networks": {"n": null}}"#).contains("network «n»"));
     assert!(wrong(r#"{"image": "x", "cpus": -1}"#).contains("cpus"));
+    assert!(wrong(r#"{"image": "x", "mac_address": "02:42"}"#).contains("«02:42»"));
+    assert!(wrong(r#"{"image": "x", "stop_signal": "NOPE"}"#).contains("stop_signal"));
+    assert!(wrong(r#"{"image": "x", "cap_add": ["NOPE"]}"#).contains("cap_add"));
 }

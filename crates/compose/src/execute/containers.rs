@@ -157,7 +157,7 @@ impl Run<'_> {
         };
         let image = engine.images()?.find(&config.image).map_err(Error::from)?;
         let declared = image.map(|image| image.config.config.volumes).unwrap_or_default();
-        for mount in old.config.mounts {
+        for mount in old.record.config.mounts {
             let MountSource::Anonymous { name } = &mount.source else { continue };
             let source = MountSource::Anonymous { name: name.clone() };
             let same = |target: &str| target.trim_end_matches('/') == mount.target.trim_end_matches('/');

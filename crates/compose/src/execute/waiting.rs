@@ -172,15 +172,15 @@ pub(super) fn healthy(
     let container = engine.container(id)?;
     let check = container.config.healthcheck.as_ref();
     if check.is_none_or(|check| check.test.is_empty() || check.test[0] == "NONE") {
-        return Err(StepError::NoHealthcheck { container: container.name });
+        return Err(StepError::NoHealthcheck { container: container.record.name });
     }
     match readiness(engine, id, cancel, bound)? {
         Readiness::Ready => Ok(()),
-        Readiness::Exited(code) => Err(StepError::Exited { container: container.name, code }),
+        Readiness::Exited(code) => Err(StepError::Exited { container: container.record.name, code }),
         Readiness::Unhealthy | Readiness::TimedOut => {
             let container = engine.container(id)?;
             let output = last_output(&container);
-            Err(StepError::Unhealthy { container: container.name, output })
+            Err(StepError::Unhealthy { container: container.record.name, output })
         }
     }
 }
@@ -230,7 +230,7 @@ impl super::Executor<'_> {
                 }
                 _ if self.cancel.is_cancelled() => return Err(StepError::Cancelled),
                 _ if deadline.is_some_and(|at| Instant::now() >= at) => {
-                    return Err(StepError::NotOver { container: container.name });
+                    return Err(StepError::NotOver { container: container.record.name });
                 }
                 _ => {}
             }

@@ -155,7 +155,7 @@ fn renewed_anonymous_volumes_go_with_the_old_container() {
     let options = UpOptions {
         services: named(&["db"]),
         recreate: Recreate::Force,
-        anonymous_volumes: AnonymousVolumes::Renew,
+        anonymous_volumes: VolumesAtRenewal::Renew,
         ..UpOptions::default()
     };
     let plan = up(&project, &running(&project), &options).unwrap();

@@ -50,7 +50,7 @@ pub enum StartMode {
 
 /// What becomes of a recreated container's anonymous volumes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AnonymousVolumes {
+pub enum VolumesAtRenewal {
     /// The new container mounts them.
     #[default]
     Keep,
@@ -74,7 +74,7 @@ pub struct UpOptions {
     /// Whether containers are started.
     pub start: StartMode,
     /// What happens to anonymous volumes.
-    pub anonymous_volumes: AnonymousVolumes,
+    pub anonymous_volumes: VolumesAtRenewal,
     /// Keys of changed volumes that are made anew; their data is lost.
     pub renew_volumes: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! `run`: a one-off container of a service, with what its caller lays over it.
 
 use tare_compose_model::Service;
-use tare_engine::config::{ContainerConfig, Mount, PortBinding, RestartPolicy};
+use tare_engine::config::{Capability, ContainerConfig, Mount, PortBinding, RestartPolicy};
 use tare_engine::{Engine, State};
 
 use super::{Error, Listener, Session};
@@ -49,9 +49,9 @@ pub struct Overrides {
     /// Labels.
     pub labels: Vec<(String, String)>,
     /// Further capabilities.
-    pub cap_add: Vec<String>,
+    pub cap_add: Vec<Capability>,
     /// Capabilities that are taken away.
-    pub cap_drop: Vec<String>,
+    pub cap_drop: Vec<Capability>,
     /// The user.
     pub user: Option<String>,
     /// The folder that it begins in.

@@ -2,12 +2,13 @@
 
 use tare_runtime::cgroup::{DeviceKind, DeviceRule};
 
-/// Reads `c 42:* rmw`.
-///
-/// # Errors
-/// That it is none.
-pub fn parse(text: &str) -> Result<DeviceRule, String> {
-    words(text).ok_or_else(|| format!("invalid device cgroup rule {text:?}"))
+use super::written::Reads;
+
+impl Reads for DeviceRule {
+    /// `c 42:* rmw`.
+    fn read(text: &str) -> Result<DeviceRule, String> {
+        words(text).ok_or_else(|| format!("invalid device cgroup rule {text:?}"))
+    }
 }
 
 fn words(text: &str) -> Option<DeviceRule> {
@@ -25,18 +26,19 @@ fn words(text: &str) -> Option<DeviceRule> {
         kind,
         major: number(major)?,
         minor: number(minor)?,
-        access: words.next()?.to_owned(),
+        access: words.next().filter(|access| access.bytes().all(|byte| b"rwm".contains(&byte)))?.to_owned(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
 
     #[test]
     fn device_rules_are_read() {
-        let rule = parse("c 42:* rmw").unwrap();
+        let rule = DeviceRule::read("c 42:* rmw").unwrap();
         assert_eq!((rule.major, rule.minor, rule.access.as_str()), (Some(42), None, "rmw"));
-        assert_eq!(parse("x 1:2 r").unwrap_err(), r#"invalid device cgroup rule "x 1:2 r""#);
+        assert_eq!(DeviceRule::read("x 1:2 r").unwrap_err(), r#"invalid device cgroup rule "x 1:2 r""#);
+        assert!(DeviceRule::read("c 1:3 rx").is_err() && DeviceRule::read("c 1 r").is_err());
     }
 }

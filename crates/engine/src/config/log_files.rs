@@ -1,8 +1,98 @@
-//! The bounds of a container's log: `--log-opt max-size` and `max-file`.
+//! Where a container's log goes, and its bounds: `--log-driver`, `--log-opt max-size` and `max-file`.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::defaults::{LOG_MAX_FILES, LOG_MAX_SIZE};
 use super::size;
+
+/// The log drivers that Docker has and tare has not.
+const OTHER_DRIVERS: [&str; 9] =
+    ["awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "logentries", "splunk", "syslog"];
+/// What can be done about one of those.
+pub const DRIVERS_HINT: &str = "use json-file, local or none";
+
+/// `--log-driver`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum LogDriver {
+    /// Lines of JSON.
+    #[default]
+    JsonFile,
+    /// The same.
+    Local,
+    /// No log.
+    None,
+}
+
+impl LogDriver {
+    /// Reads its name; the default's may be empty.
+    ///
+    /// # Errors
+    /// That there is none of this name; [`DRIVERS_HINT`] says what there is.
+    pub fn read(name: &str) -> Result<Self, String> {
+        match name {
+            "" | "json-file" => Ok(Self::JsonFile),
+            "local" => Ok(Self::Local),
+            "none" => Ok(Self::None),
+            other if Self::is_elsewhere(other) => {
+                Err(format!("log driver {other:?} is one of Docker's that tare does not have"))
+            }
+            other => Err(format!("error looking up logging plugin {other}: plugin {other:?} not found")),
+        }
+    }
+
+    /// Whether Docker has a driver of this name, and tare has not.
+    #[must_use]
+    pub fn is_elsewhere(name: &str) -> bool {
+        OTHER_DRIVERS.contains(&name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::JsonFile => "json-file",
+            Self::Local => "local",
+            Self::None => "none",
+        }
+    }
+
+    /// The options that it takes.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::JsonFile => &[
+                "max-size",
+                "max-file",
+                "compress",
+                "labels",
+                "labels-regex",
+                "env",
+                "env-regex",
+                "tag",
+                "mode",
+                "max-buffer-size",
+            ],
+            Self::Local => &["max-size", "max-file", "compress", "mode", "max-buffer-size"],
+            Self::None => &[],
+        }
+    }
+}
+
+impl From<LogDriver> for String {
+    fn from(driver: LogDriver) -> Self {
+        driver.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for LogDriver {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::read(&name)
+    }
+}
 
 /// How large the files of a log get, and how many are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +105,7 @@ pub struct LogFiles {
 
 impl Default for LogFiles {
     fn default() -> Self {
-        Self { max_size: 10 << 20, max_files: 3 }
+        Self { max_size: LOG_MAX_SIZE, max_files: LOG_MAX_FILES }
     }
 }
 
@@ -49,6 +139,13 @@ mod tests {
 
     fn read(key: &str, text: &str) -> Result<LogFiles, String> {
         LogFiles::parse(&BTreeMap::from([(key.to_owned(), text.to_owned())]))
+    }
+
+    #[test]
+    fn drivers_are_known() {
+        assert_eq!(LogDriver::read(""), Ok(LogDriver::JsonFile));
+        assert!(LogDriver::read("nosuch").unwrap_err().contains(r#"plugin "nosuch" not found"#));
+        assert!(LogDriver::read("syslog").unwrap_err().contains("does not have"));
     }
 
     #[test]

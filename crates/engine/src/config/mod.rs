@@ -2,13 +2,18 @@
 //! service. It is stored as is (version 1) and read back by every command; image defaults are merged into it by
 //! [`crate::create`], so a stored config needs no image to be understood.
 
-pub mod device_rule;
+mod capability;
+pub mod defaults;
+mod device_rule;
 pub mod flags;
 pub mod log_files;
 pub(crate) mod log_options;
+mod ports;
+mod records;
 pub mod security_option;
 pub mod size;
 pub mod tmpfs;
+mod written;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,8 +22,18 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use tare_network::MacAddr;
 use tare_oci::Healthcheck;
+use tare_runtime::Propagation;
 pub use tare_runtime::cgroup::BlockLimit;
+use tare_runtime::cgroup::DeviceRule;
+use tare_sys::signal::Signal;
+
+pub use capability::Capability;
+pub use log_files::LogDriver;
+pub use ports::{ExposedPort, PortBinding, Protocol};
+use tmpfs::Tmpfs;
+pub use written::{Reads, Written};
 
 /// Everything a container was asked to be. `Default` is «`docker run IMAGE`» without any flag.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -53,7 +68,8 @@ pub struct ContainerConfig {
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// `8000/tcp`: ports that the image or `--expose` names.
-    pub exposed_ports: Vec<String>,
+    #[serde(deserialize_with = "records::exposed_ports")]
+    pub exposed_ports: Vec<ExposedPort>,
     /// Mounts in the order given.
     pub mounts: Vec<Mount>,
     /// `--volumes-from`: containers whose mounts are taken, where it has none of its own; settled at the creation.
@@ -70,7 +86,8 @@ pub struct ContainerConfig {
     /// `--link`: (container, alias).
     pub links: Vec<(String, String)>,
     /// `--add-host`: (name, address or `host-gateway`).
-    pub extra_hosts: Vec<(String, String)>,
+    #[serde(deserialize_with = "records::extra_hosts")]
+    pub extra_hosts: Vec<(String, HostAddress)>,
     /// `--dns`.
     pub dns: Vec<IpAddr>,
     /// `--dns-search`.
@@ -85,10 +102,10 @@ pub struct ContainerConfig {
     pub init: bool,
     /// `--privileged`.
     pub privileged: bool,
-    /// `--cap-add`, upper-case without `CAP_`, or `ALL`.
-    pub cap_add: Vec<String>,
+    /// `--cap-add`.
+    pub cap_add: Vec<Capability>,
     /// `--cap-drop`.
-    pub cap_drop: Vec<String>,
+    pub cap_drop: Vec<Capability>,
     /// `--security-opt no-new-privileges`.
     pub no_new_privileges: bool,
     /// `--security-opt systempaths=unconfined`: nothing of `/proc` and `/sys` is hidden or read-only.
@@ -111,19 +128,20 @@ pub struct ContainerConfig {
     pub resources: Resources,
     /// `--ulimit`: name, soft, hard (-1: unlimited).
     pub ulimits: Vec<Ulimit>,
-    /// `/dev/shm` size in bytes; 0 takes 64 MiB.
+    /// `/dev/shm` size in bytes; 0 takes [`defaults::SHM_SIZE`].
     pub shm_size: u64,
     /// `--sysctl`.
     pub sysctls: BTreeMap<String, String>,
     /// `--device`.
     pub devices: Vec<Device>,
     /// `--device-cgroup-rule`.
-    pub device_cgroup_rules: Vec<String>,
+    pub device_cgroup_rules: Vec<Written<DeviceRule>>,
     /// Health check; `None` takes the image's, test `["NONE"]` switches it off.
     pub healthcheck: Option<Healthcheck>,
-    /// Stop signal; empty takes the image's, then SIGTERM.
-    pub stop_signal: String,
-    /// Grace time in seconds before SIGKILL; `None` takes 10.
+    /// Stop signal; `None` takes the image's, then SIGTERM.
+    #[serde(with = "records::stop_signal")]
+    pub stop_signal: Option<StopSignal>,
+    /// Grace time in seconds before SIGKILL; `None` takes [`defaults::STOP_GRACE`].
     pub stop_timeout: Option<u32>,
     /// Log driver and options.
     pub log: LogConfig,
@@ -200,7 +218,7 @@ pub enum MountSource {
         /// Whose files the container's root makes there.
         idmap: BindOwner,
         /// `rprivate`, `rslave`, `rshared`…; empty is `rprivate`.
-        propagation: String,
+        propagation: Written<Propagation>,
     },
     /// A named volume.
     Volume {
@@ -218,8 +236,8 @@ pub enum MountSource {
     },
     /// Memory.
     Tmpfs {
-        /// tmpfs options as typed: `size=64m,mode=1777`.
-        options: String,
+        /// `size=64m,mode=1777`.
+        options: Written<Tmpfs>,
     },
 }
 
@@ -239,42 +257,6 @@ pub enum BindOwner {
     SourceOwner,
     /// Root, as Docker has it.
     Unmapped,
-}
-
-/// One `-p`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortBinding {
-    /// Host address; `None` is every address, both families.
-    pub host_ip: Option<IpAddr>,
-    /// Host port; 0 is an ephemeral one.
-    pub host_port: u16,
-    /// Last host port of a range that the engine may choose from; equals `host_port` without a range.
-    pub host_port_end: u16,
-    /// Container port.
-    pub container_port: u16,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: Protocol,
-}
-
-/// Transport protocols of published ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-impl Protocol {
-    /// `tcp`, `udp`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
 }
 
 /// `--network`.
@@ -304,7 +286,8 @@ pub struct EndpointConfig {
     /// A fixed IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
     /// A fixed MAC address, `02:42:…`.
-    pub mac: Option<String>,
+    #[serde(deserialize_with = "records::mac")]
+    pub mac: Option<MacAddr>,
     /// Links of this network: (container, alias).
     pub links: Vec<(String, String)>,
     /// The interface's name in the container, in place of `eth0`, `eth1`…
@@ -417,12 +400,100 @@ pub struct BlockDevice {
     pub value: u64,
 }
 
+/// A stop signal as it was named.
+pub type StopSignal = Written<Signal>;
+
+impl Reads for Signal {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| format!("Invalid signal: {text}"))
+    }
+}
+
+impl Reads for Propagation {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "" | "private" | "rprivate" => Ok(Self::Private),
+            "slave" | "rslave" => Ok(Self::Slave),
+            "shared" | "rshared" => Ok(Self::Shared),
+            _ => Err(format!("invalid propagation {text:?}: use rprivate, private, rslave or slave")),
+        }
+    }
+}
+
+/// Where a name of `--add-host` leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum HostAddress {
+    /// An address.
+    Ip(IpAddr),
+    /// The host, as the container reaches it.
+    Gateway,
+}
+
+impl HostAddress {
+    const GATEWAY: &str = "host-gateway";
+}
+
+impl std::fmt::Display for HostAddress {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(out),
+            Self::Gateway => out.write_str(Self::GATEWAY),
+        }
+    }
+}
+
+impl From<HostAddress> for String {
+    fn from(address: HostAddress) -> Self {
+        address.to_string()
+    }
+}
+
+impl Resources {
+    /// Docker refuses less than this: a process would not get past its own loader.
+    const LEAST_MEMORY: u64 = 6 << 20;
+
+    /// What no machine could give, in Docker's words.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let swap = u64::try_from(self.memory_swap).unwrap_or(0);
+        let wrong = [
+            (self.memory != 0 && self.memory < Self::LEAST_MEMORY, "Minimum memory limit allowed is 6MB"),
+            (
+                swap != 0 && self.memory == 0,
+                "You should always set the Memory limit when using Memoryswap limit, see usage",
+            ),
+            (
+                swap != 0 && swap < self.memory,
+                "Minimum memoryswap limit should be larger than memory limit, see usage",
+            ),
+            (
+                self.memory_reservation != 0 && self.memory_reservation < Self::LEAST_MEMORY,
+                "Minimum memory reservation allowed is 6MB",
+            ),
+            (
+                self.memory != 0 && self.memory < self.memory_reservation,
+                "Minimum memory limit can not be less than memory reservation limit, see usage",
+            ),
+            (
+                self.blkio_weight != 0 && !(10..=1000).contains(&self.blkio_weight),
+                "Range of blkio weight is from 10 to 1000",
+            ),
+            (
+                self.nano_cpus != 0 && (self.cpu_period != 0 || self.cpu_quota != 0),
+                "Conflicting options: Nano CPUs and CPU Period cannot both be set.",
+            ),
+        ];
+        wrong.iter().find(|(is_wrong, _)| *is_wrong).map(|(_, text)| *text)
+    }
+}
+
 /// Log driver and its options.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogConfig {
-    /// `json-file` (also when empty), `local` or `none`.
-    pub driver: String,
+    /// The driver.
+    pub driver: LogDriver,
     /// `max-size`, `max-file`.
     pub options: BTreeMap<String, String>,
 }
@@ -536,7 +607,7 @@ impl ContainerConfig {
     /// The grace time between the stop signal and SIGKILL.
     #[must_use]
     pub fn stop_grace(&self) -> Duration {
-        Duration::from_secs(u64::from(self.stop_timeout.unwrap_or(10)))
+        self.stop_timeout.map_or(defaults::STOP_GRACE, |seconds| Duration::from_secs(seconds.into()))
     }
 }
 

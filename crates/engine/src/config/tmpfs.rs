@@ -1,6 +1,7 @@
 //! The options of a tmpfs mount: `--tmpfs /t:size=64m,mode=1777`.
 
 use super::size;
+use super::written::Reads;
 
 /// What is said of a tmpfs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,12 +49,9 @@ impl Share {
     }
 }
 
-impl Tmpfs {
-    /// Reads `size=64m,mode=1777,uid=1000,exec`.
-    ///
-    /// # Errors
-    /// The option that is none, or has a value that it cannot have.
-    pub fn parse(text: &str) -> Result<Self, String> {
+impl Reads for Tmpfs {
+    /// `size=64m,mode=1777,uid=1000,exec`; the option is named that is none, or has a value that it cannot have.
+    fn read(text: &str) -> Result<Self, String> {
         let mut options = Self::default();
         for item in text.split(',').filter(|i| !i.is_empty()) {
             let (key, value) = item.split_once('=').unwrap_or((item, ""));
@@ -79,7 +77,7 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = Tmpfs::parse("size=64m,mode=700,uid=5,ro").unwrap();
+        let options = Tmpfs::read("size=64m,mode=700,uid=5,ro").unwrap();
         let wanted = Tmpfs {
             size: Some(Share::Bytes(64 << 20)),
             mode: Some(0o700),
@@ -88,19 +86,19 @@ mod tests {
             ..Tmpfs::default()
         };
         assert_eq!(options, wanted);
-        assert_eq!(Tmpfs::parse(""), Ok(Tmpfs::default()));
+        assert_eq!(Tmpfs::read(""), Ok(Tmpfs::default()));
     }
 
     #[test]
     fn a_size_may_be_a_share_of_the_memory() {
-        let share = Tmpfs::parse("size=50%").unwrap().size.unwrap();
+        let share = Tmpfs::read("size=50%").unwrap().size.unwrap();
         assert_eq!((share.of(4096), share.of(u64::MAX)), (2048, u64::MAX / 2));
     }
 
     #[test]
     fn bad_options_are_named() {
         for item in ["size=lots", "size=%", "mode=9", "uid=root", "nope"] {
-            assert_eq!(Tmpfs::parse(&format!("exec,{item}")), Err(format!("invalid option {item:?}")));
+            assert_eq!(Tmpfs::read(&format!("exec,{item}")), Err(format!("invalid option {item:?}")));
         }
     }
 }

@@ -2,19 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use tare_sys::signal::Signal;
+use tare_runtime::{Propagation, Rlimit};
 
 use crate::config::log_files::LogFiles;
-use crate::config::tmpfs::Tmpfs;
 use crate::config::{
-    ContainerConfig, LogConfig, MountSource, NetworkMode, Resources, RestartPolicy, device_rule, log_options,
-    same_path,
+    ContainerConfig, LogConfig, MountSource, NetworkMode, Resources, RestartPolicy, log_options, same_path,
 };
 use crate::state::error::{Error, Result};
 
-/// The log drivers that Docker has and tare has not.
-const OTHER_DRIVERS: [&str; 8] =
-    ["syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "etwlogs", "gcplogs"];
 /// The processors of this machine, `0-7`.
 const ONLINE: &str = "/sys/devices/system/cpu/online";
 const NANO: u64 = 1_000_000_000;
@@ -27,17 +22,20 @@ pub(crate) fn request(config: &ContainerConfig) -> Result<()> {
             config.working_dir
         )));
     }
-    for (list, names) in [("CapAdd", &config.cap_add), ("CapDrop", &config.cap_drop)] {
-        if let Err(name) = tare_sys::caps::CapSet::parse(names.iter().map(String::as_str)) {
-            let name = format!("CAP_{}", name.to_ascii_uppercase().trim_start_matches("CAP_"));
-            return Err(Error::invalid(format!("invalid {list}: unknown capability: {name:?}")));
+    for limit in &config.ulimits {
+        if !Rlimit::is_known(&limit.name) {
+            return Err(Error::invalid(format!("invalid ulimit type: {}", limit.name)));
         }
+    }
+    if let Some(score) = config.oom_score_adj.filter(|score| !(-1000..=1000).contains(score)) {
+        return Err(Error::invalid(format!(
+            "Invalid value {score}, range for oom score adj is [-1000, 1000]"
+        )));
     }
     limits(&config.resources)?;
     health(config.healthcheck.as_ref())?;
     shared_network(config)?;
     propagation(config)?;
-    texts(config)?;
     log(&config.log)
 }
 
@@ -85,7 +83,7 @@ fn health(check: Option<&tare_oci::Healthcheck>) -> Result<()> {
 
 /// Mounts made in a container never travel to the host.
 fn propagation(config: &ContainerConfig) -> Result<()> {
-    let asks = |source: &MountSource| matches!(source, MountSource::Bind { propagation, .. } if propagation.ends_with("shared"));
+    let asks = |source: &MountSource| matches!(source, MountSource::Bind { propagation, .. } if **propagation == Propagation::Shared);
     match config.mounts.iter().find(|mount| asks(&mount.source)) {
         None => Ok(()),
         Some(mount) => Err(Error::NotSupported {
@@ -133,6 +131,9 @@ pub(crate) fn update(
 
 /// Limits that this machine cannot give.
 pub(crate) fn limits(resources: &Resources) -> Result<()> {
+    if let Some(wrong) = resources.contradiction() {
+        return Err(Error::invalid(wrong));
+    }
     let online = std::fs::read_to_string(ONLINE).unwrap_or_default();
     let Some(available) = numbers(online.trim()) else { return Ok(()) };
     let count = u64::try_from(available.len()).unwrap_or(u64::MAX);
@@ -140,6 +141,11 @@ pub(crate) fn limits(resources: &Resources) -> Result<()> {
         return Err(Error::invalid(format!(
             "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
         )));
+    }
+    for list in [&resources.cpuset_cpus, &resources.cpuset_mems] {
+        if !list.is_empty() && numbers(list).is_none() {
+            return Err(Error::invalid(format!("invalid list of numbers and ranges: {list:?}")));
+        }
     }
     match numbers(&resources.cpuset_cpus) {
         Some(wanted) if !wanted.is_subset(&available) => Err(Error::invalid(format!(
@@ -162,24 +168,7 @@ fn numbers(text: &str) -> Option<BTreeSet<u32>> {
 }
 
 fn log(log: &LogConfig) -> Result<()> {
-    let known: &[&str] = match log.driver.as_str() {
-        "" | "json-file" => &[
-            "max-size",
-            "max-file",
-            "compress",
-            "labels",
-            "labels-regex",
-            "env",
-            "env-regex",
-            "tag",
-            "mode",
-            "max-buffer-size",
-        ],
-        "local" => &["max-size", "max-file", "compress", "mode", "max-buffer-size"],
-        "none" => &[],
-        driver => return Err(no_driver(driver)),
-    };
-    let driver = if log.driver.is_empty() { "json-file" } else { &log.driver };
+    let (driver, known) = (log.driver.name(), log.driver.options());
     match log.options.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => Err(Error::invalid(format!("unknown log opt '{key}' for {driver} log driver"))),
         None => LogFiles::parse(&log.options)
@@ -187,32 +176,6 @@ fn log(log: &LogConfig) -> Result<()> {
             .and_then(|()| log_options::check(&log.options))
             .map_err(Error::invalid),
     }
-}
-
-/// What is text in a request and is first used at a start.
-fn texts(config: &ContainerConfig) -> Result<()> {
-    for mount in &config.mounts {
-        if let MountSource::Tmpfs { options } = &mount.source {
-            Tmpfs::parse(options).map_err(|bad| Error::invalid(format!("tmpfs {}: {bad}", mount.target)))?;
-        }
-    }
-    for rule in &config.device_cgroup_rules {
-        device_rule::parse(rule).map_err(Error::invalid)?;
-    }
-    if !config.stop_signal.is_empty() && Signal::parse(&config.stop_signal).is_none() {
-        return Err(Error::invalid(format!("Invalid signal: {}", config.stop_signal)));
-    }
-    Ok(())
-}
-
-fn no_driver(driver: &str) -> Error {
-    let hint = Some("use json-file, local or none".into());
-    let message = if OTHER_DRIVERS.contains(&driver) {
-        format!("log driver {driver:?} is one of Docker's that tare does not have")
-    } else {
-        format!("error looking up logging plugin {driver}: plugin {driver:?} not found")
-    };
-    Error::NotSupported { message, hint }
 }
 
 /// What the request and the image's defaults come to.
@@ -244,7 +207,7 @@ pub(crate) fn merged(config: &ContainerConfig) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Mount;
+    use crate::config::LogDriver;
 
     fn refusal(change: impl FnOnce(&mut ContainerConfig)) -> String {
         let mut config = ContainerConfig::default();
@@ -275,14 +238,12 @@ mod tests {
     fn drivers_and_their_options_are_known() {
         let with = |driver: &str, option: &str| {
             refusal(|config| {
-                config.log.driver = driver.into();
+                config.log.driver = LogDriver::read(driver).unwrap();
                 config.log.options.insert(option.into(), "1".into());
             })
         };
         assert_eq!(with("", "nope"), "unknown log opt 'nope' for json-file log driver");
         assert_eq!(with("local", "tag"), "unknown log opt 'tag' for local log driver");
-        assert!(with("nosuch", "").contains(r#"plugin "nosuch" not found"#));
-        assert!(with("syslog", "").contains("does not have"));
     }
 
     #[test]
@@ -292,30 +253,27 @@ mod tests {
         };
         assert!(log("max-size", "lots").contains("max-size"));
         assert!(log("max-file", "none").contains("max-file"));
-        let tmpfs = |options: &str| {
-            let mut config = ContainerConfig::default();
-            config.mounts.push(Mount {
-                source: MountSource::Tmpfs { options: options.into() },
-                target: "/t".into(),
-                readonly: false,
-            });
-            request(&config)
-        };
-        tmpfs("size=50%").unwrap();
-        assert_eq!(tmpfs("size=x").unwrap_err().to_string(), r#"tmpfs /t: invalid option "size=x""#);
-        assert_eq!(refusal(|config| config.stop_signal = "NOPE".into()), "Invalid signal: NOPE");
-        let said = refusal(|config| config.device_cgroup_rules = vec!["x".into()]);
-        assert_eq!(said, r#"invalid device cgroup rule "x""#);
+        let said = refusal(|config| {
+            config.ulimits.push(crate::config::Ulimit { name: "bogus".into(), soft: 1, hard: 1 });
+        });
+        assert_eq!(said, "invalid ulimit type: bogus");
+        assert!(refusal(|config| config.resources.cpuset_cpus = "1,x".into()).contains("1,x"));
+        assert!(refusal(|config| config.oom_score_adj = Some(1001)).contains("[-1000, 1000]"));
+        assert!(refusal(|config| config.resources.memory = 1 << 20).contains("Minimum memory limit"));
+        let said = refusal(|config| {
+            (config.resources.memory, config.resources.memory_swap) = (64 << 20, 32 << 20);
+        });
+        assert!(said.starts_with("Minimum memoryswap"), "{said}");
+        let said = refusal(|config| {
+            (config.resources.memory, config.resources.memory_reservation) = (32 << 20, 64 << 20);
+        });
+        assert!(said.contains("reservation"), "{said}");
     }
 
     #[test]
     fn contradictions_are_refused() {
         let said = refusal(|config| config.working_dir = "app".into());
         assert_eq!(said, "the working directory 'app' is invalid, it needs to be an absolute path");
-        assert!(
-            refusal(|config| config.cap_add = vec!["nope".into()])
-                .contains(r#"unknown capability: "CAP_NOPE""#)
-        );
         let said = refusal(|config| {
             config.network = NetworkMode::Container("db".into());
             config.publish_all = true;

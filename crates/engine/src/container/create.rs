@@ -8,8 +8,11 @@ use tare_image::Image;
 use tare_oci::{Healthcheck, RunConfig};
 
 use crate::Engine;
+use crate::config::flags::ports;
 use crate::config::same_path;
-use crate::config::{ContainerConfig, CreateSource, Mount, MountSource, NetworkMode, Protocol, UsernsMode};
+use crate::config::{
+    ContainerConfig, CreateSource, Mount, MountSource, NetworkMode, Protocol, StopSignal, UsernsMode,
+};
 use crate::container::check;
 use crate::state::error::{Error, Result};
 use crate::state::event::{Action, Kind};
@@ -56,7 +59,7 @@ impl Engine {
         self.take_mounts(&mut config)?;
         super::apparmor::check(&config)?;
         let warnings = self.warnings(&config, &image);
-        merge_image(&mut config, &image.config.config);
+        merge_image(&mut config, &image.config.config)?;
         check::merged(&config)?;
         let userns = self.settle_userns(&config)?;
         self.check_name(&config)?;
@@ -303,7 +306,7 @@ fn settle_bind(path: &Path, create: CreateSource) -> Result<()> {
 }
 
 /// Fills in the image's defaults, by Docker's rules.
-fn merge_image(config: &mut ContainerConfig, image: &RunConfig) {
+fn merge_image(config: &mut ContainerConfig, image: &RunConfig) -> Result<()> {
     // A new entrypoint does away with the image's command.
     if config.entrypoint.is_none() {
         config.entrypoint.clone_from(&image.entrypoint);
@@ -317,19 +320,23 @@ fn merge_image(config: &mut ContainerConfig, image: &RunConfig) {
     config.env.extend(inherited);
     take_default(&mut config.user, &image.user);
     take_default(&mut config.working_dir, &image.working_dir);
-    take_default(&mut config.stop_signal, &image.stop_signal);
+    if config.stop_signal.is_none() && !image.stop_signal.is_empty() {
+        config.stop_signal = Some(StopSignal::read(image.stop_signal.as_str()).map_err(Error::invalid)?);
+    }
     if config.stop_timeout.is_none() {
         config.stop_timeout = image.stop_timeout.and_then(|t| u32::try_from(t).ok());
     }
     for (key, value) in &image.labels {
         config.labels.entry(key.clone()).or_insert_with(|| value.clone());
     }
-    for port in &image.exposed_ports {
-        if !config.exposed_ports.contains(port) {
-            config.exposed_ports.push(port.clone());
+    // What is no port says nothing, as with Docker.
+    for port in image.exposed_ports.iter().flat_map(|text| ports::exposed(text).unwrap_or_default()) {
+        if !config.exposed_ports.contains(&port) {
+            config.exposed_ports.push(port);
         }
     }
     config.healthcheck = merge_health(config.healthcheck.take(), image.healthcheck.as_ref());
+    Ok(())
 }
 
 /// A health check of the image with the fields that the user set.
@@ -379,17 +386,14 @@ fn ready_ports(config: &ContainerConfig) -> Vec<u16> {
     if !published.is_empty() {
         return published;
     }
-    config.exposed_ports.iter().filter_map(|p| tcp_port(p)).collect()
-}
-
-fn tcp_port(text: &str) -> Option<u16> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    port.parse().ok().filter(|_| protocol == "tcp")
+    let exposed = config.exposed_ports.iter().filter(|port| port.protocol == Protocol::Tcp);
+    exposed.map(|port| port.number).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Written;
 
     #[test]
     fn image_defaults_are_merged_by_dockers_rules() {
@@ -400,12 +404,12 @@ mod tests {
             ..RunConfig::default()
         };
         let mut config = ContainerConfig { env: vec!["A=own".into()], ..ContainerConfig::default() };
-        merge_image(&mut config, &image);
+        merge_image(&mut config, &image).unwrap();
         assert_eq!(config.env, ["A=own", "PATH=/bin"]);
         assert_eq!(config.cmd.as_deref(), Some(&["serve".to_owned()][..]));
         let mut config =
             ContainerConfig { entrypoint: Some(vec!["sh".into()]), ..ContainerConfig::default() };
-        merge_image(&mut config, &image);
+        merge_image(&mut config, &image).unwrap();
         assert_eq!(config.cmd, None, "a new entrypoint clears the image's command");
     }
 
@@ -474,7 +478,7 @@ mod tests {
             path: dir.path().join("nothing"),
             create: CreateSource::Refuse,
             idmap: crate::config::BindOwner::Unmapped,
-            propagation: String::new(),
+            propagation: Written::default(),
         };
         for (source, target) in [(MountSource::Anonymous { name: String::new() }, "/a"), (bind, "/b")] {
             config.mounts.push(Mount { source, target: target.into(), readonly: false });

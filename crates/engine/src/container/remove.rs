@@ -146,8 +146,8 @@ impl Engine {
                 continue;
             }
             bytes += container.own_size();
-            self.drop_container(&self.record(&container.id)?, AnonymousVolumes::Keep)?;
-            removed.push(container.id);
+            self.drop_container(&container.record, AnonymousVolumes::Keep)?;
+            removed.push(container.record.id);
         }
         Ok((removed, bytes))
     }

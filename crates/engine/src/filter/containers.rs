@@ -2,10 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use tare_monitor::status::HealthStatus;
-
 use super::Filters;
-use crate::config::{Mount, MountSource, NetworkMode, PortBinding, Protocol};
+use crate::config::{ExposedPort, Mount, MountSource, NetworkMode, PortBinding};
 use crate::state::error::{Error, Result};
 use crate::{Container, Engine, State};
 
@@ -122,11 +120,7 @@ impl Container {
     #[must_use]
     pub fn health_word(&self) -> Option<&'static str> {
         let State::Running(run) = &self.state else { return None };
-        run.health.as_ref().map(|health| match health.status {
-            HealthStatus::Starting => "starting",
-            HealthStatus::Healthy => "healthy",
-            HealthStatus::Unhealthy => "unhealthy",
-        })
+        run.health.as_ref().map(|health| health.status.word())
     }
 }
 
@@ -152,14 +146,8 @@ fn is_published(container: &Container, ports: &str) -> bool {
 
 /// Whether the container listens for it, published or not.
 fn is_exposed(container: &Container, wanted: &PortRange<'_>) -> bool {
-    let exposed = container.config.exposed_ports.iter();
-    let published = |port: &PortBinding| {
-        let number = port.container_port;
-        let protocol = if port.protocol == Protocol::Udp { "udp" } else { "tcp" };
-        wanted.meets(&PortRange { numbers: number..=number, protocol })
-    };
-    exposed.filter_map(|port| PortRange::read(port)).any(|port| wanted.meets(&port))
-        || container.config.ports.iter().any(published)
+    let published = container.config.ports.iter().map(PortBinding::exposed);
+    container.config.exposed_ports.iter().copied().chain(published).any(|port| wanted.has(port))
 }
 
 /// `80`, `80/udp`, `8000-9000/tcp`.
@@ -176,10 +164,8 @@ impl<'a> PortRange<'a> {
         (!numbers.is_empty()).then_some(PortRange { numbers, protocol })
     }
 
-    fn meets(&self, other: &PortRange<'_>) -> bool {
-        self.protocol == other.protocol
-            && self.numbers.start() <= other.numbers.end()
-            && other.numbers.start() <= self.numbers.end()
+    fn has(&self, port: ExposedPort) -> bool {
+        self.protocol == port.protocol.word() && self.numbers.contains(&port.number)
     }
 }
 
@@ -208,7 +194,10 @@ mod tests {
 
     #[test]
     fn ports_are_asked_for_in_ranges() {
-        let meet = |left, right| PortRange::read(left).unwrap().meets(&PortRange::read(right).unwrap());
+        let meet = |range: &str, port: &str| {
+            let exposed = crate::config::flags::ports::exposed(port).unwrap();
+            exposed.into_iter().any(|port| PortRange::read(range).unwrap().has(port))
+        };
         assert!(meet("80-9000/tcp", "8080/tcp") && meet("80", "80/tcp") && meet("80/udp", "70-80/udp"));
         assert!(!meet("80-9000/udp", "8080/tcp") && !meet("81-90", "80"));
     }

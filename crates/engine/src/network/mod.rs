@@ -424,7 +424,7 @@ fn endpoint_state(
             .or_else(|| bridge.ipv6.map(|v6| (u128::from(v6.subnet.network()) + host_bits).into())),
         prefix6: bridge.ipv6.map(|v6| v6.subnet.prefix_len()),
         gateway: bridge.gateway,
-        mac: settings.mac.clone().unwrap_or_else(|| tare_network::MacAddr::for_ipv4(address).to_string()),
+        mac: settings.mac.unwrap_or_else(|| tare_network::MacAddr::for_ipv4(address)).to_string(),
         aliases: settings.aliases.clone(),
     }
 }

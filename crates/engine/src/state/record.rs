@@ -92,33 +92,19 @@ pub struct EndpointState {
     pub aliases: Vec<String>,
 }
 
-/// A container as commands see it.
+/// A container as commands see it: what the database keeps of it, and what its monitor says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Container {
-    /// 64 hex digits.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// When it was created.
-    pub created: Timestamp,
-    /// What it was asked to be, image defaults included.
-    pub config: ContainerConfig,
-    /// `sha256:…`
-    pub image_id: String,
-    /// The image as the user named it.
-    pub image_ref: String,
+    /// What the database keeps.
+    pub record: Record,
     /// Where it is in its life.
     pub state: State,
-    /// Endpoints; empty addresses unless it runs.
-    pub endpoints: Vec<EndpointState>,
     /// Published ports as bound; empty unless it runs.
     pub ports: Vec<BoundPort>,
     /// How often the restart policy started it anew.
     pub restart_count: u32,
     /// Its folder: `upper`, `json.log`, `hosts`…
     pub folder: PathBuf,
-    /// The layers of its image, lowest first.
-    pub layers: Vec<PathBuf>,
     /// Remarks of its monitor.
     pub notes: Vec<Note>,
     /// The AppArmor profile of its last start, where there is AppArmor.
@@ -129,6 +115,14 @@ pub struct Container {
 pub(crate) fn log_file(folder: &Path, id: &str) -> PathBuf {
     let old = folder.join("json.log");
     if old.exists() { old } else { folder.join(format!("{id}-json.log")) }
+}
+
+impl std::ops::Deref for Container {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
 }
 
 impl Container {
@@ -343,14 +337,7 @@ impl Engine {
         };
         Ok(Container {
             folder: self.folder(&record.id),
-            id: record.id,
-            name: record.name,
-            created: record.created,
-            config: record.config,
-            image_id: record.image_id,
-            image_ref: record.image_ref,
-            endpoints: record.endpoints,
-            layers: record.layers,
+            record,
             state,
             ports,
             restart_count,
@@ -413,5 +400,70 @@ pub(crate) fn unseen(code: i32) -> status::Exit {
         error: None,
         grace_exhausted: false,
         cause: EndCause::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Capability, MountSource, RestartPolicy, UsernsMode};
+
+    /// As the last version wrote it.
+    const LAST: &str = include_str!("records/container.json");
+
+    #[test]
+    fn the_last_versions_records_are_read_and_written_as_they_were() {
+        let record: Record = serde_json::from_str(LAST).unwrap();
+        let config = &record.config;
+        assert_eq!(config.stop_signal.as_deref(), Some(&tare_sys::signal::Signal::INT));
+        assert_eq!(config.cap_add[0], Capability::One("NET_ADMIN".into()));
+        assert_eq!(
+            (config.restart, config.userns),
+            (RestartPolicy::OnFailure { maximum: 3 }, UsernsMode::Auto)
+        );
+        assert!(
+            matches!(&config.mounts[3].source, MountSource::Tmpfs { options } if options.mode == Some(0o1777))
+        );
+        let ports: Vec<String> = config.exposed_ports.iter().map(ToString::to_string).collect();
+        assert_eq!(ports, ["80/tcp", "81/tcp", "53/udp"]);
+        let written: serde_json::Value = serde_json::to_value(&record).unwrap();
+        let read: serde_json::Value = serde_json::from_str(LAST).unwrap();
+        assert_holds(&written, &read);
+    }
+
+    /// What was there is there still; there may be more.
+    fn assert_holds(all: &serde_json::Value, part: &serde_json::Value) {
+        use serde_json::Value::{Array, Object};
+        match (all, part) {
+            (Object(all), Object(part)) => {
+                part.iter().for_each(|(key, value)| assert_holds(&all[key], value))
+            }
+            (Array(all), Array(part)) => {
+                assert_eq!(all.len(), part.len());
+                all.iter().zip(part).for_each(|(all, part)| assert_holds(all, part));
+            }
+            (all, part) => assert_eq!(all, part),
+        }
+    }
+
+    #[test]
+    fn words_that_nobody_checked_once_keep_no_container_from_being_read() {
+        let mut old: serde_json::Value = serde_json::from_str(LAST).unwrap();
+        let config = old["config"].as_object_mut().unwrap();
+        config.retain(|key, _| {
+            ["image", "cmd", "env", "mounts", "network", "endpoints"].contains(&key.as_str())
+        });
+        for (key, value) in [
+            ("exposed_ports", serde_json::json!(["80-82", "x", "53/udp"])),
+            ("extra_hosts", serde_json::json!([["a", "[::1]"], ["b", "nowhere"]])),
+            ("stop_signal", serde_json::json!("")),
+            ("log", serde_json::json!({"driver": "", "options": {}})),
+        ] {
+            config.insert(key.to_owned(), value);
+        }
+        old["config"]["endpoints"]["bridge"]["mac"] = "none".into();
+        let read: Record = serde_json::from_value(old).unwrap();
+        assert_eq!((read.config.exposed_ports.len(), read.config.extra_hosts.len()), (4, 1));
+        assert_eq!((read.config.stop_signal, read.config.endpoints["bridge"].mac), (None, None));
     }
 }

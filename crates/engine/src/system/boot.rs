@@ -4,18 +4,15 @@
 //! Bridges and firewall rules need no care of their own: every monitor makes those of its container's networks.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use tare_monitor::protocol::Request;
 use tare_monitor::status::{EndCause, State as Phase};
 
 use crate::Engine;
+use crate::config::defaults::READINESS;
 use crate::config::{ContainerConfig, NetworkMode, RestartPolicy};
 use crate::state::error::Result;
 use crate::state::record::{Container, State};
-
-/// How long containers wait for one that they depend on, as `--link` does.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Compose's labels, by which dependencies are found.
 const PROJECT: &str = "com.docker.compose.project";
@@ -66,7 +63,7 @@ impl Engine {
     fn boot_one(&self, container: &Container, due: &[&Container]) -> Result<()> {
         self.start(&container.id)?;
         if due.iter().any(|other| depends(other, container)) {
-            self.wait_ready(&container.id, PATIENCE)?;
+            self.wait_ready(&container.id, READINESS)?;
         }
         Ok(())
     }
@@ -146,7 +143,7 @@ fn depends_by_file(config: &ContainerConfig, on: &ContainerConfig) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::record::Exit;
+    use crate::state::record::{Exit, Record};
 
     fn container(name: &str, labels: &[(&str, &str)], cause: EndCause) -> Container {
         let labels = labels.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
@@ -159,19 +156,24 @@ mod tests {
             started_at: None,
             finished_at: jiff::Timestamp::UNIX_EPOCH,
         };
-        Container {
+        let record = Record {
             id: format!("id-{name}"),
             name: name.into(),
             created: jiff::Timestamp::UNIX_EPOCH,
             config: ContainerConfig { labels, ..ContainerConfig::default() },
             image_id: String::new(),
             image_ref: String::new(),
-            state: State::Exited(exit),
+            layers: Vec::new(),
+            ready_ports: Vec::new(),
             endpoints: Vec::new(),
+            user_ids: None,
+        };
+        Container {
+            record,
+            state: State::Exited(exit),
             ports: Vec::new(),
             restart_count: 0,
             folder: std::path::PathBuf::new(),
-            layers: Vec::new(),
             notes: Vec::new(),
             apparmor: None,
         }
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn what_others_depend_on_comes_first() {
         let mut sidecar = container("sidecar", &[], EndCause::Own);
-        sidecar.config.network = NetworkMode::Container("web".into());
+        sidecar.record.config.network = NetworkMode::Container("web".into());
         let all = [
             sidecar,
             service("web", "db:service_healthy:false,cache:service_started:true"),
@@ -204,7 +206,7 @@ mod tests {
     fn policies_are_dockers() {
         let due = |policy, cause| {
             let mut container = container("one", &[], cause);
-            container.config.restart = policy;
+            container.record.config.restart = policy;
             is_due(&container)
         };
         assert!(due(RestartPolicy::Always, EndCause::Requested));

@@ -61,6 +61,9 @@ impl Limits {
             ..LimitFlags::default()
         };
         flags.apply(&mut given)?;
+        if let Some(wrong) = given.contradiction() {
+            return Err(Failure::new(wrong).into());
+        }
         let memory = i64::try_from(given.memory).ok().filter(|bytes| *bytes > 0);
         let quota = (given.cpu_quota != 0).then_some(given.cpu_quota);
         request.limits = cgroup::Resources {

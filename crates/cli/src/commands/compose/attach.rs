@@ -31,7 +31,7 @@ pub(super) fn main(context: &Context<'_>, args: &AttachArgs) -> anyhow::Result<u
         detach_keys: args.detach_keys.clone().unwrap_or_default(),
         no_stdin: args.no_stdin,
         sig_proxy: args.sig_proxy,
-        name: container.id,
+        name: container.record.id,
     };
     attach::run_line(context.session, &line)
 }

@@ -47,7 +47,7 @@ pub(super) struct ExecArgs {
 pub(super) fn main(context: &Context<'_>, args: &ExecArgs) -> anyhow::Result<u8> {
     let container = context.one(&args.service, args.index)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let mut words = vec![container.id];
+    let mut words = vec![container.record.id];
     words.extend(args.command.iter().cloned());
     let line = exec::Line {
         detach: args.detach,

@@ -49,7 +49,7 @@ pub(super) fn export(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result
     if context.options.dry_run {
         return crate::output::print_line(&format!("export container {}", container.name)).map(|()| 0);
     }
-    let line = export::Line { output: args.output.clone(), name: container.id };
+    let line = export::Line { output: args.output.clone(), name: container.record.id };
     export::run_line(context.session, &line)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn commit(context: &Context<'_>, args: &CommitArgs) -> anyhow::Result
         change: args.change.clone(),
         message: args.message.clone().unwrap_or_default(),
         pause: args.pause,
-        name: container.id,
+        name: container.record.id,
         image: args.image.clone(),
     };
     commit::run_line(context.session, &line)

@@ -5,7 +5,6 @@ use tare_compose::observe_engine::service_of;
 use tare_compose::select::OneOffs;
 use tare_engine::config::MountSource;
 use tare_engine::{Container, State};
-use tare_monitor::status::HealthStatus;
 
 use super::project::Context;
 use crate::commands::container;
@@ -183,10 +182,5 @@ fn json(container: &Container, project: &str, whole: bool) -> serde_json::Value 
 /// The word for the result of its check; nothing without one.
 fn health(container: &Container) -> &'static str {
     let State::Running(running) = &container.state else { return "" };
-    match running.health.as_ref().map(|health| health.status) {
-        None => "",
-        Some(HealthStatus::Starting) => "starting",
-        Some(HealthStatus::Healthy) => "healthy",
-        Some(HealthStatus::Unhealthy) => "unhealthy",
-    }
+    running.health.as_ref().map_or("", |health| health.status.word())
 }

@@ -181,6 +181,7 @@ fn overrides(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Overrides>
         .map(|text| flags::ports::parse(text))
         .collect::<Result<_, _>>()
         .map_err(Failure::new)?;
+    let capabilities = |names: &[String]| flags::capabilities(names).map_err(Failure::new);
     let mounts = args.volume.iter().map(|text| flags::mounts::volume(text, directory.as_deref()));
     Ok(Overrides {
         tty: (terminal || args.tty) && !args.no_tty && !args.detach,
@@ -193,8 +194,8 @@ fn overrides(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Overrides>
         ports: ports.into_iter().flatten().collect(),
         mounts: mounts.collect::<Result<_, _>>().map_err(Failure::new)?,
         labels: args.label.iter().map(|text| flags::pair(text)).collect(),
-        cap_add: args.cap_add.clone(),
-        cap_drop: args.cap_drop.clone(),
+        cap_add: capabilities(&args.cap_add)?,
+        cap_drop: capabilities(&args.cap_drop)?,
         user: args.user.clone(),
         working_dir: args.workdir.clone(),
         aliases: from_service(args.use_aliases),

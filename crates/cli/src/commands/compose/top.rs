@@ -66,7 +66,7 @@ pub(super) fn stats(context: &Context<'_>, args: &StatsArgs) -> anyhow::Result<u
     let services: Vec<String> = args.service.iter().cloned().collect();
     let containers = context.listed(&target, &services, OneOffs::Include)?;
     let shown = containers.into_iter().filter(|container| args.all || container.state.is_active());
-    let ids: Vec<String> = shown.map(|container| container.id).collect();
+    let ids: Vec<String> = shown.map(|container| container.record.id).collect();
     if ids.is_empty() {
         let heading = crate::commands::container::stats::heading(args.format.as_deref())?;
         return print(&heading).map(|()| 0);

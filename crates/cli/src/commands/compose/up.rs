@@ -11,7 +11,7 @@ use clap::Args;
 use rustix::fd::AsFd as _;
 use tare_compose::infer::Inferred;
 use tare_compose::plan::{
-    AnonymousVolumes, BuildMode, DependencyScope, Orphans, Recreate, StartMode, UpOptions,
+    BuildMode, DependencyScope, Orphans, Recreate, StartMode, UpOptions, VolumesAtRenewal,
 };
 use tare_compose::schedule::Cancel;
 use tare_compose::session::{
@@ -148,9 +148,9 @@ impl UpArgs {
             orphans: if remove_orphans { Orphans::Remove } else { Orphans::Keep },
             start,
             anonymous_volumes: if self.renew_anon_volumes {
-                AnonymousVolumes::Renew
+                VolumesAtRenewal::Renew
             } else {
-                AnonymousVolumes::Keep
+                VolumesAtRenewal::Keep
             },
             renew_volumes: Vec::new(),
         })

@@ -43,7 +43,7 @@ pub(super) fn main(context: &Context<'_>, args: &VolumesArgs) -> anyhow::Result<
     let used: BTreeSet<String> = context
         .containers(&target, &args.services, OneOffs::Include)?
         .into_iter()
-        .flat_map(|container| container.config.mounts)
+        .flat_map(|container| container.record.config.mounts)
         .filter_map(|mount| match mount.source {
             MountSource::Volume { name, .. } | MountSource::Anonymous { name } => Some(name),
             MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,

@@ -1,9 +1,7 @@
 //! `docker commit`.
 
 use tare_engine::commit::{CommitOptions, Meanwhile};
-use tare_engine::config::flags::changes;
 
-use crate::error::Failure;
 use crate::output::print_line;
 use crate::session::Session;
 
@@ -40,7 +38,7 @@ pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     let reference = line.image.as_deref().map(crate::commands::image::tag::reference).transpose()?;
     let mut config = engine.commit_base(&line.name)?;
-    changes::apply(&mut config, &line.change).map_err(Failure::new)?;
+    tare_build::apply_changes(&mut config, &line.change)?;
     let meanwhile = if line.pause { Meanwhile::Paused } else { Meanwhile::Running };
     let (author, message) = (line.author.clone(), line.message.clone());
     let options = CommitOptions { reference, author, message, config: Some(config), meanwhile };

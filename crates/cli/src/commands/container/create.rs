@@ -125,7 +125,7 @@ impl Drop for IdFile<'_> {
 /// Docker keeps the ID of the container whose network is used, which stays when that gets another name.
 fn settle_network(engine: &Engine, config: &mut ContainerConfig) -> anyhow::Result<()> {
     if let NetworkMode::Container(name) = &mut config.network {
-        *name = engine.container(name)?.id;
+        *name = engine.container(name)?.record.id;
     }
     Ok(())
 }

@@ -203,9 +203,7 @@ pub(crate) fn ports(container: &Container) -> String {
         }));
     }
     for exposed in &container.config.exposed_ports {
-        let (number, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
-        let protocol = if protocol == "udp" { "udp" } else { "tcp" };
-        let Ok(private) = number.parse() else { continue };
+        let (private, protocol) = (exposed.number, exposed.protocol.word());
         if !all.iter().any(|port| port.private == private && port.protocol == protocol) {
             all.push(Port { host: None, public: 0, private, protocol });
         }

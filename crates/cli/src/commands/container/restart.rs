@@ -1,19 +1,14 @@
 //! `docker restart`.
 
-use tare_engine::StopOptions;
-
 use crate::commands::container::run::show_notes;
+use crate::commands::container::stop::StopFlags;
 use crate::commands::each::each;
 use crate::session::Session;
 
 #[derive(clap::Parser)]
 struct Line {
-    /// Signal to send to the container
-    #[arg(short, long)]
-    signal: Option<String>,
-    /// Seconds to wait before killing the container
-    #[arg(short, long, visible_alias = "time", allow_hyphen_values = true)]
-    timeout: Option<i64>,
+    #[command(flatten)]
+    how: StopFlags,
     /// Containers
     #[arg(required = true, value_name = "CONTAINER")]
     names: Vec<String>,
@@ -23,7 +18,7 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("restart"), args)?;
     let engine = session.engine()?;
-    let options = StopOptions { signal: line.signal, timeout: line.timeout };
+    let options = line.how.options();
     each(&line.names, |name| {
         let container = engine.container(name)?;
         engine.restart(&container.id, &options)?;

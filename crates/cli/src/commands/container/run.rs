@@ -47,24 +47,20 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let created =
         create::make(session, &path, &line.make, &line.container, client).map_err(as_own_failure)?;
     let engine = session.engine()?;
-    let remove = line.container.lifecycle.rm;
     if line.detach {
-        let started = engine.start(&created.id).inspect(|()| {
-            show_notes(engine, &created.id, 0);
-        });
         // Scripts get the ID of what could not be started too, as from Docker: it is there to be looked at.
+        let started = engine.start(&created.id);
+        if started.is_ok() {
+            show_notes(engine, &created.id, 0);
+        }
         print_line(&created.id)?;
-        return finish(engine, &created.id, remove, started.map_err(anyhow::Error::from)).map(|()| 0);
+        return started.map(|()| 0).map_err(|error| as_own_failure(error.into()));
     }
     let signals = attach::signals(process.tty, line.sig_proxy)?;
     let options =
         AttachOptions { stdin: if wishes.stdin { Input::Send } else { Input::None }, output: Output::Both };
-    let attachment = match engine.start_attached(&created.id, options) {
-        Ok(attachment) => attachment,
-        Err(error) => {
-            return finish(engine, &created.id, remove, Err(error.into())).map(|()| 0);
-        }
-    };
+    let attachment =
+        engine.start_attached(&created.id, options).map_err(|error| as_own_failure(error.into()))?;
     let settings = Settings {
         stdin: wishes.stdin,
         stdout: wishes.stdout,
@@ -74,14 +70,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         keys,
         exited: None,
     };
-    let code = follow(engine, attachment, settings, &signals)?;
-    if let Some(code) = code
-        && remove
-    {
-        engine.auto_remove(&created.id)?;
-        return Ok(code);
-    }
-    Ok(code.unwrap_or_else(left))
+    Ok(follow(engine, attachment, settings, &signals)?.unwrap_or_else(left))
 }
 
 /// The exit code of who left a container that goes on by the detach keys; ends the line that the keys were typed in.
@@ -93,15 +82,6 @@ pub(crate) fn left() -> u8 {
 /// The same of `attach` and `exec`, which fail by it.
 pub(crate) fn escaped() -> anyhow::Result<u8> {
     Err(Failure::usage(1, "read escape sequence").into())
-}
-
-/// A container that could not start goes at once if it was to go at its end.
-fn finish(engine: &Engine, id: &str, remove: bool, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
-    let Err(error) = outcome else { return Ok(()) };
-    if remove {
-        engine.auto_remove(id)?;
-    }
-    Err(as_own_failure(error))
 }
 
 /// Which streams to attach.
@@ -162,12 +142,14 @@ pub(crate) fn follow(
             Err(Failure::silent(u8::try_from(128 + signal.number()).unwrap_or(255)).into())
         }
         Ended::Closed => {
-            let exit = attachment.wait()?;
-            show_notes(engine, &peer.id, shown);
-            if let Some(cause) = (exit.code != 0).then(|| engine.diagnose(&peer.id)).flatten() {
+            let ended = engine.see_off(&mut attachment)?;
+            if let Some(container) = &ended.container {
+                show(engine, container, shown);
+            }
+            if let Some(cause) = &ended.cause {
                 crate::error::warn(&cause.message, cause.hint.as_deref());
             }
-            Ok(Some(exit_code(exit.code)))
+            Ok(Some(exit_code(ended.exit.code)))
         }
     }
 }
@@ -188,10 +170,14 @@ fn insisted(engine: &Engine, id: &str) -> Failure {
 pub(crate) fn show_notes(engine: &Engine, id: &str, shown: usize) -> usize {
     // With --rm the container may be gone already, and its remarks with it.
     let Ok(container) = engine.container(id) else { return shown };
-    for remark in engine.unsaid(&container, shown) {
+    show(engine, &container, shown);
+    container.notes.len()
+}
+
+fn show(engine: &Engine, container: &tare_engine::Container, shown: usize) {
+    for remark in engine.unsaid(container, shown) {
         crate::error::warn(&remark.message, remark.hint.as_deref());
     }
-    container.notes.len()
 }
 
 /// An exit code as this process can give it.

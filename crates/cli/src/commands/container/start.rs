@@ -77,9 +77,5 @@ pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     let attachment = attachment.map_err(|error| with_code(error.into(), 1))?;
     let keys = DetachKeys::parse(&line.detach_keys)?;
     let settings = Settings { stdin, stdout: true, stderr: true, tty, proxy: true, keys, exited: None };
-    let code = run::follow(engine, attachment, settings, &signals)?;
-    if code.is_some() && container.config.auto_remove {
-        engine.auto_remove(&container.id)?;
-    }
-    Ok(code.unwrap_or_else(run::left))
+    Ok(run::follow(engine, attachment, settings, &signals)?.unwrap_or_else(run::left))
 }

@@ -6,14 +6,28 @@ use crate::error::{report, warn};
 use crate::output::print_line;
 use crate::session::Session;
 
-#[derive(clap::Parser)]
-struct Line {
+/// How `stop` and `restart` stop.
+#[derive(clap::Args)]
+pub(crate) struct StopFlags {
     /// Signal to send to the container
     #[arg(short, long)]
     signal: Option<String>,
     /// Seconds to wait before killing the container
     #[arg(short, long, visible_alias = "time", allow_hyphen_values = true)]
     timeout: Option<i64>,
+}
+
+impl StopFlags {
+    /// The same for the engine.
+    pub(crate) fn options(self) -> StopOptions {
+        StopOptions { signal: self.signal, timeout: self.timeout }
+    }
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    how: StopFlags,
     /// Containers
     #[arg(required = true, value_name = "CONTAINER")]
     names: Vec<String>,
@@ -23,7 +37,7 @@ struct Line {
 pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("stop"), args)?;
     let engine = session.engine()?;
-    let options = StopOptions { signal: line.signal, timeout: line.timeout };
+    let options = line.how.options();
     let begun: Vec<_> = line.names.iter().map(|name| engine.begin_stop(name, &options)).collect();
     let mut code = 0;
     for (name, pending) in line.names.iter().zip(begun) {

@@ -36,7 +36,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let engine = session.engine()?;
     each(&line.names, |name| {
         // On a copy first, for what is wrong with the flags themselves.
-        line.limits.apply(&mut engine.container(name)?.config.resources)?;
+        line.limits.apply(&mut engine.container(name)?.record.config.resources)?;
         let apply = |resources: &mut Resources| {
             let applied = line.limits.apply(resources);
             applied.map_err(|error| Error::Invalid { message: error.to_string(), hint: None })

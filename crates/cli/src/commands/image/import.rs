@@ -49,7 +49,7 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
         created: Some(jiff::Timestamp::now().to_string()),
         ..ImageConfig::default()
     };
-    tare_engine::config::flags::changes::apply(&mut config.config, &line.change).map_err(Failure::new)?;
+    tare_build::apply_changes(&mut config.config, &line.change)?;
     let name = line.name.as_deref().map(crate::commands::image::tag::reference).transpose()?;
     let image = session.engine()?.image_import(&mut input, config, name.as_ref())?;
     print_line(&image.id.to_string())?;

@@ -2,7 +2,7 @@
 
 use tare_compose_model::{Service, canonical_json, config_hash, explain_difference, hash_json};
 
-use super::{AnonymousVolumes, DependencyScope, Outcome, Planner, Recreate, StartMode, existing, remove};
+use super::{DependencyScope, Outcome, Planner, Recreate, StartMode, VolumesAtRenewal, existing, remove};
 use crate::observe::{ContainerState, ObservedContainer};
 use crate::plan::container_name;
 use crate::plan::step::{Action, Cause, ContainerRef, StepId};
@@ -98,7 +98,7 @@ impl<'a> Planner<'a> {
     /// Makes the new container first, so that a failure leaves the old one running; then the old one goes.
     fn recreate(&mut self, name: &str, old: &ObservedContainer, cause: Cause) -> StepId {
         let full_name = container_name(self.project, name, old.number);
-        let keep = self.options.anonymous_volumes == AnonymousVolumes::Keep;
+        let keep = self.options.anonymous_volumes == VolumesAtRenewal::Keep;
         let action = Action::CreateContainer {
             service: name.to_owned(),
             number: old.number,

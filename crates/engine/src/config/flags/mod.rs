@@ -4,7 +4,6 @@
 //! Sizes are in [`size`](super::size), options of tmpfs in [`tmpfs`](super::tmpfs), of logs in
 //! [`log_files`](super::log_files), of security in [`security_option`](super::security_option).
 
-pub mod changes;
 pub mod csv;
 mod host;
 pub mod limits;

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use tare_words::path::clean;
 
+use tare_runtime::Propagation;
+
 use super::csv;
-use crate::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom, size};
+use crate::config::{BindOwner, CreateSource, Mount, MountSource, Sharing, VolumesFrom, Written, size};
 
 /// Reads one `-v`: `/in/container`, `name:/in/container`, `/host:/in/container:ro,idmap=off`; a relative source is below
 /// `directory`, the working folder, unless that is gone.
@@ -80,7 +82,7 @@ fn check_name(name: &str) -> Result<(), String> {
 pub fn tmpfs(text: &str) -> Result<Mount, String> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     let target = absolute_target(target)?;
-    Ok(Mount { source: MountSource::Tmpfs { options: options.to_owned() }, target, readonly: false })
+    Ok(Mount { source: MountSource::Tmpfs { options: Written::read(options)? }, target, readonly: false })
 }
 
 /// Reads one `--volumes-from`: `container`, `container:ro`.
@@ -111,7 +113,7 @@ struct Options {
     readonly: bool,
     nocopy: bool,
     owner: BindOwner,
-    propagation: String,
+    propagation: Written<Propagation>,
 }
 
 impl Options {
@@ -121,7 +123,7 @@ impl Options {
             readonly: false,
             nocopy: false,
             owner: BindOwner::SourceOwner,
-            propagation: String::new(),
+            propagation: Written::default(),
         };
         for word in text.split(',').filter(|word| !word.is_empty()) {
             match word {
@@ -129,10 +131,7 @@ impl Options {
                 "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" | "idmap=on" => {}
                 "nocopy" => options.nocopy = true,
                 "idmap=off" => options.owner = BindOwner::Unmapped,
-                "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
-                    word.clone_into(&mut options.propagation);
-                }
-                _ => return None,
+                word => options.propagation = Written::read(word).ok()?,
             }
         }
         Some(options)
@@ -212,7 +211,7 @@ impl<'a> Fields<'a> {
                     path: absolute(self.source, directory)?,
                     create: if self.create { CreateSource::AsParentOwner } else { CreateSource::Refuse },
                     idmap: if self.unmapped { BindOwner::Unmapped } else { BindOwner::SourceOwner },
-                    propagation: self.propagation.to_owned(),
+                    propagation: Written::read(self.propagation)?,
                 }
             }
             "volume" if self.source.is_empty() => MountSource::Anonymous { name: String::new() },
@@ -227,7 +226,7 @@ impl<'a> Fields<'a> {
             "tmpfs" if !self.source.is_empty() => {
                 return Err("source must not be set for a tmpfs mount".to_owned());
             }
-            "tmpfs" => MountSource::Tmpfs { options: self.tmpfs.join(",") },
+            "tmpfs" => MountSource::Tmpfs { options: Written::read(self.tmpfs.join(","))? },
             other => return Err(format!("mount type unknown: {other:?}")),
         };
         Ok(Mount { source, target, readonly: self.readonly })
@@ -251,7 +250,7 @@ mod tests {
             path: path.into(),
             create: CreateSource::AsParentOwner,
             idmap: BindOwner::SourceOwner,
-            propagation: String::new(),
+            propagation: Written::default(),
         };
         Mount { source, target: target.into(), readonly }
     }
@@ -266,7 +265,7 @@ mod tests {
         assert_eq!(read("/anon").source, MountSource::Anonymous { name: String::new() });
         match read("/h:/c:z,idmap=off,rslave").source {
             MountSource::Bind { idmap: BindOwner::Unmapped, propagation, .. } => {
-                assert_eq!(propagation, "rslave");
+                assert_eq!((propagation.as_str(), *propagation), ("rslave", Propagation::Slave));
             }
             other => panic!("{other:?}"),
         }
@@ -296,7 +295,9 @@ mod tests {
         let volume = read("type=volume,source=v,target=/v,volume-nocopy=true").unwrap().source;
         assert!(matches!(volume, MountSource::Volume { name, nocopy: true, .. } if name == "v"));
         let memory = read("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770").unwrap().source;
-        assert_eq!(memory, MountSource::Tmpfs { options: "size=1048576,mode=1770".into() });
+        assert!(
+            matches!(memory, MountSource::Tmpfs { options } if options.as_str() == "size=1048576,mode=1770")
+        );
         for (text, words) in [
             ("type=bind,dst=/c", "source is required"),
             ("src=v", "target is required"),
@@ -308,8 +309,9 @@ mod tests {
 
     #[test]
     fn memory_and_others_mounts() {
-        assert_eq!(tmpfs("/run:size=64k").unwrap().source, MountSource::Tmpfs { options: "size=64k".into() });
-        assert!(tmpfs("run").is_err());
+        let memory = tmpfs("/run:size=64k").unwrap().source;
+        assert!(matches!(memory, MountSource::Tmpfs { options } if options.as_str() == "size=64k"));
+        assert!(tmpfs("run").is_err() && tmpfs("/run:size=lots").is_err());
         assert_eq!(volumes_from("a:ro").unwrap().sharing, Sharing::ReadOnly);
         assert_eq!(volumes_from("b").unwrap().sharing, Sharing::AsThere);
         assert!(volumes_from(":ro").is_err() && volumes_from("a:x").is_err());

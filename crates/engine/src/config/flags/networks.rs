@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::csv;
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, HostAddress};
 
 /// Reads one `--network`: `name`, or `name=net,alias=a,ip=…`.
 ///
@@ -30,7 +30,7 @@ pub fn endpoint(text: &str) -> Result<(String, EndpointConfig), String> {
                 let address: Ipv6Addr = value.parse().map_err(|_| "not an IPv6 address".to_owned())?;
                 endpoint.ipv6 = Some(address);
             }
-            "mac-address" => endpoint.mac = Some(mac_address(value)?),
+            "mac-address" => endpoint.mac = Some(value.parse().map_err(|_| "not a MAC address".to_owned())?),
             "driver-opt" => {
                 let (name, value) =
                     value.split_once('=').ok_or_else(|| format!("invalid key value pair {value}"))?;
@@ -58,17 +58,6 @@ pub fn link_local(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("IP address is not correctly formatted: {text}"))
 }
 
-/// Reads `--mac-address`: six pairs of digits with colons or hyphens.
-///
-/// # Errors
-/// What is wrong, in Docker's words.
-pub fn mac_address(text: &str) -> Result<String, String> {
-    let bytes: Vec<&str> = text.split([':', '-']).collect();
-    let good = bytes.len() == 6
-        && bytes.iter().all(|byte| byte.len() == 2 && byte.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    if good { Ok(bytes.join(":").to_ascii_lowercase()) } else { Err("not a MAC address".to_owned()) }
-}
-
 /// Reads one `--link`: `name` or `name:alias`.
 ///
 /// # Errors
@@ -89,7 +78,7 @@ pub fn link(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// What is wrong, in Docker's words.
-pub fn extra_host(text: &str) -> Result<(String, String), String> {
+pub fn extra_host(text: &str) -> Result<(String, HostAddress), String> {
     let (name, address) = text
         .split_once('=')
         .or_else(|| text.split_once(':'))
@@ -97,11 +86,7 @@ pub fn extra_host(text: &str) -> Result<(String, String), String> {
     if name.is_empty() {
         return Err(format!("bad format for add-host: {text:?}"));
     }
-    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    if bare != "host-gateway" && bare.parse::<IpAddr>().is_err() {
-        return Err(format!("invalid IP address in add-host: {address:?}"));
-    }
-    Ok((name.to_owned(), bare.to_owned()))
+    Ok((name.to_owned(), address.parse()?))
 }
 
 #[cfg(test)]
@@ -114,7 +99,7 @@ mod tests {
             endpoint("name=n,alias=a,alias=b,ip=10.0.0.2,mac-address=02-42-AC-11-00-02").unwrap();
         assert_eq!((name.as_str(), endpoint.aliases.len()), ("n", 2));
         assert_eq!(endpoint.ipv4, Some([10, 0, 0, 2].into()));
-        assert_eq!(endpoint.mac.as_deref(), Some("02:42:ac:11:00:02"));
+        assert_eq!(endpoint.mac.unwrap().to_string(), "02:42:ac:11:00:02");
         let (_, options) =
             super::endpoint(r#"name=n,gw-priority=-2,link-local-ip=169.254.1.2,"driver-opt=k=a=1,b=2""#)
                 .unwrap();
@@ -138,9 +123,10 @@ mod tests {
         assert_eq!(link("db"), two("db", "db"));
         assert_eq!(link("/pg:/web/base"), two("pg", "base"));
         assert!(link(":x").is_err() && link("a:b:c").is_err());
-        assert_eq!(extra_host("a:1.2.3.4"), two("a", "1.2.3.4"));
-        assert_eq!(extra_host("b=[::1]"), two("b", "::1"));
-        assert_eq!(extra_host("h:host-gateway"), two("h", "host-gateway"));
+        let host = |text: &str| extra_host(text).map(|(name, address)| (name, address.to_string()));
+        assert_eq!(host("a:1.2.3.4"), two("a", "1.2.3.4"));
+        assert_eq!(host("b=[::1]"), two("b", "::1"));
+        assert_eq!(host("h:host-gateway"), two("h", "host-gateway"));
         assert!(extra_host("a:nope").is_err() && extra_host("a").is_err() && extra_host(":1.2.3.4").is_err());
     }
 }

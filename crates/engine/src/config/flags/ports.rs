@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::{PortBinding, Protocol};
+use crate::config::{ExposedPort, PortBinding, Protocol};
 
 /// Reads one `-p`; a range of container ports gives one binding each.
 ///
@@ -13,6 +13,9 @@ pub fn parse(text: &str) -> Result<Vec<PortBinding>, String> {
         return parse(&short(text)?);
     }
     let (spec, protocol) = split_protocol(text)?;
+    if protocol == Protocol::Sctp {
+        return Err("SCTP ports cannot be published by tare".to_owned());
+    }
     let (address, spec) = match spec.strip_prefix('[') {
         Some(rest) => {
             let (inside, rest) = rest.split_once(']').ok_or_else(|| format!("invalid IP address: {spec}"))?;
@@ -88,12 +91,12 @@ fn short(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// What is wrong, in Docker's words.
-pub fn exposed(text: &str) -> Result<Vec<String>, String> {
+pub fn exposed(text: &str) -> Result<Vec<ExposedPort>, String> {
     let (spec, protocol) = split_protocol(text)?;
     let (first, last) = range(spec)
         .filter(|(first, _)| *first != 0)
         .ok_or_else(|| format!("invalid range format for --expose: {text}"))?;
-    Ok((first..=last).map(|port| format!("{port}/{}", protocol.word())).collect())
+    Ok((first..=last).map(|number| ExposedPort { number, protocol }).collect())
 }
 
 /// Reads `80` or `80/tcp`, as `docker port` takes it.
@@ -109,7 +112,7 @@ fn split_protocol(text: &str) -> Result<(&str, Protocol), String> {
         Some((spec, protocol)) => match protocol.to_ascii_lowercase().as_str() {
             "tcp" | "" => Ok((spec, Protocol::Tcp)),
             "udp" => Ok((spec, Protocol::Udp)),
-            "sctp" => Err("SCTP ports cannot be published by tare".to_owned()),
+            "sctp" => Ok((spec, Protocol::Sctp)),
             other => Err(format!("invalid proto: {other}")),
         },
     }
@@ -176,6 +179,8 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(exposed("0").is_err());
-        assert_eq!(exposed("80-81/udp").unwrap(), ["80/udp", "81/udp"]);
+        let udp = |number| ExposedPort { number, protocol: Protocol::Udp };
+        assert_eq!(exposed("80-81/udp").unwrap(), [udp(80), udp(81)]);
+        assert_eq!(exposed("9/sctp").unwrap()[0].to_string(), "9/sctp");
     }
 }

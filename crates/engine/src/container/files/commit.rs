@@ -58,14 +58,14 @@ impl Engine {
             .collect();
         Ok(RunConfig {
             user: config.user,
-            exposed_ports: config.exposed_ports.into_iter().collect(),
+            exposed_ports: config.exposed_ports.iter().map(ToString::to_string).collect(),
             env: config.env,
             entrypoint: config.entrypoint,
             cmd: config.cmd,
             volumes,
             working_dir: config.working_dir,
             labels: config.labels,
-            stop_signal: config.stop_signal,
+            stop_signal: config.stop_signal.map(String::from).unwrap_or_default(),
             healthcheck: config.healthcheck,
             ..RunConfig::default()
         })

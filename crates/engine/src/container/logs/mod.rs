@@ -13,6 +13,7 @@ pub use entry::{LogEntry, LogOptions};
 pub use follow::{LogFollower, Lost, Piece};
 
 use crate::Engine;
+use crate::config::LogDriver;
 use crate::state::error::{Error, Result};
 
 impl Engine {
@@ -22,7 +23,7 @@ impl Engine {
     /// [`Error::Invalid`] for a container without a log; I/O errors.
     pub fn follow_log(&self, name: &str, options: &LogOptions) -> Result<LogFollower> {
         let container = self.container(name)?;
-        if container.config.log.driver == "none" {
+        if container.config.log.driver == LogDriver::None {
             return Err(Error::NoLog(container.name.clone()));
         }
         LogFollower::open(&container.log_path(), options)

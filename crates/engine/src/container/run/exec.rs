@@ -112,16 +112,16 @@ impl Engine {
         bond: Bond,
         start: impl FnOnce(&ExecSpec) -> Result<(Running, Option<End>)>,
     ) -> Result<Executing> {
-        let record = self.record(name)?;
-        let container = self.container(&record.id)?;
+        let container = self.container(name)?;
         let running = container.running()?;
         if running.paused {
-            return Err(Error::Paused(container.name));
+            return Err(Error::Paused(container.record.name));
         }
+        let record = &container.record;
         if exec.argv.is_empty() {
             return Err(Error::invalid("exec needs a command"));
         }
-        let mut process = crate::container::run::prepare::process(&record, &self.hostname_of(&record)?);
+        let mut process = crate::container::run::prepare::process(record, &self.hostname_of(record)?);
         apply(&mut process, exec, &record.config);
         process.apparmor.clone_from(&container.apparmor);
         let spec = ExecSpec {
@@ -134,10 +134,10 @@ impl Engine {
         let id = ids::random_hex(32);
         let command = exec.argv.join(" ");
         let told = [(COMMAND, command.as_str()), ("execID", &id)];
-        self.emit_container(Action::ExecCreate, &record, &told);
+        self.emit_container(Action::ExecCreate, record, &told);
         let (Running { pid, pidfd, pty_master: terminal, .. }, end) = start(&spec)?;
-        self.emit_container(Action::ExecStart, &record, &told);
-        Ok(Executing { id, pid, pidfd, terminal, container: record.id, end })
+        self.emit_container(Action::ExecStart, record, &told);
+        Ok(Executing { id, pid, pidfd, terminal, container: record.id.clone(), end })
     }
 
     /// Waits for the end of a process; returns the exit code, 128+n after signal n.

@@ -33,7 +33,7 @@ impl Engine {
         if self.state_of(&record)?.is_active() {
             return Ok(());
         }
-        self.launch(record, None).map(drop)
+        self.launch_or_remove(record, None).map(drop)
     }
 
     /// Starts a container with a client attached from the first byte on.
@@ -51,8 +51,18 @@ impl Engine {
         let terminal = record.config.tty;
         let id = record.id.clone();
         self.emit_container(Action::Attach, &record, &[]);
-        let control = self.launch(record, Some(theirs))?;
+        let control = self.launch_or_remove(record, Some(theirs))?;
         Ok(Attachment::new(ours, control, id, terminal))
+    }
+
+    /// One that cannot start goes at once, if it was to go at its end.
+    fn launch_or_remove(&self, record: Record, attached: Option<UnixStream>) -> Result<Control> {
+        let (id, auto_remove) = (record.id.clone(), record.config.auto_remove);
+        let launched = self.launch(record, attached);
+        if launched.is_err() && auto_remove {
+            self.auto_remove(&id)?;
+        }
+        launched
     }
 
     fn launch(&self, mut record: Record, attached: Option<UnixStream>) -> Result<Control> {
@@ -168,7 +178,7 @@ impl Engine {
         for (container, _) in &record.config.links {
             let linked = self.container(container)?;
             if !linked.state.is_active() {
-                return Err(Error::LinkNotRunning(linked.name));
+                return Err(Error::LinkNotRunning(linked.record.name));
             }
             self.wait_for_link(&linked.id, &linked.name)?;
         }

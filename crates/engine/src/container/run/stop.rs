@@ -23,6 +23,14 @@ pub struct StopOptions {
     pub timeout: Option<i64>,
 }
 
+impl StopOptions {
+    /// The signal's number and the milliseconds, for the monitor.
+    fn wire(&self) -> Result<(Option<i32>, Option<i64>)> {
+        let signal = self.signal.as_deref().map(parse_signal).transpose()?;
+        Ok((signal, self.timeout.map(|seconds| seconds.saturating_mul(1000))))
+    }
+}
+
 /// How a stop went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopOutcome {
@@ -66,8 +74,7 @@ impl Engine {
         if !container.state.is_active() {
             return Ok(None);
         }
-        let signal = options.signal.as_deref().map(parse_signal).transpose()?;
-        let grace_ms = options.timeout.map(|seconds| seconds.saturating_mul(1000));
+        let (signal, grace_ms) = options.wire()?;
         let Ok(mut control) = self.subscribe(&container.id, &container.name) else { return Ok(None) };
         control.send(&Request::Stop { signal, grace_ms })?;
         Ok(Some(PendingStop { control, begun: Instant::now() }))
@@ -111,21 +118,19 @@ impl Engine {
     /// Those of both.
     pub fn restart(&self, name: &str, options: &StopOptions) -> Result<()> {
         let container = self.container(name)?;
-        let record = self.record(&container.id)?;
         if container.state.is_active() {
             self.restart_running(&container, options)?;
         } else {
             self.start(&container.id)?;
         }
-        self.emit_container(Action::Restart, &record, &[]);
+        self.emit_container(Action::Restart, &container.record, &[]);
         Ok(())
     }
 
     /// The monitor does both, so that ports stay bound and a `--rm` container is not removed in between.
     fn restart_running(&self, container: &Container, options: &StopOptions) -> Result<()> {
         let before = self.status(&container.id)?.and_then(|s| s.started_at);
-        let signal = options.signal.as_deref().map(parse_signal).transpose()?;
-        let grace_ms = options.timeout.map(|seconds| seconds.saturating_mul(1000));
+        let (signal, grace_ms) = options.wire()?;
         let mut control = self.subscribe(&container.id, &container.name)?;
         control.send(&Request::Restart { signal, grace_ms })?;
         let again = |s: &Status| match &s.state {
@@ -151,7 +156,7 @@ impl Engine {
     pub fn pause(&self, name: &str) -> Result<()> {
         let container = self.container(name)?;
         if container.running()?.paused {
-            return Err(Error::AlreadyPaused(container.name));
+            return Err(Error::AlreadyPaused(container.record.name));
         }
         self.request(&container, &Request::Pause, Action::Pause)
     }
@@ -163,14 +168,14 @@ impl Engine {
     pub fn unpause(&self, name: &str) -> Result<()> {
         let container = self.container(name)?;
         if !container.running()?.paused {
-            return Err(Error::NotPaused(container.name));
+            return Err(Error::NotPaused(container.record.name));
         }
         self.request(&container, &Request::Unpause, Action::Unpause)
     }
 
     fn request(&self, container: &Container, request: &Request, action: Action) -> Result<()> {
         self.control(&container.id, &container.name)?.ask(request)?;
-        self.emit_container(action, &self.record(&container.id)?, &[]);
+        self.emit_container(action, &container.record, &[]);
         Ok(())
     }
 

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use tare_monitor::status::{HealthStatus, State as Phase, Status};
 
 use crate::Engine;
+use crate::config::defaults::READINESS;
 use crate::state::error::{Error, Result};
 use crate::state::record::State;
 
-/// How long `--link` waits for the linked container.
-const LINK_PATIENCE: Duration = Duration::from_secs(60);
 /// Shorter waits are not worth a word.
 const UNSAID: Duration = Duration::from_millis(300);
 
@@ -93,8 +92,8 @@ impl Engine {
         let tell = |wait: LinkWait<'_>| self.told.get().iter().for_each(|tell| tell(&wait));
         let mut readiness = self.wait_ready(id, UNSAID)?;
         if readiness == Readiness::TimedOut {
-            tell(LinkWait::Begun { linked: name, awaited: self.awaited(id)?, patience: LINK_PATIENCE });
-            readiness = self.wait_ready(id, LINK_PATIENCE)?;
+            tell(LinkWait::Begun { linked: name, awaited: self.awaited(id)?, patience: READINESS });
+            readiness = self.wait_ready(id, READINESS)?;
         }
         if readiness != Readiness::Ready {
             tell(LinkWait::Failed { linked: name, readiness });

@@ -1,9 +1,8 @@
 //! How a container ends and comes back: restart, stop, health checks, logs.
 
 use clap::Args;
-use tare_engine::config::{ContainerConfig, RestartPolicy, flags};
+use tare_engine::config::{ContainerConfig, LogDriver, RestartPolicy, StopSignal, flags, log_files};
 use tare_oci::Healthcheck;
-use tare_sys::signal::Signal;
 
 use super::{invalid, pair};
 use crate::error::{Failure, OWN_FAILURE};
@@ -64,10 +63,8 @@ impl LifecycleFlags {
             return Err(Failure::usage(OWN_FAILURE, text).into());
         }
         if let Some(signal) = &self.stop_signal {
-            if Signal::parse(signal).is_none() {
-                return Err(invalid("--stop-signal", signal, "invalid signal"));
-            }
-            config.stop_signal.clone_from(signal);
+            let named = StopSignal::read(signal.as_str());
+            config.stop_signal = Some(named.map_err(|_| invalid("--stop-signal", signal, "invalid signal"))?);
         }
         if let Some(seconds) = self.stop_timeout {
             // -1 waits for ever: the longest time that there is.
@@ -75,7 +72,8 @@ impl LifecycleFlags {
         }
         config.healthcheck = self.healthcheck()?;
         if let Some(driver) = &self.log_driver {
-            config.log.driver.clone_from(driver);
+            config.log.driver = LogDriver::read(driver)
+                .map_err(|why| Failure::new(why).with_code(OWN_FAILURE).with_hint(log_files::DRIVERS_HINT))?;
         }
         config.log.options.extend(self.log_opt.iter().map(|text| pair(text)));
         Ok(())
@@ -152,9 +150,9 @@ mod tests {
     #[test]
     fn stopping_and_logs() {
         let read = config(&["--stop-signal", "INT", "--stop-timeout=3", "--log-opt", "max-size=1m", "img"]);
-        assert_eq!((read.stop_signal.as_str(), read.stop_timeout), ("INT", Some(3)));
+        assert_eq!((read.stop_signal.unwrap().as_str(), read.stop_timeout), ("INT", Some(3)));
         assert_eq!(read.log.options["max-size"], "1m");
         assert!(refusal(&["--stop-signal=NOPE", "img"]).contains("invalid signal"));
-        assert_eq!(config(&["--log-driver=local", "img"]).log.driver, "local");
+        assert_eq!(config(&["--log-driver=local", "img"]).log.driver, LogDriver::Local);
     }
 }

@@ -6,6 +6,8 @@ use clap::Args;
 use tare_engine::config::flags::{networks, ports};
 use tare_engine::config::{ContainerConfig, EndpointConfig, NetworkMode};
 
+use tare_network::MacAddr;
+
 use super::invalid;
 use crate::error::{Failure, OWN_FAILURE};
 
@@ -195,14 +197,14 @@ impl NetworkFlags {
     }
 }
 
-fn mac_address(text: &str) -> anyhow::Result<String> {
-    networks::mac_address(text).map_err(|why| invalid("--mac-address", text, &why))
+fn mac_address(text: &str) -> anyhow::Result<MacAddr> {
+    text.parse().map_err(|_| invalid("--mac-address", text, "not a MAC address"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{config, refusal};
-    use tare_engine::config::NetworkMode;
+    use tare_engine::config::{HostAddress, NetworkMode};
 
     #[test]
     fn modes() {
@@ -247,9 +249,10 @@ mod tests {
             "img",
         ]);
         assert_eq!(read.links, [("db".into(), "db".into()), ("pg".into(), "base".into())]);
-        assert_eq!(read.extra_hosts, [("a".into(), "1.2.3.4".into()), ("b".into(), "::1".into())]);
+        let hosts: Vec<String> = read.extra_hosts.iter().map(|(name, to)| format!("{name} {to}")).collect();
+        assert_eq!(hosts, ["a 1.2.3.4", "b ::1"]);
         assert!(refusal(&["--add-host", "a:nope", "img"]).contains("invalid IP address"));
         assert!(refusal(&["--dns", "x", "img"]).contains("not correctly formatted"));
-        assert_eq!(config(&["--add-host=h:host-gateway", "img"]).extra_hosts[0].1, "host-gateway");
+        assert_eq!(config(&["--add-host=h:host-gateway", "img"]).extra_hosts[0].1, HostAddress::Gateway);
     }
 }

@@ -9,9 +9,6 @@ use crate::error::Failure;
 use crate::output::human;
 use crate::refused::{Flag, refuse};
 
-/// Docker refuses less than this: a process would not get past its own loader.
-const LEAST_MEMORY: u64 = 6 << 20;
-
 /// Flags that `run`, `create` and `update` share.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LimitFlags {
@@ -107,9 +104,6 @@ impl ResourceFlags {
         self.limits.apply(&mut config.resources)?;
         config.resources.oom_kill_disable = self.oom_kill_disable;
         config.oom_score_adj = self.oom_score_adj;
-        if let Some(score) = self.oom_score_adj.filter(|score| !(-1000..=1000).contains(score)) {
-            return Err(invalid("--oom-score-adj", &score.to_string(), "range is [-1000, 1000]"));
-        }
         for text in &self.ulimit {
             let limit = limits::ulimit(text).map_err(|why| invalid("--ulimit", text, &why))?;
             config.ulimits.retain(|earlier| earlier.name != limit.name);
@@ -180,19 +174,9 @@ impl LimitFlags {
     pub(crate) fn apply(&self, resources: &mut Resources) -> anyhow::Result<()> {
         if let Some(text) = &self.memory {
             resources.memory = bytes("-m, --memory", text)?;
-            if resources.memory != 0 && resources.memory < LEAST_MEMORY {
-                return Err(Failure::new("Minimum memory limit allowed is 6MB").into());
-            }
         }
         if let Some(text) = &self.memory_reservation {
             resources.memory_reservation = bytes("--memory-reservation", text)?;
-            if resources.memory_reservation != 0 && resources.memory_reservation < LEAST_MEMORY {
-                return Err(Failure::new("Minimum memory reservation allowed is 6MB").into());
-            }
-        }
-        if resources.memory != 0 && resources.memory < resources.memory_reservation {
-            let text = "Minimum memory limit can not be less than memory reservation limit, see usage";
-            return Err(Failure::new(text).into());
         }
         if let Some(text) = &self.memory_swap {
             resources.memory_swap = if text == "-1" {
@@ -201,7 +185,6 @@ impl LimitFlags {
                 i64::try_from(bytes("--memory-swap", text)?)
                     .map_err(|_| invalid("--memory-swap", text, "too large"))?
             };
-            self.check_swap(resources)?;
         }
         if let Some(text) = &self.cpus {
             if self.cpu_period.is_some() || self.cpu_quota.is_some() {
@@ -226,26 +209,8 @@ impl LimitFlags {
             resources.cpuset_mems = limits::list(mems).map_err(|why| invalid("--cpuset-mems", mems, &why))?;
         }
         resources.pids_limit = self.pids_limit.unwrap_or(resources.pids_limit);
-        if let Some(weight) = self.blkio_weight {
-            if weight != 0 && !(10..=1000).contains(&weight) {
-                let text = "Range of blkio weight is from 10 to 1000";
-                return Err(Failure::new(text).into());
-            }
-            resources.blkio_weight = weight;
-        }
+        resources.blkio_weight = self.blkio_weight.unwrap_or(resources.blkio_weight);
         Ok(())
-    }
-
-    fn check_swap(&self, resources: &Resources) -> anyhow::Result<()> {
-        let Ok(swap) = u64::try_from(resources.memory_swap) else { return Ok(()) };
-        let text = if swap != 0 && resources.memory == 0 {
-            "You should always set the Memory limit when using Memoryswap limit, see usage"
-        } else if swap != 0 && swap < resources.memory {
-            "Minimum memoryswap limit should be larger than memory limit, see usage"
-        } else {
-            return Ok(());
-        };
-        Err(Failure::new(text).into())
     }
 }
 
@@ -275,15 +240,12 @@ mod tests {
         assert_eq!(read.resources.memory_swap, -1);
         assert_eq!(read.resources.nano_cpus, 1_500_000_000);
         assert_eq!((read.resources.pids_limit, read.resources.cpu_shares), (-1, 512));
-        assert!(refusal(&["-m", "1m", "img"]).contains("Minimum memory limit"));
         assert!(refusal(&["-m", "x", "img"]).contains("invalid size"));
-        assert!(refusal(&["-m", "64m", "--memory-swap", "32m", "img"]).contains("Minimum memoryswap"));
         assert!(refusal(&["--cpus", "a", "img"]).contains("rational"));
         assert!(refusal(&["--cpuset-cpus", "3-1", "img"]).contains("ranges"));
         assert!(refusal(&["--gpus", "all", "img"]).contains("gpu"));
         assert_eq!(config(&["--cpus=1/2", "img"]).resources.nano_cpus, 500_000_000);
         assert!(refusal(&["-c", "1", "img"]).contains("from 2"));
-        assert!(refusal(&["-m", "32m", "--memory-reservation", "64m", "img"]).contains("reservation"));
         assert_eq!(config(&["--memory-swappiness=7", "img"]).resources.memory_swappiness, Some(7));
         assert!(refusal(&["--memory-swappiness=101", "img"]).contains("0-100"));
     }

@@ -1,7 +1,7 @@
 //! Privileges: capabilities, seccomp, devices, sysctls, shared namespaces.
 
 use clap::Args;
-use tare_engine::config::{ContainerConfig, NamespaceMode, Seccomp, UsernsMode, device_rule, flags};
+use tare_engine::config::{Capability, ContainerConfig, NamespaceMode, Seccomp, UsernsMode, Written, flags};
 use tare_engine::security_option;
 
 use super::{invalid, pair};
@@ -53,8 +53,8 @@ pub(crate) struct SecurityFlags {
 impl SecurityFlags {
     pub(super) fn apply(&self, config: &mut ContainerConfig) -> anyhow::Result<()> {
         config.privileged = self.privileged;
-        config.cap_add = flags::capabilities(&self.cap_add);
-        config.cap_drop = flags::capabilities(&self.cap_drop);
+        config.cap_add = capabilities("CapAdd", &self.cap_add)?;
+        config.cap_drop = capabilities("CapDrop", &self.cap_drop)?;
         for text in &self.security_opt {
             security_option(config, text)?;
         }
@@ -62,10 +62,10 @@ impl SecurityFlags {
             config.devices.push(flags::device(text).map_err(|why| invalid("--device", text, &why))?);
         }
         for rule in &self.device_cgroup_rule {
-            device_rule::parse(rule)
+            let rule = Written::read(rule)
                 .map_err(|_| invalid("--device-cgroup-rule", rule, "invalid device cgroup format"))?;
+            config.device_cgroup_rules.push(rule);
         }
-        config.device_cgroup_rules.clone_from(&self.device_cgroup_rule);
         for text in &self.sysctl {
             let (key, value) = pair(text);
             if !text.contains('=') {
@@ -114,6 +114,10 @@ impl SecurityFlags {
     }
 }
 
+fn capabilities(list: &str, names: &[String]) -> anyhow::Result<Vec<Capability>> {
+    Ok(flags::capabilities(names).map_err(|why| Failure::new(format!("invalid {list}: {why}")))?)
+}
+
 fn security_option(config: &mut ContainerConfig, text: &str) -> anyhow::Result<()> {
     let refused =
         |expected| invalid("--security-opt", text, &format!("invalid --security-opt; use {expected}"));
@@ -136,8 +140,10 @@ mod tests {
     #[test]
     fn capabilities_are_normalised() {
         let read = config(&["--cap-add", "net_admin", "--cap-drop=CAP_CHOWN", "--cap-add=ALL", "img"]);
-        assert_eq!(read.cap_add, ["NET_ADMIN", "ALL"]);
-        assert_eq!(read.cap_drop, ["CHOWN"]);
+        assert_eq!(read.cap_add, [Capability::One("NET_ADMIN".into()), Capability::All]);
+        assert_eq!(read.cap_drop[0].name(), "CHOWN");
+        let said = refusal(&["--cap-drop=nope", "img"]);
+        assert_eq!(said, r#"invalid CapDrop: unknown capability: "CAP_NOPE""#);
     }
 
     #[test]

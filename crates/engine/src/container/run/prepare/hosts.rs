@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::Engine;
-use crate::config::NetworkMode;
+use crate::config::{HostAddress, NetworkMode};
 use crate::network::host_gateway;
 use crate::state::error::{Error, Result};
 use crate::state::record::Record;
@@ -92,12 +92,11 @@ fn own_names(hostname: &str, domainname: &str) -> String {
 /// `--add-host`, with `host-gateway` resolved.
 fn own_hosts(record: &Record) -> Vec<(String, IpAddr)> {
     let gateway = host_gateway(&record.endpoints);
-    let address = |text: &str| match text {
-        "host-gateway" => Some(gateway),
-        other => other.trim_matches(['[', ']']).parse().ok(),
+    let address = |address: HostAddress| match address {
+        HostAddress::Gateway => gateway,
+        HostAddress::Ip(address) => address,
     };
-    let given = record.config.extra_hosts.iter();
-    given.filter_map(|(name, text)| Some((name.clone(), address(text)?))).collect()
+    record.config.extra_hosts.iter().map(|(name, to)| (name.clone(), address(*to))).collect()
 }
 
 /// The names that the container's nameserver knows: `--add-host`, and `host.docker.internal`, which Docker gives only on

@@ -2,7 +2,7 @@
 
 use tare_runtime::cgroup::{self, DeviceKind, DeviceRule, Resources};
 
-use crate::config::{BlockDevice, ContainerConfig, device_rule};
+use crate::config::{BlockDevice, ContainerConfig};
 use crate::state::error::{Error, Result};
 
 pub(crate) fn resources(config: &ContainerConfig) -> Result<Resources> {
@@ -43,8 +43,7 @@ fn block_device(device: &BlockDevice) -> Result<cgroup::BlockDevice> {
 
 /// What the device controller allows besides the defaults: `--device-cgroup-rule`, and each `--device` itself.
 fn device_access(config: &ContainerConfig) -> Result<Vec<DeviceRule>> {
-    let rules = config.device_cgroup_rules.iter().map(|text| device_rule::parse(text));
-    let mut rules = rules.collect::<Result<Vec<_>, _>>().map_err(Error::invalid)?;
+    let mut rules: Vec<DeviceRule> = config.device_cgroup_rules.iter().map(|rule| (**rule).clone()).collect();
     for device in &config.devices {
         let stat =
             rustix::fs::stat(&device.host).map_err(|e| Error::io("find device", &device.host)(e.into()))?;

@@ -53,7 +53,7 @@ impl Engine {
             stdin: supervision::stdin(config),
             log: self.log_policy(record)?,
             restart: restart(config.restart),
-            stop_signal: supervision::stop_signal(config)?,
+            stop_signal: supervision::stop_signal(config),
             stop_grace: config.stop_grace(),
             health: config.healthcheck.as_ref().and_then(supervision::health),
             network: self.network_plan(record, networks),

@@ -32,7 +32,7 @@ impl Engine {
                     BindOwner::SourceOwner => rt::Idmap::OwnerOfSource,
                     BindOwner::Unmapped => rt::Idmap::Off,
                 };
-                let propagation = propagation_of(propagation);
+                let propagation = **propagation;
                 rt::Mount::Bind {
                     source: path.clone(),
                     target,
@@ -43,10 +43,7 @@ impl Engine {
                 }
             }
             MountSource::Volume { name, subpath, .. } => match self.volume_tmpfs(name)? {
-                Some(options) => {
-                    let options = tmpfs_options(&mount.target, &options, mount.readonly)?;
-                    rt::Mount::Tmpfs { target, options }
-                }
+                Some(said) => rt::Mount::Tmpfs { target, options: tmpfs_options(&said, mount.readonly) },
                 None => {
                     let data = self.volume_path(name);
                     rt::Mount::Volume { data, subpath: subpath.into(), target, readonly }
@@ -57,8 +54,7 @@ impl Engine {
                 rt::Mount::Volume { data, subpath: PathBuf::new(), target, readonly }
             }
             MountSource::Tmpfs { options } => {
-                let options = tmpfs_options(&mount.target, options, mount.readonly)?;
-                rt::Mount::Tmpfs { target, options }
+                rt::Mount::Tmpfs { target, options: tmpfs_options(options, mount.readonly) }
             }
         })
     }
@@ -132,25 +128,16 @@ fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-fn propagation_of(word: &str) -> rt::Propagation {
-    match word.trim_start_matches('r') {
-        "slave" => rt::Propagation::Slave,
-        "shared" => rt::Propagation::Shared,
-        _ => rt::Propagation::Private,
-    }
-}
-
 /// A tmpfs in the runtime's terms.
-fn tmpfs_options(target: &str, text: &str, readonly: bool) -> Result<rt::TmpfsOptions> {
-    let said = Tmpfs::parse(text).map_err(|bad| Error::invalid(format!("tmpfs {target}: {bad}")))?;
-    Ok(rt::TmpfsOptions {
+fn tmpfs_options(said: &Tmpfs, readonly: bool) -> rt::TmpfsOptions {
+    rt::TmpfsOptions {
         size: said.size.map(|share| share.of(memory())),
         mode: said.mode,
         uid: said.uid,
         gid: said.gid,
         exec: said.exec,
         readonly: readonly || said.readonly,
-    })
+    }
 }
 
 /// The machine's memory in bytes.

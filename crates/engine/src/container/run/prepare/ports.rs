@@ -23,20 +23,24 @@ pub(super) fn ports(config: &ContainerConfig, default: Option<IpAddr>) -> Vec<Po
     let mut ports: Vec<PortMapping> = config
         .ports
         .iter()
-        .map(|p| PortMapping {
-            host_ip: p.host_ip.or(default),
-            host_port: p.host_port,
+        .filter_map(|p| {
+            let protocol = protocol(p.protocol)?;
+            let (host_ip, host_port) = (p.host_ip.or(default), p.host_port);
             // The monitor takes the first that is free when it listens: two starts at once do not take the same.
-            host_port_end: p.host_port_end,
-            container_port: p.container_port,
-            protocol: protocol(p.protocol),
+            let host_port_end = p.host_port_end;
+            Some(PortMapping {
+                host_ip,
+                host_port,
+                host_port_end,
+                container_port: p.container_port,
+                protocol,
+            })
         })
         .collect();
     if config.publish_all {
-        for text in &config.exposed_ports {
-            let (port, kind) = text.split_once('/').unwrap_or((text, "tcp"));
-            let Ok(container_port) = port.parse() else { continue };
-            let protocol = if kind == "udp" { forward::Protocol::Udp } else { forward::Protocol::Tcp };
+        for port in &config.exposed_ports {
+            let Some(protocol) = protocol(port.protocol) else { continue };
+            let container_port = port.number;
             if !ports.iter().any(|p| p.container_port == container_port && p.protocol == protocol) {
                 let (host_ip, host_port, host_port_end) = (default, EPHEMERAL, EPHEMERAL);
                 ports.push(PortMapping { host_ip, host_port, host_port_end, container_port, protocol });
@@ -46,9 +50,11 @@ pub(super) fn ports(config: &ContainerConfig, default: Option<IpAddr>) -> Vec<Po
     ports
 }
 
-fn protocol(protocol: Protocol) -> forward::Protocol {
+/// Those that are forwarded; a published port has one of them.
+fn protocol(protocol: Protocol) -> Option<forward::Protocol> {
     match protocol {
-        Protocol::Tcp => forward::Protocol::Tcp,
-        Protocol::Udp => forward::Protocol::Udp,
+        Protocol::Tcp => Some(forward::Protocol::Tcp),
+        Protocol::Udp => Some(forward::Protocol::Udp),
+        Protocol::Sctp => None,
     }
 }

@@ -1,8 +1,9 @@
 //! The first process of a container, and what each further one has in common with it.
 
 use tare_runtime as rt;
+use tare_sys::caps::CapSet;
 
-use crate::config::{ContainerConfig, Seccomp, Ulimit};
+use crate::config::{Capability, ContainerConfig, Seccomp, Ulimit};
 use crate::state::record::Record;
 
 /// The system call filter of a container.
@@ -57,23 +58,18 @@ pub(crate) fn set_variable(env: &mut Vec<String>, text: &str) {
 }
 
 fn capabilities(config: &ContainerConfig) -> Vec<String> {
-    let bare = |name: &String| name.trim_start_matches("CAP_").to_ascii_uppercase();
-    let all = || tare_sys::caps::CapSet::all().names();
-    let added: Vec<String> = config.cap_add.iter().map(bare).collect();
-    let dropped: Vec<String> = config.cap_drop.iter().map(bare).collect();
-    let is = |list: &[String], name: &str| list.iter().any(|n| n == name);
-    let mut set: Vec<String> = if config.privileged || is(&added, "ALL") {
-        all()
-    } else if is(&dropped, "ALL") {
+    let dropped = |name: &String| config.cap_drop.iter().any(|drop| drop.full_name() == *name);
+    let mut set: Vec<String> = if config.privileged || config.cap_add.contains(&Capability::All) {
+        CapSet::all().names()
+    } else if config.cap_drop.contains(&Capability::All) {
         Vec::new()
     } else {
         rt::default_capabilities()
     };
-    set.retain(|name| !is(&dropped, &bare(name)));
-    for name in added.iter().filter(|n| *n != "ALL") {
-        let full = format!("CAP_{name}");
-        if !set.contains(&full) {
-            set.push(full);
+    set.retain(|name| !dropped(name));
+    for added in config.cap_add.iter().filter(|added| **added != Capability::All).map(Capability::full_name) {
+        if !set.contains(&added) {
+            set.push(added);
         }
     }
     set
@@ -100,7 +96,7 @@ mod tests {
     #[test]
     fn capabilities_follow_add_and_drop() {
         let with = |add: &[&str], drop: &[&str]| {
-            let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+            let list = |names: &[&str]| names.iter().map(|name| Capability::read(name).unwrap()).collect();
             capabilities(&ContainerConfig {
                 cap_add: list(add),
                 cap_drop: list(drop),

@@ -11,22 +11,16 @@ use tare_sys::signal::Signal;
 use crate::Engine;
 use crate::config::log_files::LogFiles;
 use crate::config::log_options::Tagged;
-use crate::config::{ContainerConfig, RestartPolicy};
+use crate::config::{ContainerConfig, LogDriver, RestartPolicy, defaults};
 use crate::state::error::{Error, Result};
 use crate::state::record::{Record, log_file};
 
 impl Engine {
     pub(super) fn log_policy(&self, record: &Record) -> Result<LogPolicy> {
         let log = &record.config.log;
-        let path = match log.driver.as_str() {
-            "" | "json-file" | "local" => Some(log_file(&self.folder(&record.id), &record.id)),
-            "none" => None,
-            other => {
-                return Err(Error::Invalid {
-                    message: format!("container {}: no log driver {other:?}", record.name),
-                    hint: Some("use json-file, local or none".into()),
-                });
-            }
+        let path = match log.driver {
+            LogDriver::JsonFile | LogDriver::Local => Some(log_file(&self.folder(&record.id), &record.id)),
+            LogDriver::None => None,
         };
         let files = LogFiles::parse(&log.options)
             .map_err(|wrong| Error::invalid(format!("container {}: {wrong}", record.name)))?;
@@ -56,13 +50,8 @@ pub(crate) fn restart(policy: RestartPolicy) -> spec::RestartPolicy {
     }
 }
 
-pub(super) fn stop_signal(config: &ContainerConfig) -> Result<i32> {
-    if config.stop_signal.is_empty() {
-        return Ok(Signal::TERM.number());
-    }
-    Signal::parse(&config.stop_signal)
-        .map(Signal::number)
-        .ok_or_else(|| Error::invalid(format!("invalid stop signal {:?}", config.stop_signal)))
+pub(super) fn stop_signal(config: &ContainerConfig) -> i32 {
+    config.stop_signal.as_ref().map_or(Signal::TERM, |signal| **signal).number()
 }
 
 pub(super) fn health(check: &Healthcheck) -> Option<HealthCheck> {
@@ -73,17 +62,17 @@ pub(super) fn health(check: &Healthcheck) -> Option<HealthCheck> {
         "CMD-SHELL" => vec!["/bin/sh".into(), "-c".into(), rest.join(" ")],
         _ => check.test.clone(),
     };
-    let time = |nanos: i64, default: u64| match u64::try_from(nanos) {
-        Ok(0) | Err(_) => Duration::from_secs(default),
+    let time = |nanos: i64, default: Duration| match u64::try_from(nanos) {
+        Ok(0) | Err(_) => default,
         Ok(nanos) => Duration::from_nanos(nanos),
     };
     Some(HealthCheck {
         argv,
-        interval: time(check.interval, 30),
-        timeout: time(check.timeout, 30),
-        start_period: time(check.start_period, 0),
-        start_interval: time(check.start_interval, 5),
-        retries: u32::try_from(check.retries).ok().filter(|r| *r > 0).unwrap_or(3),
+        interval: time(check.interval, defaults::HEALTH_INTERVAL),
+        timeout: time(check.timeout, defaults::HEALTH_INTERVAL),
+        start_period: time(check.start_period, defaults::HEALTH_START_PERIOD),
+        start_interval: time(check.start_interval, defaults::HEALTH_START_INTERVAL),
+        retries: u32::try_from(check.retries).ok().filter(|r| *r > 0).unwrap_or(defaults::HEALTH_RETRIES),
     })
 }
 
