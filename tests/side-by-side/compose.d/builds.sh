@@ -50,3 +50,11 @@ echo 2 >f; docker compose run --rm a cat /f 2>/dev/null; docker compose run --rm
 echo 3 >f; rq docker compose create --build; q docker compose start; docker compose exec -T a cat /f
 echo 4 >f; rq docker compose up -d; docker compose exec -T a cat /f; rq docker compose up -d --build; docker compose exec -T a cat /f
 rq docker compose up -d --no-build
+#@ build-side-by-side
+# each waits for the other
+printf 'FROM alpine\nARG OWN\nARG OTHER\nRUN --mount=type=cache,id=zzmeet,target=/m touch /m/$OWN; until test -e /m/$OTHER; do sleep 0.05; done; rm /m/$OTHER; echo met >/v\n' >Dockerfile
+printf 'name: zzsb\nservices:\n  a: {build: {context: ., args: {OWN: a, OTHER: b}}}\n  b: {build: {context: ., args: {OWN: b, OTHER: a}}}\n' >compose.yaml
+rq timeout 30 docker compose build --no-cache; docker run --rm zzsb-a cat /v; docker run --rm zzsb-b cat /v
+#@ build-push-without-a-name
+printf 'name: zzpn\nservices:\n  a: {build: {context: ., dockerfile_inline: "FROM alpine"}}\n' >compose.yaml
+rq docker compose build --push; docker images -q zzpn-a | wc -l

@@ -105,17 +105,20 @@ impl Printer {
         }
         let Some(outcome) = outcome.as_ref().ok().filter(|_| self.mode != Mode::Quiet) else { return };
         let prefix = prefix(label);
-        for tag in &request.tags {
-            self.line(&format!("{prefix}naming to {} done", tag.canonical()));
-        }
         let since = self.lock().builds.remove(label);
         let seconds = since.map_or(0.0, |since| since.elapsed().as_secs_f64());
-        self.line(&format!(
-            "{prefix}built {} in {seconds:.1}s ({} of {} steps cached)",
-            outcome.image_id.short(),
-            outcome.cached,
-            outcome.steps
-        ));
+        // Not among the lines of the list, which is gone when this was the last build.
+        self.suspended(|| {
+            for tag in &request.tags {
+                note(&format!("{prefix}naming to {} done", tag.canonical()));
+            }
+            note(&format!(
+                "{prefix}built {} in {seconds:.1}s ({} of {} steps cached)",
+                outcome.image_id.short(),
+                outcome.cached,
+                outcome.steps
+            ));
+        });
     }
 
     /// Prints something that belongs into no list.

@@ -5,6 +5,7 @@ use tare_build::{CachePolicy, PullPolicy};
 use tare_compose::build::{Options, bake};
 use tare_compose::plan::DependencyScope;
 use tare_compose::session::Wanted;
+use tare_compose_model::Project;
 
 use super::project::Context;
 use super::work::Work;
@@ -148,16 +149,18 @@ pub(super) fn main(context: &Context<'_>, args: &BuildArgs) -> anyhow::Result<u8
             note("No services to build");
         }
         if args.push {
-            push_all(context, &built)?;
+            push_all(context, &project, &built)?;
         }
         Ok(0)
     })
 }
 
-/// `build --push`: what was built goes to its registry.
-fn push_all(context: &Context<'_>, built: &[Wanted]) -> anyhow::Result<()> {
+/// `build --push`: what was built and has a name of its own goes to its registry.
+fn push_all(context: &Context<'_>, project: &Project, built: &[Wanted]) -> anyhow::Result<()> {
     let options = crate::commands::pull_options();
-    for Wanted { image, .. } in built {
+    let is_named =
+        |service: &str| project.services.get(service).is_some_and(|service| service.image.is_some());
+    for Wanted { image, .. } in built.iter().filter(|wanted| is_named(&wanted.service)) {
         push::push(context.engine()?, &tag::reference(image)?, &options, push::News::Told)?;
     }
     Ok(())

@@ -101,12 +101,10 @@ pub(super) fn pull(context: &Context<'_>, args: &PullArgs) -> anyhow::Result<u8>
     }
     let mut failed = false;
     let results = work.session(|session| Ok(session.pull_all(&wanted)))?;
-    for (wanted, result) in wanted.iter().zip(results) {
+    for result in results {
         let Err(error) = result else { continue };
         report(&error.into());
-        let can_be_built =
-            project.services.get(&wanted.service).is_some_and(|service| service.build.is_some());
-        failed |= !can_be_built && !args.ignore_pull_failures;
+        failed |= !args.ignore_pull_failures;
     }
     if failed { Err(Failure::silent(1).into()) } else { Ok(0) }
 }
