@@ -28,7 +28,6 @@ fn what_is_not_done_is_refused_by_name() {
         (build(&["--disable-content-trust=false"]), "--disable-content-trust=false is not supported"),
         (run("--disable-content-trust=false"), "--disable-content-trust=false is not supported"),
         (run("--cgroup-parent /x"), "--cgroup-parent is not supported"),
-        (run("--cgroupns host"), "--cgroupns is not supported"),
         (run("--cpu-rt-period 1000"), "--cpu-rt-period is not supported"),
         (run("--cpu-rt-runtime 1000"), "--cpu-rt-runtime is not supported"),
         (run("--runtime kata"), "--runtime is not supported"),
@@ -52,6 +51,9 @@ fn what_is_not_done_is_refused_by_name() {
         ("network create --ipam-driver null n".into(), "--ipam-driver is not supported"),
         (format!("compose -f {file} up --menu"), "--menu is not supported"),
         (format!("compose -f {file} build --memory 1"), "Minimum memory limit"),
+        (format!("compose -f {file} build --builder remote"), "no builder \"remote\" found (--builder)"),
+        (format!("compose -f {file} build --provenance=mode=max"), "--provenance is not supported"),
+        (format!("compose -f {file} build --sbom=true"), "--sbom is not supported"),
     ];
     for (words, why) in refused {
         let output = lab.run(&words.split(' ').collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use tare_build::{
     PullPolicy, Recipe, Request, Secret, SecretSource, SshAgent, WrittenError, image_name, locate,
 };
 use tare_compose_model::{Build, Project, Service, Ulimit};
-use tare_engine::Engine;
+use tare_engine::Paths;
 use tare_image::PullOptions;
 use tare_oci::PlatformError;
 use tare_runtime::Rlimit;
@@ -107,7 +107,7 @@ impl Section<'_> {
 /// # Errors
 /// What the section names and is not there, or means nothing.
 pub fn prepare(
-    engine: &Engine,
+    paths: &Paths,
     project: &Project,
     name: &str,
     surroundings: Surroundings<'_>,
@@ -120,8 +120,7 @@ pub fn prepare(
         return Ok(None);
     };
     let section = Section { project, service, build, surroundings, options };
-    let cache = engine.paths().build_cache();
-    let mut request = Request::new(String::new(), Context::Empty, cache, engine.paths().run.clone());
+    let mut request = Request::new(String::new(), Context::Empty, paths.build_cache(), paths.run.clone());
     request.pull_options = (surroundings.registries)();
     request.host_trust = (surroundings.trust)();
     for text in std::iter::once(&service.image_name(&project.name, name)).chain(&build.tags) {
@@ -271,4 +270,71 @@ fn without_effect(build: &Build) -> Vec<&'static str> {
         ("platforms beyond the first", build.platforms.len() > 1),
     ];
     keys.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(section: &str, options: &Options) -> Result<Prepared, BuildError> {
+        let json = format!(
+            r#"{{"name": "p", "secrets": {{"s": {{"name": "s", "environment": "TOKEN"}}, "n": {{"name": "n", "environment": "NONE"}}}},
+                "services": {{"a": {{"image": "p/named:1", "build": {section}}}}}}}"#
+        );
+        let project: Project = serde_json::from_str(&json).unwrap();
+        let variables = [("B", "env"), ("TOKEN", "t")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let surroundings = Surroundings {
+            variables: &variables.into(),
+            registries: &PullOptions::default,
+            trust: &HostTrust::default,
+        };
+        let paths = Paths { root: "/r".into(), run: "/run/r".into() };
+        Ok(prepare(&paths, &project, "a", surroundings, options, &Cancel::default())?.expect("a section"))
+    }
+
+    #[test]
+    fn a_section_becomes_a_request() {
+        let options = Options {
+            cache: CachePolicy::Ignore,
+            args: vec![("A".to_owned(), Some("flag".to_owned()))],
+            memory: Some(1000),
+            ..Options::default()
+        };
+        let section = r#"{"context": "/", "dockerfile_inline": "FROM x", "args": {"A": "1", "B": null, "C": null}, "target": "t",
+            "labels": {"l": "1"}, "tags": ["other", "p/named:1"], "secrets": [{"source": "s"}, {"source": "n", "target": "m"}],
+            "network": "host", "privileged": true, "shm_size": 64, "ulimits": {"nofile": 5, "core": {"soft": 0, "hard": -1}},
+            "additional_contexts": {"r": "/", "i": "docker-image://q"}, "platforms": ["linux/arm64", "linux/amd64"]}"#;
+        let Prepared { request, without_effect, .. } = request(section, &options).unwrap();
+        let tags: Vec<String> = request.tags.iter().map(tare_oci::Reference::familiar).collect();
+        assert_eq!(tags, ["p/named:1", "other:latest"]);
+        let args: Vec<_> =
+            request.build_args.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
+        assert_eq!(args, [("A", Some("flag")), ("B", Some("env")), ("C", None)]);
+        assert_eq!((request.dockerfile.as_str(), request.target.as_deref()), ("FROM x", Some("t")));
+        assert_eq!((request.labels["l"].as_str(), request.labels[labels::SERVICE].as_str()), ("1", "a"));
+        let ids: Vec<&str> = request.secrets.iter().map(|secret| secret.id.as_str()).collect();
+        assert_eq!(ids, ["s", "m"]);
+        assert!(matches!(&request.secrets[1].source, SecretSource::Value(text) if text.is_empty()));
+        assert_eq!((request.network, request.entitlements.len()), (BuildNetwork::Host, 2));
+        assert_eq!((request.shm_size, request.limits.memory_swap), (Some(64), Some(2000)));
+        assert_eq!((request.ulimits[1].soft, request.ulimits[1].hard), (0, u64::MAX));
+        assert_eq!((request.contexts.len(), request.cache), (2, CachePolicy::Ignore));
+        assert_eq!(request.platform.map(|platform| platform.to_string()).as_deref(), Some("linux/arm64"));
+        assert_eq!(without_effect, ["platforms beyond the first"]);
+    }
+
+    #[test]
+    fn what_means_nothing_is_said() {
+        let wrong = [
+            r#"{"context": "/nonexistent"}"#,
+            r#"{"context": "/", "dockerfile_inline": "FROM x", "network": "web"}"#,
+            r#"{"context": "/", "dockerfile_inline": "FROM x", "ulimits": {"bogus": 1}}"#,
+            r#"{"context": "/", "dockerfile_inline": "FROM x", "platforms": ["a/b/c/d"]}"#,
+            r#"{"context": "/", "dockerfile_inline": "FROM x", "ssh": {"default": null}}"#,
+            r#"{"context": "/", "dockerfile_inline": "FROM x", "entitlements": ["all"]}"#,
+        ];
+        for section in wrong {
+            assert!(request(section, &Options::default()).is_err(), "{section}");
+        }
+    }
 }

@@ -96,7 +96,7 @@ impl<L: Listener> Session<'_, L> {
         let Wanted { service, image } = wanted;
         let began = Instant::now();
         let Some(mut prepared) = build::prepare(
-            self.engine,
+            self.engine.paths(),
             self.project,
             service,
             self.surroundings.of_builds(),
@@ -129,7 +129,7 @@ impl<L: Listener> Session<'_, L> {
         let mut requests = Vec::new();
         for Wanted { service, image } in wanted {
             let prepared = build::prepare(
-                self.engine,
+                self.engine.paths(),
                 self.project,
                 service,
                 self.surroundings.of_builds(),

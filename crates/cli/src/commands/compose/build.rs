@@ -11,9 +11,9 @@ use super::project::Context;
 use super::work::Work;
 use crate::commands::build::progress::{Mode, Printer};
 use crate::commands::build::{check, ssh_words};
+use crate::commands::container::run_flags::resources::LimitFlags;
 use crate::commands::image::{push, tag};
-use crate::error::Failure;
-use crate::output::{human, note, print_line};
+use crate::output::{note, print_line};
 use crate::refused::{self, Flag};
 
 /// Flags of `build`.
@@ -98,19 +98,14 @@ impl BuildArgs {
             Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
             None => (text.clone(), context.process.get(text).cloned()),
         };
-        let memory = match &self.memory {
-            None => None,
-            Some(text) => Some(
-                human::parse_size(text)
-                    .ok_or_else(|| Failure::new(format!("invalid --memory {text:?}: write it as 512m")))?,
-            ),
-        };
+        let mut limits = tare_engine::config::Resources::default();
+        LimitFlags { memory: self.memory.clone(), ..LimitFlags::default() }.apply(&mut limits)?;
         Ok(Options {
             cache: if self.no_cache { CachePolicy::Ignore } else { CachePolicy::Use },
             pull: if self.pull { PullPolicy::Always } else { PullPolicy::Missing },
             args: self.build_arg.iter().map(argument).collect(),
             ssh: self.ssh.iter().map(|text| ssh_words(text)).collect(),
-            memory: memory.filter(|bytes| *bytes > 0),
+            memory: Some(limits.memory).filter(|bytes| *bytes > 0),
         })
     }
 }
