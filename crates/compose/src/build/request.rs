@@ -302,7 +302,7 @@ mod tests {
         };
         let section = r#"{"context": "/", "dockerfile_inline": "FROM x", "args": {"A": "1", "B": null, "C": null}, "target": "t",
             "labels": {"l": "1"}, "tags": ["other", "p/named:1"], "secrets": [{"source": "s"}, {"source": "n", "target": "m"}],
-            "network": "host", "privileged": true, "shm_size": 64, "ulimits": {"nofile": 5, "core": {"soft": 0, "hard": -1}},
+            "network": "host", "privileged": true, "shm_size": "64", "ulimits": {"nofile": 5, "core": {"soft": 0, "hard": -1}},
             "additional_contexts": {"r": "/", "i": "docker-image://q"}, "platforms": ["linux/arm64", "linux/amd64"]}"#;
         let Prepared { request, without_effect, .. } = request(section, &options).unwrap();
         let tags: Vec<String> = request.tags.iter().map(tare_oci::Reference::familiar).collect();
