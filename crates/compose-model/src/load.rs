@@ -78,6 +78,7 @@ pub fn load(options: &LoadOptions, files: &dyn Files) -> Result<(Project, Vec<Wa
     };
     let mut project = resolve(&tree, &surroundings, &mut loader.warnings)?;
     project.working_dir.clone_from(&options.project_directory);
+    project.environment.clone_from(&loader.env);
     project.compose_files = options.sources.iter().map(|source| source.path().to_owned()).collect();
     let nothing_to_run = project.services.is_empty() && project.disabled_services.is_empty();
     if nothing_to_run && options.stages.values == Stage::Run {

@@ -1,6 +1,6 @@
 //! The resolved project: what all files, overrides and variables together mean.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -21,6 +21,12 @@ record! {
         /// The files that the project was loaded from, in order of merging.
         #[serde(skip)]
         pub compose_files: Vec<PathBuf>,
+        /// The variables that the files were loaded with: the caller's, and those of `.env`.
+        #[serde(skip)]
+        pub environment: BTreeMap<String, String>,
+        /// Files of variables that were given in place of `.env`.
+        #[serde(skip)]
+        pub env_files: Vec<PathBuf>,
         /// The services of the active profiles, by name, in file order.
         pub services: IndexMap<String, Service>,
         /// The services whose profiles are not active.

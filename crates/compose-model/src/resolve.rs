@@ -1,6 +1,6 @@
 //! The last stage: structs from the merged tree, with names, env files, implied edges and defaults filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -63,6 +63,7 @@ pub(crate) fn resolve(
         }
     }
     let mut project = Project { name: name.to_owned(), ..Project::default() };
+    let mut unread: Vec<(String, Error)> = Vec::new();
     for (key, node) in section(tree, "services") {
         let path = format!("services.{key}");
         let mut service: Service = decode(node, &path)?;
@@ -73,13 +74,19 @@ pub(crate) fn resolve(
         }
         if around.selection.includes(key, &service) {
             if stages.env_files == Stage::Run {
-                read_environment(&mut service, node, &path, around)?;
+                if let Err(error) = read_environment(&mut service, node, &path, around) {
+                    unread.push((key.clone(), error));
+                }
                 read_labels(&mut service, around)?;
             }
             project.services.insert(key.clone(), service);
         } else {
             project.disabled_services.insert(key.clone(), service);
         }
+    }
+    let concerned = closure(&project, around.selection.services);
+    if let Some(at) = unread.iter().position(|(key, _)| concerned.contains(key.as_str())) {
+        return Err(unread.swap_remove(at).1);
     }
     project.networks = resources(tree, "networks", stages, |key, network: &mut Network| {
         let external = network.external;
@@ -108,6 +115,24 @@ pub(crate) fn resolve(
         validate(&project, &Place(tree))?;
     }
     Ok(project)
+}
+
+/// The named services, or all, with those that they depend on.
+fn closure<'a>(project: &'a Project, named: &'a [String]) -> BTreeSet<&'a str> {
+    let mut open: Vec<&str> = match named.is_empty() {
+        true => project.services.keys().map(String::as_str).collect(),
+        false => named.iter().map(String::as_str).collect(),
+    };
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if seen.insert(name) {
+            let service = project.services.get(name);
+            open.extend(
+                service.into_iter().flat_map(|service| service.depends_on.keys()).map(String::as_str),
+            );
+        }
+    }
+    seen
 }
 
 fn section<'a>(tree: &'a Node, key: &str) -> impl Iterator<Item = (&'a String, &'a Node)> {

@@ -150,11 +150,11 @@ pub fn container(
     limits::apply(service_name, service, &mut config)?;
     security(around.project, service_name, service, &mut config)?;
     config.labels = service.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let (number, oneoff) = match instance {
-        Instance::Replica(number) => (*number, false),
-        Instance::OneOff(_) => (1, true),
+    let instance = match instance {
+        Instance::Replica(number) => labels::Instance::Replica(*number),
+        Instance::OneOff(name) => labels::Instance::OneOff(name.rsplit('-').next().unwrap_or(name)),
     };
-    config.labels.extend(labels::container(around.project, service_name, service, number, oneoff));
+    config.labels.extend(labels::container(around.project, service_name, service, instance));
     Ok(Converted { config, notes: notes(service_name, service) })
 }
 
@@ -162,7 +162,8 @@ pub fn container(
 fn process(service_name: &str, service: &Service) -> Result<ContainerConfig, ConvertError> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Ok(ContainerConfig {
-        cmd: service.command.clone(),
+        // An empty one is the image's.
+        cmd: service.command.clone().filter(|words| !words.is_empty()),
         entrypoint: service.entrypoint.clone(),
         env: environment(service),
         user: text(&service.user),

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tare_compose_model::{
-    Error as ModelError, Files, LoadOptions, Project, Source, Stages, Variable, Warning, check_project_name,
-    discover, load, load_uninterpolated,
+    Error as ModelError, Files, LoadOptions, Project, Source, Stage, Stages, Variable, Warning,
+    check_project_name, discover, load, load_uninterpolated,
 };
 use tare_sys::bounded;
 use tare_words::path::clean;
@@ -62,6 +62,16 @@ impl Files for Disk {
     }
 }
 
+/// What acts on containers that exist needs no files of variables, which may be gone.
+const WITHOUT_ENV_FILES: Stages = Stages {
+    interpolation: Stage::Run,
+    normalization: Stage::Run,
+    paths: Stage::Run,
+    env_files: Stage::Skip,
+    consistency: Stage::Run,
+    values: Stage::Run,
+};
+
 /// Files, folder and variables, before anything is parsed.
 struct Place {
     sources: Vec<Source>,
@@ -80,7 +90,8 @@ impl Finder<'_> {
     /// No project, or none that holds the services.
     pub fn load(&self, services: &[String], profiles: &[&str], stages: Stages) -> Result<Loaded, Error> {
         let options = LoadOptions { stages, ..self.options(services, profiles)? };
-        let (project, warnings) = load(&options, &Disk)?;
+        let (mut project, warnings) = load(&options, &Disk)?;
+        project.env_files = self.env_files();
         for service in services {
             if !project.services.contains_key(service) {
                 return Err(NoSuchService::of(&project, service).into());
@@ -110,7 +121,7 @@ impl Finder<'_> {
         if let Some(named) = self.named() {
             return Ok(named);
         }
-        self.target_of(self.load(&[], &["*"], Stages::default()))
+        self.target_of(self.load(&[], &["*"], WITHOUT_ENV_FILES))
     }
 
     /// The project with the services that a command acts on: those of profiles that are off only if they are named.
@@ -121,7 +132,7 @@ impl Finder<'_> {
         if let Some(named) = self.named() {
             return Ok(named);
         }
-        self.target_of(self.load(services, &[], Stages::default()))
+        self.target_of(self.load(services, &[], WITHOUT_ENV_FILES))
     }
 
     /// A name without files is what runs under that name, whatever file the folder holds.

@@ -16,12 +16,16 @@ pub const SERVICE: &str = "com.docker.compose.service";
 pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
 /// `True` for containers made by `run`.
 pub const ONEOFF: &str = "com.docker.compose.oneoff";
+/// What tells containers of `run` apart; they have no number.
+pub const SLUG: &str = "com.docker.compose.slug";
 /// The hash of the service's configuration.
 pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 /// The project's folder.
 pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 /// The project's files, separated by commas.
 pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// The files of variables that were given in place of `.env`, separated by commas.
+pub const ENVIRONMENT_FILE: &str = "com.docker.compose.project.environment_file";
 /// The dependencies: `name:condition:restart`, separated by commas.
 pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 /// The ID of the image.
@@ -37,21 +41,40 @@ pub const REPLACE: &str = "com.docker.compose.replace";
 /// tare's own: the canonical JSON of the service, network or volume, so that a later `up` can name what changed.
 pub const CONFIG_JSON: &str = "tare.compose.config";
 
+/// Which container of a service carries the labels.
+#[derive(Debug, Clone, Copy)]
+pub enum Instance<'a> {
+    /// The n-th of its replicas, counted from 1.
+    Replica(u32),
+    /// One of `run`, known by this text.
+    OneOff(&'a str),
+}
+
+impl Instance<'_> {
+    fn own(self) -> (&'static str, String) {
+        match self {
+            Self::Replica(number) => (CONTAINER_NUMBER, number.to_string()),
+            Self::OneOff(slug) => (SLUG, slug.to_owned()),
+        }
+    }
+}
+
 /// The labels that make a container one of the project; they win over those in the file. The executor adds [`IMAGE`]
 /// when it knows the image, and [`REPLACE`] when the container takes another one's place.
 pub fn container(
     project: &Project,
     name: &str,
     service: &Service,
-    number: u32,
-    oneoff: bool,
+    instance: Instance,
 ) -> BTreeMap<String, String> {
+    let env_files: Vec<String> = project.env_files.iter().map(|file| file.display().to_string()).collect();
+    let env_files = (!env_files.is_empty()).then(|| (ENVIRONMENT_FILE, env_files.join(",")));
     let files: Vec<String> = project.compose_files.iter().map(|file| file.display().to_string()).collect();
     [
         (PROJECT, project.name.clone()),
         (SERVICE, name.to_owned()),
-        (CONTAINER_NUMBER, number.to_string()),
-        (ONEOFF, if oneoff { "True" } else { "False" }.to_owned()),
+        instance.own(),
+        (ONEOFF, if matches!(instance, Instance::OneOff(_)) { "True" } else { "False" }.to_owned()),
         (CONFIG_HASH, config_hash(service)),
         (WORKING_DIR, project.working_dir.display().to_string()),
         (CONFIG_FILES, files.join(",")),
@@ -59,8 +82,10 @@ pub fn container(
         (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
         (CONFIG_JSON, canonical_json(service)),
     ]
+    .into_iter()
+    .chain(env_files)
     .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .collect()
 }
 
 /// The labels of an image that is built; they win over those in the file.
@@ -150,7 +175,7 @@ mod tests {
             compose_files: vec!["/shop/a.yaml".into(), "/shop/b.yaml".into()],
             ..Project::default()
         };
-        let labels = container(&project, "web", &service, 2, false);
+        let labels = container(&project, "web", &service, Instance::Replica(2));
         assert_eq!(labels[PROJECT], "shop");
         assert_eq!(labels[CONTAINER_NUMBER], "2");
         assert_eq!(labels[ONEOFF], "False");

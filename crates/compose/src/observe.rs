@@ -13,6 +13,9 @@ pub struct Observed {
     pub networks: Vec<ObservedNetwork>,
     /// Volumes of the project, and those external ones it names that exist.
     pub volumes: Vec<ObservedVolume>,
+    /// Images that were built for services of the project, by their labels: (service, name). Looked for by `down --rmi`
+    /// alone.
+    pub built: Vec<(String, String)>,
     /// Images present on this machine among those that the project names: name to ID.
     pub images: BTreeMap<String, String>,
 }

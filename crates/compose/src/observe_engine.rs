@@ -87,6 +87,19 @@ pub fn images(engine: &Engine, project: &Project) -> Result<BTreeMap<String, Str
     Ok(found)
 }
 
+/// The images that were built for services of a project: (service, name).
+///
+/// # Errors
+/// Those of the image store.
+pub fn built_images(engine: &Engine, project: &str) -> Result<Vec<(String, String)>, Error> {
+    let of_project = |image: &tare_image::Image| {
+        let all = &image.config.config.labels;
+        all.get(labels::PROJECT).filter(|name| *name == project)?;
+        Some((all.get(labels::SERVICE)?.clone(), image.repo_tags.first()?.clone()))
+    };
+    Ok(engine.images()?.list()?.iter().filter_map(of_project).collect())
+}
+
 /// The containers of a project as the planner sees them.
 ///
 /// # Errors

@@ -85,6 +85,9 @@ pub enum PlanError {
         /// The one that is waited for.
         target: String,
     },
+    /// A project of which nothing is known and nothing is there.
+    #[error("no container found for project {0:?}")]
+    NothingThere(String),
     /// A start of something that is frozen.
     #[error("container {container} is paused; `docker compose unpause {service}` lets it go on")]
     Paused {
@@ -116,6 +119,7 @@ impl PlanError {
             Self::NoSuchService(_)
             | Self::ExternalNetworkMissing(_)
             | Self::ExternalVolumeMissing(_)
+            | Self::NothingThere(_)
             | Self::NoContainer(_) => ErrorKind::NotFound,
             Self::ForeignNetwork(_) | Self::MissingDependency { .. } | Self::Paused { .. } => {
                 ErrorKind::Conflict

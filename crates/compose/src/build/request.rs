@@ -98,7 +98,8 @@ struct Section<'a> {
 
 impl Section<'_> {
     fn variable(&self, name: &str) -> Option<String> {
-        self.surroundings.variables.get(name).cloned()
+        let variables = [self.surroundings.variables, &self.project.environment];
+        variables.iter().find_map(|table| table.get(name).cloned())
     }
 }
 

@@ -115,6 +115,18 @@ impl Executor<'_> {
         }
     }
 
+    /// Stops and starts a container, between its `pre_stop` and `post_start` hooks; published ports stay bound.
+    ///
+    /// # Errors
+    /// Those of the engine. That of a hook, once the container runs again.
+    pub fn restart(&self, service: &str, id: &str) -> Result<(), StepError> {
+        let hook = self.before_stop(service, id)?;
+        let options = StopOptions { signal: None, timeout: self.settings.stop_timeout };
+        self.engine.restart(id, &options)?;
+        self.run_hooks(service, id, Moment::PostStart)?;
+        hook.map_or(Ok(()), Err)
+    }
+
     fn explain_kill(&self, service: &str, name: &str, after: std::time::Duration) {
         if after.as_secs() == 0 {
             return;
@@ -185,9 +197,7 @@ impl Run<'_> {
     }
 
     pub(super) fn restart(&self, service: &str, container: &ContainerRef) -> Result<(), StepError> {
-        let id = self.id_of(container)?;
-        self.executor.stop(service, &id, container.name())?;
-        self.executor.start(service, &id)
+        self.executor.restart(service, &self.id_of(container)?)
     }
 
     pub(super) fn stop(&self, service: &str, container: &ContainerRef) -> Result<(), StepError> {

@@ -207,6 +207,16 @@ fn images(
             names.push(image);
         }
     }
+    let built = observed
+        .built
+        .iter()
+        .filter(|(service, _)| options.images != Images::Keep && order.iter().any(|name| name == service));
+    for (_, image) in built {
+        let known = |name: &String| name == image || image.strip_suffix(":latest") == Some(name);
+        if !names.iter().any(known) {
+            names.push(image.clone());
+        }
+    }
     for name in names {
         plan.add(Action::RemoveImage { name }, Cause::Requested, after.iter().copied());
     }

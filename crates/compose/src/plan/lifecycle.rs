@@ -44,6 +44,9 @@ pub fn start(project: &Project, observed: &Observed, services: &[String]) -> Res
         wanted && observed.of_service(name).is_empty()
     };
     let none = observed.containers.iter().all(|container| container.oneoff);
+    if none && project.services.is_empty() {
+        return Err(PlanError::NothingThere(project.name.clone()));
+    }
     if let Some(name) = order.iter().find(|name| none && lacks(name)) {
         return Err(PlanError::NoContainer((*name).to_owned()));
     }

@@ -95,6 +95,7 @@ fn running(project: &Project) -> Observed {
             })
             .collect(),
         images: project.services.iter().map(image).collect(),
+        built: Vec::new(),
     }
 }
 

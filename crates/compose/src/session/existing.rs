@@ -92,7 +92,10 @@ impl<L: Listener> Session<'_, L> {
     /// # Errors
     /// No plan, all failures of its steps in one, and files that cannot be removed.
     pub fn down(&self, options: &DownOptions) -> Result<(), Error> {
-        let observed = self.observe()?;
+        let mut observed = self.observe()?;
+        if options.images != plan::Images::Keep {
+            observed.built = observe_engine::built_images(self.engine, &self.project.name)?;
+        }
         let plan = plan::down(self.project, &observed, options)?;
         self.tell_remarks(&plan);
         if plan.is_empty() && self.acts() {

@@ -180,7 +180,8 @@ impl<'a, L: Listener> Session<'a, L> {
     /// One of the caller's variables.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {
-        self.surroundings.variables.get(name).cloned()
+        let variables = [self.surroundings.variables, &self.project.environment];
+        variables.iter().find_map(|table| table.get(name).cloned())
     }
 
     /// What exists of the project, once replacements that were cut short are settled.

@@ -7,6 +7,7 @@ use tare_engine::{Engine, State};
 use super::{Error, Listener, Session};
 use crate::convert::Instance;
 use crate::execute::Moment;
+use crate::labels;
 use crate::observe::Observed;
 use crate::plan::{self, Action, DependencyScope, Orphans, UpOptions};
 use crate::progress::Event;
@@ -133,9 +134,11 @@ impl<L: Listener> Session<'_, L> {
                     executor.wait_for(name, edge.condition)?;
                 }
             }
-            let made_up = || format!("{}-{service}-run-{}", self.project.name, tare_engine::random_hex(6));
+            let slug = tare_engine::random_hex(32);
+            let made_up = || format!("{}-{service}-run-{}", self.project.name, &slug[..12]);
             let name = oneoff.name.clone().unwrap_or_else(made_up);
             let mut converted = executor.convert(service, &Instance::OneOff(name))?;
+            converted.config.labels.insert(labels::SLUG.to_owned(), slug);
             oneoff.overrides.lay_over(&mut converted.config);
             Ok(Some(executor.create(service, converted)?))
         })

@@ -128,6 +128,9 @@ fn write(line: &str, to_stderr: bool) -> anyhow::Result<()> {
 
 /// `compose logs`.
 pub(super) fn main(context: &Context<'_>, args: &LogsArgs) -> anyhow::Result<u8> {
+    if args.index > 0 && args.services.len() != 1 {
+        return Err(Failure::new("--index requires one service to be selected").into());
+    }
     let target = context.target()?;
     let time =
         |text: &Option<String>| text.as_deref().map(crate::commands::container::logs::time).transpose();

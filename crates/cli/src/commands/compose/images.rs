@@ -24,7 +24,8 @@ pub(super) struct ImagesArgs {
 /// `compose images`.
 pub(super) fn main(context: &Context<'_>, args: &ImagesArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
-    let containers = context.listed(&target, &args.services, OneOffs::Include)?;
+    let mut containers = context.listed(&target, &args.services, OneOffs::Include)?;
+    containers.sort_by(|left, right| left.name.cmp(&right.name));
     let images = context.engine()?.images()?;
     let mut ids: Vec<String> = Vec::new();
     let mut rows = Vec::new();

@@ -16,7 +16,7 @@ const VIEW: View = View {
     headers: &[
         ("ID", "CONTAINER ID"),
         ("Name", "NAME"),
-        ("Names", "NAMES"),
+        ("Names", "<no value>"),
         ("Image", "IMAGE"),
         ("Command", "COMMAND"),
         ("Service", "SERVICE"),
@@ -25,15 +25,15 @@ const VIEW: View = View {
         ("RunningFor", "CREATED"),
         ("Status", "STATUS"),
         ("State", "STATE"),
-        // Compose has no heading for it.
+        // Compose has no heading for these.
         ("Health", "<no value>"),
-        ("ExitCode", "EXIT CODE"),
+        ("ExitCode", "<no value>"),
         ("Ports", "PORTS"),
-        ("Publishers", "PUBLISHERS"),
+        ("Publishers", "<no value>"),
         ("Labels", "LABELS"),
-        ("Mounts", "MOUNTS"),
-        ("LocalVolumes", "LOCAL VOLUMES"),
-        ("Networks", "NETWORKS"),
+        ("Mounts", "<no value>"),
+        ("LocalVolumes", "<no value>"),
+        ("Networks", "<no value>"),
         ("Size", "SIZE"),
     ],
     default: "table {{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}",
@@ -87,7 +87,7 @@ pub(super) fn main(context: &Context<'_>, args: &PsArgs) -> anyhow::Result<u8> {
             }
         }
     }
-    let oneoffs = if args.all { OneOffs::Include } else { OneOffs::Exclude };
+    let oneoffs = if args.all || !statuses.is_empty() { OneOffs::Include } else { OneOffs::Exclude };
     let mut shown = context.containers(&target, &args.only, oneoffs)?;
     shown.retain(|container| {
         let alive = args.all || !statuses.is_empty() || container.state.is_active();
@@ -98,6 +98,7 @@ pub(super) fn main(context: &Context<'_>, args: &PsArgs) -> anyhow::Result<u8> {
         let fits = statuses.is_empty() || statuses.iter().any(|status| status == container.state.word());
         alive && known && fits
     });
+    shown.sort_by(|left, right| left.name.cmp(&right.name));
     if args.services {
         let mut names: Vec<&str> = shown.iter().map(service_of).collect();
         names.dedup();

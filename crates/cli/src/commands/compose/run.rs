@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tare_compose::plan::{BuildMode, DependencyScope, Orphans};
 use tare_compose::session::{FromService, ImagePolicy, OneOff, Overrides, PullNews};
-use tare_compose_model::{Project, split_words};
+use tare_compose_model::{EnvFileFormat, Project, parse_env_file, split_words};
 use tare_engine::config::flags;
 
 use super::progress::List;
@@ -161,7 +161,7 @@ fn create(context: &Context<'_>, args: &RunArgs, project: &Project) -> anyhow::R
         name: args.name.clone(),
         dependencies,
         orphans: if args.remove_orphans { Orphans::Remove } else { Orphans::Keep },
-        overrides: overrides(context, args)?,
+        overrides: overrides(context, args, project)?,
     };
     work.session(|session| {
         work.get_images(session, std::slice::from_ref(&args.service), dependencies, policy)?;
@@ -170,7 +170,7 @@ fn create(context: &Context<'_>, args: &RunArgs, project: &Project) -> anyhow::R
 }
 
 /// What the flags lay over the service.
-fn overrides(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Overrides> {
+fn overrides(context: &Context<'_>, args: &RunArgs, project: &Project) -> anyhow::Result<Overrides> {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let split = |text: &String| split_words(text).context("--entrypoint: a quote is not closed");
     let from_service = |taken: bool| if taken { FromService::Taken } else { FromService::Left };
@@ -189,7 +189,7 @@ fn overrides(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Overrides>
         auto_remove: args.rm,
         command: args.command.clone(),
         entrypoint: args.entrypoint.as_ref().map(split).transpose()?,
-        env: variables(context, args, directory.clone())?,
+        env: variables(context, args, project, directory.clone())?,
         service_ports: from_service(args.service_ports),
         ports: ports.into_iter().flatten().collect(),
         mounts: mounts.collect::<Result<_, _>>().map_err(Failure::new)?,
@@ -206,15 +206,18 @@ fn overrides(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Overrides>
 fn variables(
     context: &Context<'_>,
     args: &RunArgs,
+    project: &Project,
     directory: Option<PathBuf>,
 ) -> anyhow::Result<Vec<String>> {
-    let variable = |name: &str| context.process.get(name).cloned();
+    let variables = [&context.process, &project.environment];
+    let variable = |name: &str| variables.iter().find_map(|table| table.get(name).cloned());
     let host = Host { variable: &variable, directory };
     let mut env = Vec::new();
     for path in &args.env_from_file {
-        for text in environment::read(&path.display().to_string())? {
-            environment::push_line(&mut env, &text, &host)?;
-        }
+        let text =
+            tare_sys::bounded::text(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let read = parse_env_file(path, &text, EnvFileFormat::Compose, &context.process)?;
+        env.extend(read.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))));
     }
     args.env.iter().try_for_each(|text| environment::push(&mut env, text, &host))?;
     Ok(env)

@@ -40,7 +40,7 @@ pub(super) fn top(context: &Context<'_>, args: &TopArgs) -> anyhow::Result<u8> {
     let target = context.target()?;
     let engine = context.engine()?;
     let mut rows: Vec<[String; 10]> = Vec::new();
-    for container in context.containers(&target, &args.services, OneOffs::Include)? {
+    for container in context.listed(&target, &args.services, OneOffs::Include)? {
         if !container.state.is_active() {
             continue;
         }
