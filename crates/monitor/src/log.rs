@@ -129,17 +129,24 @@ impl LogWriter {
         self.append_entries()
     }
 
+    /// Writes whole entries, and begins a new file as soon as one is full.
     fn append_entries(&mut self) -> std::io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        if self.entry.is_empty() {
-            return Ok(());
+        let entries = std::mem::take(&mut self.entry);
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let Some(file) = &mut self.file else { break };
+            let piece = until_full(rest, self.policy.max_size.saturating_sub(self.written));
+            file.write_all(&rest[..piece])?;
+            self.written += piece as u64;
+            rest = &rest[piece..];
+            if self.written >= self.policy.max_size {
+                self.rotate()?;
+            }
         }
-        file.write_all(&self.entry)?;
-        self.written += self.entry.len() as u64;
-        if self.entry.capacity() > 64 * 1024 {
-            self.entry = Vec::new();
+        if entries.capacity() <= 64 * 1024 {
+            self.entry = entries;
         }
-        if self.written >= self.policy.max_size { self.rotate() } else { Ok(()) }
+        Ok(())
     }
 
     fn rotate(&mut self) -> std::io::Result<()> {
@@ -159,6 +166,13 @@ impl LogWriter {
         self.written = 0;
         Ok(())
     }
+}
+
+/// The length of the entries that fill so many bytes, the last of them over the edge; of all, if they do not.
+fn until_full(entries: &[u8], room: u64) -> usize {
+    let last = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(1);
+    let end = entries.get(last..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'));
+    end.map_or(entries.len(), |end| last + end + 1)
 }
 
 fn numbered(path: &Path, n: u32) -> PathBuf {
@@ -217,6 +231,16 @@ mod tests {
             .collect();
         let want = [("one\n", "stdout"), ("err\n", "stderr"), ("two\n", "stdout"), ("end", "stdout")];
         assert_eq!(logs, want.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    }
+
+    #[test]
+    fn much_at_once_is_rotated_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = LogWriter::open(policy(dir.path(), 1000, 2)).unwrap();
+        log.write(Stream::Stdout, "line\n".repeat(500).as_bytes()).unwrap();
+        for file in files(&dir.path().join("json.log")) {
+            assert!(std::fs::metadata(&file).unwrap().len() < 1100, "{file:?}");
+        }
     }
 
     #[test]

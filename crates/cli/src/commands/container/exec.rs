@@ -17,7 +17,7 @@ use crate::attach::{self, Channel, Ended, Peer, Settings};
 use crate::commands::container::run::{escaped, exit_code};
 use crate::commands::container::run_flags::{Host, environment};
 use crate::error::{Failure, with_code};
-use crate::output::print_line;
+use crate::output::print;
 use crate::session::Session;
 use crate::terminal::{self, DetachKeys, RawMode};
 
@@ -99,7 +99,7 @@ pub(crate) fn run_line(session: &Session, line: &Line) -> anyhow::Result<u8> {
     }
     let keys = DetachKeys::parse(&line.detach_keys)?;
     if line.workdir.as_deref().is_some_and(|folder| !folder.is_empty() && !folder.starts_with('/')) {
-        print_line("OCI runtime exec failed: exec failed: Cwd must be an absolute path")?;
+        print("OCI runtime exec failed: exec failed: Cwd must be an absolute path\r\n")?;
         return Err(Failure::silent(128).into());
     }
     let config = ExecConfig {
@@ -148,9 +148,9 @@ fn told(error: tare_engine::Error) -> anyhow::Error {
         Some(tare_engine::Error::Runtime(other)) if code != 1 => other.to_string(),
         _ => return error,
     };
-    if let Err(unwritten) = print_line(&format!(
-        "OCI runtime exec failed: exec failed: unable to start container process: {text}"
-    )) {
+    if let Err(unwritten) =
+        print(&format!("OCI runtime exec failed: exec failed: unable to start container process: {text}\r\n"))
+    {
         return unwritten;
     }
     let code = if code == 1 { 127 } else { code };
