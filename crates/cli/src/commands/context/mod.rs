@@ -124,7 +124,8 @@ fn details(contexts: &Contexts, name: &str) -> anyhow::Result<Option<Data>> {
 }
 
 /// `docker context show`.
-pub(crate) fn show(session: &Session, _: &[String]) -> anyhow::Result<u8> {
+pub(crate) fn show(session: &Session, args: &[String]) -> anyhow::Result<u8> {
+    let _: crate::flags::Nothing = crate::flags::parse(&session.path("context show"), args)?;
     let name = session.destination.context_name();
     print_line(&name)?;
     Ok(0)
