@@ -175,7 +175,8 @@ impl Builder<'_> {
         let to_hash = self.layers.to_hash();
         if self.hashing.is_none() && !to_hash.is_empty() && patience > Duration::ZERO {
             // All stages wait. Where this process makes the containers, none is made until this has been joined.
-            self.hashing = Some(std::thread::spawn(|| hash(to_hash)));
+            // Where no thread can be had, it is done at the end.
+            self.hashing = std::thread::Builder::new().spawn(|| hash(to_hash)).ok();
         }
         let mut programs: Vec<&mut Program> =
             jobs.iter_mut().filter_map(|job| job.running.as_mut()).map(|run| &mut run.program).collect();

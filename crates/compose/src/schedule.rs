@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 
 /// Asks running work to come to an end; shared with a signal handler's thread.
 #[derive(Debug, Default)]
@@ -130,17 +131,20 @@ pub fn run<E: Send>(
     let (board, act) = (&board, &act);
     let workers = workers.max(1).min(nodes.len());
     std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(move || {
-                while let Some(index) = board.next() {
-                    if board.nodes[index].waits {
-                        scope.spawn(move || act(index));
-                    } else {
-                        act(index);
-                    }
+        let work = move || {
+            while let Some(index) = board.next() {
+                // Where no thread can be had, the step waits here.
+                let waits = board.nodes[index].waits;
+                if !waits || Builder::new().spawn_scoped(scope, move || act(index)).is_err() {
+                    act(index);
                 }
-            });
+            }
+        };
+        // This thread works, too; so all is done where the system gives no other.
+        for _ in 1..workers {
+            let _ = Builder::new().spawn_scoped(scope, work);
         }
+        work();
     });
     let outcomes = std::mem::take(&mut board.lock().outcomes);
     outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Skipped)).collect()

@@ -5,6 +5,7 @@ mod keychain;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -106,12 +107,25 @@ pub(crate) struct Resolved {
 
 /// Reads Docker's `config.json`. A file that is not there holds no credentials.
 pub fn load(path: &Path) -> Result<Credentials> {
-    let text = match std::fs::read(path) {
+    let text = match read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Credentials::default()),
         Err(e) => return Err(e).at("read", path),
     };
     parse(&text).map_err(|problem| Error::Credentials { path: path.to_owned(), problem })
+}
+
+/// More than a file of logins has, by far.
+const BOUND: u64 = 16 << 20;
+
+/// Reads a `config.json`, which may be anything by its path.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    std::fs::File::open(path)?.take(BOUND + 1).read_to_end(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > BOUND) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
 }
 
 /// Reads the text of a `config.json`, such as that in the variable `name`.
@@ -186,6 +200,12 @@ fn registry_key(registry: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_an_error() {
+        let error = load(Path::new("/dev/zero")).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
 
     #[test]
     fn reads_docker_config() {

@@ -130,5 +130,7 @@ fn services_of_profiles_that_are_off_are_meant_by_their_names_alone() {
     assert!(names(&["tool".to_owned()]).contains(&"tool".to_owned()));
     let error = world.find(Given::default(), |finder| finder.chosen(&["wep".to_owned()]).err()).unwrap();
     assert_eq!(error.to_string(), "no such service: wep");
-    assert!(error.hint().unwrap().contains("web"));
+    assert_eq!(error.hint().unwrap(), "did you mean web?");
+    let error = world.find(Given::default(), |finder| finder.chosen(&["other".to_owned()]).err()).unwrap();
+    assert!(error.hint().unwrap().ends_with(" has web, tool"));
 }

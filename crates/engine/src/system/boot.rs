@@ -4,6 +4,7 @@
 //! Bridges and firewall rules need no care of their own: every monitor makes those of its container's networks.
 
 use std::collections::HashSet;
+use std::thread::{self, Builder};
 
 use tare_monitor::protocol::Request;
 use tare_monitor::status::{EndCause, State as Phase};
@@ -74,9 +75,17 @@ fn each(waves: Vec<Vec<&Container>>, act: impl Fn(&Container) -> Result<()> + Sy
     let act = |container: &Container| Moved { name: container.name.clone(), outcome: act(container) };
     let mut moved = Vec::new();
     for wave in waves {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = wave.iter().map(|container| scope.spawn(|| act(container))).collect();
-            moved.extend(threads.into_iter().filter_map(|thread| thread.join().ok()));
+        thread::scope(|scope| {
+            let act = &act;
+            let start = |container| Builder::new().spawn_scoped(scope, move || act(container));
+            let threads: Vec<_> = wave.into_iter().map(|container| (container, start(container))).collect();
+            for (container, thread) in threads {
+                match thread {
+                    Ok(thread) => moved.extend(thread.join().ok()),
+                    // No thread could be had: one after the other.
+                    Err(_) => moved.push(act(container)),
+                }
+            }
         });
     }
     moved

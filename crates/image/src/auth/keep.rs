@@ -119,7 +119,7 @@ pub fn change_config(
     edit: impl FnOnce(&mut serde_json::Map<String, Json>) -> bool,
 ) -> Result<(), Error> {
     let odd = |problem: String| Error::Credentials { path: path.to_owned(), problem };
-    let mut config: Json = match std::fs::read(path) {
+    let mut config: Json = match super::read(path) {
         Ok(bytes) if bytes.trim_ascii().is_empty() => json!({}),
         Ok(bytes) => {
             serde_json::from_slice(&bytes).map_err(|error| odd(format!("it is not valid JSON: {error}")))?

@@ -69,14 +69,18 @@ pub(super) fn fetch_layers(
     }
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..DOWNLOADS.min(layers.len()) {
-            scope.spawn(|| {
-                while !fetch.failed.load(Ordering::Relaxed) {
-                    let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                    fetch.note(fetch.layer(scope, layer));
-                }
-            });
+        let (fetch, next) = (&fetch, &next);
+        let work = move || {
+            while !fetch.failed.load(Ordering::Relaxed) {
+                let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                fetch.note(fetch.layer(scope, layer));
+            }
+        };
+        // This thread works, too; so all comes in where the system gives no other.
+        for _ in 1..DOWNLOADS.min(layers.len()) {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
+        work();
     });
     let errors = fetch.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     if errors.iter().any(Error::is_disk_full) {
@@ -115,7 +119,9 @@ impl Fetch<'_> {
         let unpacker = std::sync::Arc::clone(&growing);
         let partial = std::sync::Arc::new(partial);
         let kept = std::sync::Arc::clone(&partial);
-        scope.spawn(move || self.note(self.unpack(layer, &unpacker, &kept)));
+        thread::Builder::new()
+            .spawn_scoped(scope, move || self.note(self.unpack(layer, &unpacker, &kept)))
+            .at("start a thread for", &partial.path)?;
         // Whatever happens, the unpacker must not wait for ever.
         let got = self.runtime.block_on(self.download(layer, &growing, hasher, start));
         match &got {

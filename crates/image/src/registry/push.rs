@@ -80,9 +80,11 @@ fn push_layers(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..UPLOADS.min(unique.len()) {
-            scope.spawn(work);
+        // This thread works, too; so all is sent where the system gives no other.
+        for _ in 1..UPLOADS.min(unique.len()) {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
+        work();
     });
     if let Some(error) = errors.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().next() {
         return Err(error);
