@@ -1,17 +1,24 @@
 //! What stages start from and copy from: nothing, other stages, and images, which are pulled all at once.
 
-use indexmap::IndexMap;
+use std::path::PathBuf;
+
 use tare_dockerfile::ExpandError;
+use tare_dockerfile::ignore::Ignore;
 use tare_image::{Image, PullOutcome};
 use tare_oci::{ImageConfig, Platform, Reference, ReferenceError};
 
 use crate::cache::KeyHasher;
+use crate::copy::{Style, Target, Writer};
 use crate::error::invalid;
 use crate::event::Event;
 use crate::executor::{Builder, Stage, stage_name};
 use crate::interruptible::{self, News, Task};
 use crate::plan::{self, Base};
 use crate::request::{NamedContext, PullPolicy};
+use crate::scope::Variables;
+use crate::select;
+use crate::sources::{Access, SourceRoot, mount};
+use crate::users::Owner;
 use crate::workshop::Task as Claim;
 use crate::{Error, NearStage, config};
 
@@ -30,6 +37,9 @@ impl Builder<'_> {
             (Base::Scratch, _) => return Ok((self.scratch(), Vec::new())),
             (Base::Stage(index), _) => self.stages[index].clone().unwrap_or_else(|| self.scratch()),
             (Base::Named(name), platform) => {
+                if let Some(stage) = self.of_context(&name, parsed.span.first)? {
+                    return Ok((stage, Vec::new()));
+                }
                 let image = self.image(&name, platform.as_ref(), parsed.span.first)?;
                 self.of_image(&image)?
             }
@@ -42,7 +52,7 @@ impl Builder<'_> {
     fn base_of(&self, parsed: &tare_dockerfile::Stage) -> Result<(Base, Option<Platform>), Error> {
         let line = parsed.span.first;
         let expand = |source: ExpandError| Error::Expand { line, instruction: "FROM", source };
-        let base = plan::base(&self.file, parsed, &self.globals).map_err(expand)?;
+        let base = plan::base(&self.file, parsed, &self.globals, &self.request.contexts).map_err(expand)?;
         let Some(text) = &parsed.from.platform else { return Ok((base, None)) };
         let text = self.globals.expand(text, self.file.directives.escape).map_err(expand)?;
         let bad = |e: tare_oci::PlatformError| invalid(line, "FROM", e.to_string());
@@ -63,10 +73,42 @@ impl Builder<'_> {
             files_key: KeyHasher::new("scratch").finish(),
             layers: Vec::new(),
             config,
-            args: IndexMap::new(),
+            variables: Variables::default(),
             has_cmd: false,
             created: None,
+            is_anew: false,
         }
+    }
+
+    /// A stage that a further context is, if it is no image: nothing, or all of a folder.
+    fn of_context(&mut self, name: &str, line: u32) -> Result<Option<Stage>, Error> {
+        let path = match self.request.contexts.get(name) {
+            None | Some(NamedContext::Image(_)) => return Ok(None),
+            Some(NamedContext::Scratch) => return Ok(Some(self.scratch())),
+            Some(NamedContext::Dir(path)) => path.clone(),
+        };
+        let mut stage = self.scratch();
+        let root = SourceRoot::named(&path)?;
+        let mut all = select::select(&root, ".", &Ignore::default())?;
+        select::hash_files(&mut all, &root, &self.cache, self.cancel)?;
+        let mut key = KeyHasher::new("context");
+        select::add_to_key(&mut key, &all, &root);
+        let key = key.finish();
+        if let Some((layer, created)) = self.find_result(&stage, &key)? {
+            stage.layers.push(layer);
+            stage.files_key = key;
+            stage.created = Some(created);
+            return Ok(Some(stage));
+        }
+        let (inside, staging) = mount(self.store, self.lowers(&[]), Access::Write, line)?;
+        let style = Style { owner: Some(Owner::ROOT), mode: None };
+        let target = Target { path: PathBuf::from("/"), is_folder: true };
+        for one in &all {
+            Writer::new(&inside, style.clone(), self.cancel).copy(one, &target)?;
+        }
+        drop(inside);
+        self.add_layer(&mut stage, key, staging);
+        Ok(Some(stage))
     }
 
     /// A stage that begins with an image, which may lose its names and containers from now on.
@@ -86,8 +128,9 @@ impl Builder<'_> {
             layers: image.layers.iter().map(|layer| self.layers.stored(layer.clone())).collect(),
             created: config.created.clone(),
             config,
-            args: IndexMap::new(),
+            variables: Variables::default(),
             has_cmd: false,
+            is_anew: false,
         })
     }
 
@@ -96,7 +139,7 @@ impl Builder<'_> {
         if let Some(found) = plan::stage_before(&self.file, index, name) {
             return Ok(self.stages[found].clone().unwrap_or_else(|| self.scratch()));
         }
-        if name == "scratch" {
+        if name == "scratch" || matches!(self.request.contexts.get(name), Some(NamedContext::Scratch)) {
             return Ok(self.scratch());
         }
         let image = self.image(name, None, line)?;
@@ -110,27 +153,47 @@ impl Builder<'_> {
         for index in stages {
             let stage = self.file.stages[*index].clone();
             let mut names = Vec::new();
-            if let (Base::Named(name), platform) = self.base_of(&stage)? {
+            if let (Base::Named(name), platform) = self.base_of(&stage)?
+                && !self.is_no_image(&name)
+            {
                 names.push((name, platform, stage.span.first));
+            }
+            if plan::replaced(&stage, &self.request.contexts).is_some() {
+                self.want(names, &mut missing)?;
+                continue;
             }
             for node in &stage.steps {
                 let of_images = plan::sources(&node.instruction).into_iter().filter(|name| {
-                    let is_folder = matches!(self.request.contexts.get(*name), Some(NamedContext::Dir(_)));
                     let is_stage = plan::stage_before(&self.file, *index, name).is_some();
                     // A name with a variable is refused when its turn comes.
-                    !is_folder && !is_stage && *name != "scratch" && !name.contains('$')
+                    !self.is_no_image(name) && !is_stage && *name != "scratch" && !name.contains('$')
                 });
                 names.extend(of_images.map(|name| (name.to_owned(), None, node.span.first)));
             }
-            for (name, platform, line) in names {
-                let wanted = self.wanted(&name, platform.as_ref(), line)?;
-                let is_same = |other: &Wanted| other.name == wanted.name && other.platform == wanted.platform;
-                if !missing.iter().any(is_same) && self.local(&wanted)?.is_none() {
-                    missing.push(wanted);
-                }
-            }
+            self.want(names, &mut missing)?;
         }
         self.pull(missing)
+    }
+
+    /// Whether a name is that of a further context that is no image.
+    fn is_no_image(&self, name: &str) -> bool {
+        matches!(self.request.contexts.get(name), Some(NamedContext::Dir(_) | NamedContext::Scratch))
+    }
+
+    /// Adds the images that are not here.
+    fn want(
+        &self,
+        names: Vec<(String, Option<Platform>, u32)>,
+        missing: &mut Vec<Wanted>,
+    ) -> Result<(), Error> {
+        for (name, platform, line) in names {
+            let wanted = self.wanted(&name, platform.as_ref(), line)?;
+            let is_same = |other: &Wanted| other.name == wanted.name && other.platform == wanted.platform;
+            if !missing.iter().any(is_same) && self.local(&wanted)?.is_none() {
+                missing.push(wanted);
+            }
+        }
+        Ok(())
     }
 
     /// Finds or pulls an image.
@@ -147,10 +210,7 @@ impl Builder<'_> {
     fn wanted(&self, name: &str, platform: Option<&Platform>, line: u32) -> Result<Wanted, Error> {
         let name = match self.request.contexts.get(name) {
             Some(NamedContext::Image(reference)) => reference.to_string(),
-            Some(NamedContext::Dir(_)) => {
-                return Err(invalid(line, "FROM", format!("{name} is a folder: use COPY --from={name}")));
-            }
-            None => name.to_owned(),
+            Some(NamedContext::Dir(_) | NamedContext::Scratch) | None => name.to_owned(),
         };
         Ok(Wanted { name, platform: platform.unwrap_or(&self.platform).clone(), line })
     }

@@ -1,7 +1,7 @@
 //! build.db: which step made which layer, and the digests of files already read.
 //!
 //! ```text
-//! step  key → diff ID of the layer (none: the step changed no file), time
+//! step  key → diff ID of the layer, time, and when it was used last in seconds since 1970
 //! image key of a whole config → time, so that a build from cache is the same image
 //! same  key → another key that stands for the same result and takes longer to work out
 //! file  device, inode, size, times → digest, so that an unchanged file is not read again
@@ -18,14 +18,21 @@ use crate::Error;
 use crate::io_at::At as _;
 
 /// Raised when a key's meaning changes; older entries are then dropped.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const SCHEMA: &str = "
-    CREATE TABLE step (key BLOB PRIMARY KEY, diff_id TEXT, created TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE step (key BLOB PRIMARY KEY, diff_id TEXT, created TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE image (key BLOB PRIMARY KEY, created TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE same (key BLOB PRIMARY KEY, other BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE file (device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER, digest BLOB,
                        crlf INTEGER, PRIMARY KEY (device, inode)) WITHOUT ROWID;";
+
+/// A use within so many seconds of the one that is on record is not written down.
+const USE_GRAIN: i64 = 3600;
+
+fn seconds_now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
 
 /// The open cache.
 pub(crate) struct Cache {
@@ -116,25 +123,56 @@ impl Cache {
     pub(crate) fn step(&self, key: &Digest) -> Result<Option<StepResult>, Error> {
         let read = |row: &rusqlite::Row<'_>| {
             let diff_id: Option<String> = row.get(0)?;
-            Ok((diff_id, row.get::<_, String>(1)?))
+            Ok((diff_id, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         };
         let found = self
             .db
-            .prepare_cached("SELECT diff_id, created FROM step WHERE key = ?1")
+            .prepare_cached("SELECT diff_id, created, used FROM step WHERE key = ?1")
             .and_then(|mut query| query.query_row([key.as_bytes()], read).optional())
             .map_err(self.error("look up a step"))?;
+        let now = seconds_now();
+        if found.as_ref().is_some_and(|(_, _, used)| now.saturating_sub(*used) > USE_GRAIN) {
+            self.db
+                .execute("UPDATE step SET used = ?2 WHERE key = ?1", params![key.as_bytes(), now])
+                .map_err(self.error("note the use of a step"))?;
+        }
         // A damaged entry is no entry.
-        Ok(found.and_then(|(diff_id, created)| {
+        Ok(found.and_then(|(diff_id, created, _)| {
             let diff_id = diff_id.map(|text| Digest::from_str(&text)).transpose().ok()?;
             Some(StepResult { diff_id, created })
         }))
     }
 
+    /// The layers of all steps and when each was used last, the longest unused first.
+    pub(crate) fn layers_by_use(&self) -> Result<Vec<(Digest, i64)>, Error> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+        let found = self
+            .db
+            .prepare("SELECT diff_id, MAX(used) FROM step WHERE diff_id IS NOT NULL GROUP BY 1 ORDER BY 2")
+            .and_then(|mut query| {
+                query.query_map([], read)?.collect::<rusqlite::Result<Vec<(String, i64)>>>()
+            })
+            .map_err(self.error("list the steps"))?;
+        Ok(found.into_iter().filter_map(|(id, used)| Some((Digest::from_str(&id).ok()?, used))).collect())
+    }
+
+    /// Forgets the steps that made these layers.
+    pub(crate) fn forget_layers(&self, layers: &[Digest]) -> Result<(), Error> {
+        for layer in layers {
+            self.db
+                .execute("DELETE FROM step WHERE diff_id = ?1", [layer.to_string()])
+                .map_err(self.error("forget a step"))?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn put_step(&self, key: &Digest, result: &StepResult) -> Result<(), Error> {
         let diff_id = result.diff_id.map(|diff_id| diff_id.to_string());
         self.db
-            .prepare_cached("INSERT OR REPLACE INTO step VALUES (?1, ?2, ?3)")
-            .and_then(|mut query| query.execute(params![key.as_bytes(), diff_id, result.created]))
+            .prepare_cached("INSERT OR REPLACE INTO step VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut query| {
+                query.execute(params![key.as_bytes(), diff_id, result.created, seconds_now()])
+            })
             .map_err(self.error("record a step"))?;
         Ok(())
     }

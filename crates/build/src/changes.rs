@@ -117,8 +117,8 @@ fn apply(
         }
         Instruction::User(user) => run.user = expand(&user)?,
         Instruction::StopSignal(signal) => run.stop_signal = expand(&signal)?,
-        Instruction::Workdir(path) => run.working_dir = config::workdir(&run.working_dir, &expand(&path)?),
-        Instruction::Healthcheck(check) => run.healthcheck = Some(config::healthcheck(&check, run)),
+        Instruction::Workdir(path) => run.working_dir = config::absolute(&run.working_dir, &expand(&path)?),
+        Instruction::Healthcheck(check) => run.healthcheck = Some(config::healthcheck(&check)),
         Instruction::OnBuild(text) => run.on_build.push(text),
         other => return Err(ChangeError::NotAllowed(other.keyword().to_owned())),
     }

@@ -3,6 +3,8 @@
 use tare_dockerfile::{Command, Healthcheck, HealthcheckTest};
 use tare_oci::{History, ImageConfig, RunConfig};
 
+use crate::go;
+
 /// The search path of an image that has none.
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -20,7 +22,7 @@ pub(crate) fn shell(run: &RunConfig) -> Vec<String> {
 }
 
 /// A health check as the config has it.
-pub(crate) fn healthcheck(check: &Healthcheck, run: &RunConfig) -> tare_oci::Healthcheck {
+pub(crate) fn healthcheck(check: &Healthcheck) -> tare_oci::Healthcheck {
     let Healthcheck::Test(HealthcheckTest {
         command,
         interval,
@@ -34,13 +36,8 @@ pub(crate) fn healthcheck(check: &Healthcheck, run: &RunConfig) -> tare_oci::Hea
     };
     let test = match command {
         Command::Exec(words) => std::iter::once("CMD".to_owned()).chain(words.iter().cloned()).collect(),
-        Command::Shell(line) => match &run.shell {
-            None => vec!["CMD-SHELL".to_owned(), line.clone()],
-            Some(shell) => {
-                let shell = shell.iter().cloned();
-                std::iter::once("CMD".to_owned()).chain(shell).chain([line.clone()]).collect()
-            }
-        },
+        // The image's shell is looked up when the check runs.
+        Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
     };
     let time = |time: &Option<u64>| time.and_then(|ns| i64::try_from(ns).ok()).unwrap_or(0);
     tare_oci::Healthcheck {
@@ -67,11 +64,26 @@ pub(crate) fn ports(text: &str) -> Option<Vec<String>> {
     (first <= last).then(|| (first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
-/// The absolute folder that `WORKDIR path` means after `current`.
-pub(crate) fn workdir(current: &str, path: &str) -> String {
+/// The absolute folder that `path` means in `current`.
+pub(crate) fn absolute(current: &str, path: &str) -> String {
     let joined = if path.starts_with('/') { path.to_owned() } else { format!("{current}/{path}") };
     format!("/{}", crate::place::clean(&joined).to_string_lossy())
 }
+
+/// What `WORKDIR path` makes of `current`: an absolute path stays as it is written.
+pub(crate) fn workdir(current: &str, path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { absolute(current, path) }
+}
+
+/// A health check as the history has it.
+pub(crate) fn shown_healthcheck(check: &tare_oci::Healthcheck) -> String {
+    let times = [check.interval, check.timeout, check.start_period, check.start_interval];
+    let times: Vec<String> = times.iter().map(|time| format!("{:?}", go::duration(*time))).collect();
+    format!("&{{{} {} {}}}", go::quoted(&check.test), times.join(" "), go::rune(check.retries))
+}
+
+/// Who made a line of the history, by BuildKit's name.
+pub(crate) const COMMENT: &str = "buildkit.dockerfile.v0";
 
 /// Adds a line to the image's history.
 pub(crate) fn history(
@@ -83,7 +95,7 @@ pub(crate) fn history(
     config.history.push(History {
         created,
         created_by,
-        comment: "buildkit.dockerfile.v0".to_owned(),
+        comment: COMMENT.to_owned(),
         empty_layer,
         ..History::default()
     });
@@ -99,29 +111,24 @@ mod tests {
         assert_eq!(ports("53-54/UDP"), Some(vec!["53/udp".to_owned(), "54/udp".to_owned()]));
         assert_eq!(ports("http"), None);
         assert_eq!(workdir("/a", "b/../c"), "/a/c");
-        assert_eq!(workdir("/a", "/b/"), "/b");
+        assert_eq!((workdir("/a", "/b/"), absolute("/a", "/b/")), ("/b/".into(), "/b".into()));
         assert_eq!(workdir("", "x"), "/x");
         assert_eq!(workdir("/a", "../../.."), "/");
     }
 
     #[test]
     fn health_checks() {
-        let run = RunConfig::default();
-        let none = healthcheck(&Healthcheck::None, &run);
-        assert_eq!(none.test, ["NONE"]);
+        assert_eq!(healthcheck(&Healthcheck::None).test, ["NONE"]);
         let command = Command::Shell("curl x".into());
         let test = HealthcheckTest {
             command,
-            interval: Some(5),
+            interval: Some(90_000_000_000),
             timeout: None,
-            start_period: None,
+            start_period: Some(1_500_000_000),
             start_interval: None,
             retries: Some(2),
         };
-        let check = healthcheck(&Healthcheck::Test(test), &run);
-        assert_eq!(
-            (check.test, check.interval, check.retries),
-            (vec!["CMD-SHELL".into(), "curl x".into()], 5, 2)
-        );
+        let check = healthcheck(&Healthcheck::Test(test));
+        assert_eq!(shown_healthcheck(&check), r#"&{["CMD-SHELL" "curl x"] "1m30s" "0s" "1.5s" "0s" '\x02'}"#);
     }
 }

@@ -1,10 +1,12 @@
 //! Puts files into an image's root: folder by folder through descriptors, so that a symlink in the image cannot lead
 //! out of it.
 
-use std::ffi::OsStr;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
@@ -51,26 +53,65 @@ pub(crate) struct Writer<'a> {
     cancel: &'a Cancel,
     /// The folder that was written to last.
     last: Option<(PathBuf, OwnedFd)>,
+    /// Files of one source that have several names, and where the first went.
+    linked: HashMap<(u64, u64), PathBuf>,
 }
+
+/// No person's links go round more often.
+const MAX_LINKS: usize = 40;
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(root: &'a RootDir, style: Style, cancel: &'a Cancel) -> Self {
-        Self { root, style, cancel, last: None }
+        Self { root, style, cancel, last: None, linked: HashMap::new() }
     }
 
-    /// Copies one selected file or folder; `several` sources need a folder as target.
+    /// Copies one selected file or folder. A link at the target itself is followed; one further down is replaced, or
+    /// is an error where a folder is to go.
     pub(crate) fn copy(&mut self, selected: &Selected, target: &Target) -> Result<(), Error> {
-        let into =
-            if selected.is_folder { target.path.clone() } else { self.file_path(&selected.name, target) };
-        if selected.is_folder {
-            self.make_folder(&into)?;
+        self.linked.clear();
+        if !selected.is_folder {
+            let place = self.file_path(&selected.name, target)?;
+            for entry in &selected.entries {
+                self.cancel.check().at("copy to", &place)?;
+                self.put(selected, entry, &place).at("copy to", &place)?;
+            }
+            return Ok(());
         }
+        let into = self.behind_links(&target.path).at("look at", &target.path)?;
+        let top = self.make_folder(&into)?;
+        let mut folders = Vec::new();
         for entry in &selected.entries {
-            let place = if selected.is_folder { into.join(&entry.rel) } else { into.clone() };
+            let place = into.join(&entry.rel);
             self.cancel.check().at("copy to", &place)?;
             self.put(selected, entry, &place).at("copy to", &place)?;
+            if entry.kind == Kind::Folder {
+                folders.push((place, entry.mtime));
+            }
         }
-        Ok(())
+        // Last, because what is put into a folder changes its time.
+        for (place, mtime) in folders.into_iter().rev() {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+            let folder = self.root.open(&place, flags, Mode::empty()).at("open", &place)?;
+            set_time(&folder, mtime).at("set the time of", &place)?;
+        }
+        set_time(&top, selected.mtime).at("set the time of", &into)
+    }
+
+    /// Where a path leads in the root, a link at its end followed; what is missing may be made there.
+    fn behind_links(&self, path: &Path) -> io::Result<PathBuf> {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let Ok(opened) = self.root.open(&path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()) else {
+                return Ok(path);
+            };
+            if !FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode).is_symlink() {
+                return Ok(path);
+            }
+            let target = rustix::fs::readlinkat(&opened, "", Vec::new())?;
+            let above = path.parent().unwrap_or(Path::new("/"));
+            path = above.join(OsString::from_vec(target.into_bytes()));
+        }
+        Err(rustix::io::Errno::LOOP.into())
     }
 
     /// Copies one selected file or folder with its path: `--parents`.
@@ -81,7 +122,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a file with this text.
     pub(crate) fn write(&mut self, name: &str, text: &[u8], target: &Target) -> Result<(), Error> {
-        let place = self.file_path(OsStr::new(name), target);
+        let place = self.file_path(OsStr::new(name), target)?;
         let owner = self.style.owner.unwrap_or(Owner::ROOT);
         let mode = self.style.mode(0o644, false);
         self.put_file(&mut &text[..], &place, owner, mode, None).at("write", &place)
@@ -95,26 +136,31 @@ impl<'a> Writer<'a> {
         mtime: Option<i64>,
         target: &Target,
     ) -> Result<(), Error> {
-        let place = self.file_path(OsStr::new(name), target);
+        let place = self.file_path(OsStr::new(name), target)?;
         let owner = self.style.owner.unwrap_or(Owner::ROOT);
         let mode = self.style.mode(0o600, false);
         self.put_file(file, &place, owner, mode, mtime.map(|seconds| (seconds, 0))).at("write", &place)
     }
 
     /// Where a file goes: into the target if that is a folder, else to the target itself.
-    fn file_path(&self, name: &OsStr, target: &Target) -> PathBuf {
-        let exists = || {
-            let flags = OFlags::PATH | OFlags::DIRECTORY;
-            self.root.open(&target.path, flags, Mode::empty()).is_ok()
-        };
-        if target.is_folder || exists() { target.path.join(name) } else { target.path.clone() }
+    fn file_path(&self, name: &OsStr, target: &Target) -> Result<PathBuf, Error> {
+        let path = self.behind_links(&target.path).at("look at", &target.path)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let exists = || self.root.open(&path, flags, Mode::empty()).is_ok();
+        Ok(if target.is_folder || exists() { path.join(name) } else { path })
     }
 
-    /// Makes a folder and those above it; what is new belongs to the style's owner.
+    /// Makes a folder and those above it; what is new belongs to the style's owner, and has its permissions if they are
+    /// given as a number.
     pub(crate) fn make_folder(&self, path: &Path) -> Result<OwnedFd, Error> {
         let mut ancestors: Vec<&Path> = path.ancestors().collect();
         ancestors.reverse();
         let owner = self.style.owner.unwrap_or(Owner::ROOT);
+        let mode = match &self.style.mode {
+            // As mkdir(2) makes it under the usual mask.
+            Some(Chmod::Bits(bits)) => bits & 0o755,
+            _ => 0o755,
+        };
         for ancestor in &ancestors[..] {
             if ancestor.as_os_str().is_empty() || self.root.locate(ancestor).is_ok() {
                 continue;
@@ -123,7 +169,7 @@ impl<'a> Writer<'a> {
             let handle = handle_path(&folder);
             std::os::unix::fs::chown(&handle, Some(owner.uid), Some(owner.gid))
                 .at("set the owner of", ancestor)?;
-            std::fs::set_permissions(&handle, Permissions::from_mode(0o755))
+            std::fs::set_permissions(&handle, Permissions::from_mode(mode))
                 .at("set the mode of", ancestor)?;
         }
         self.root.open(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).at("open", path)
@@ -140,10 +186,7 @@ impl<'a> Writer<'a> {
             })?;
             self.last = Some((parent.to_owned(), folder));
         }
-        match &self.last {
-            Some((_, folder)) => Ok(folder),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)),
-        }
+        parent_of(&self.last)
     }
 
     fn put(&mut self, selected: &Selected, entry: &Entry, place: &Path) -> io::Result<()> {
@@ -152,13 +195,14 @@ impl<'a> Writer<'a> {
         match &entry.kind {
             Kind::Folder => self.put_folder(place, owner, mode),
             Kind::File => {
+                if self.link_to_first(entry, place)? {
+                    return Ok(());
+                }
                 let mut from = selected.open(entry)?;
                 self.put_file(&mut from, place, owner, mode, Some(entry.mtime))?;
-                if self.style.owner.is_none() {
-                    self.keep_capabilities(&from, place)?;
-                }
-                Ok(())
+                self.keep_capabilities(&from, place)
             }
+            Kind::Socket => self.put_file(&mut io::empty(), place, owner, mode, Some(entry.mtime)),
             Kind::Symlink(target) => {
                 let name = file_name(place)?;
                 let parent = self.parent(place)?;
@@ -173,25 +217,45 @@ impl<'a> Writer<'a> {
                 let number = if let Kind::Device(number) = entry.kind { number } else { 0 };
                 let kind = FileType::from_raw_mode(entry.mode);
                 rustix::fs::mknodat(parent, name, kind, Mode::from_raw_mode(mode), number)?;
-                finish(parent, name, owner, Some(entry.mtime))
+                finish(parent, name, owner, Some(entry.mtime))?;
+                // Again, because the process's mask took some away.
+                Ok(rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty())?)
             }
         }
     }
 
     fn put_folder(&mut self, place: &Path, owner: Owner, mode: u32) -> io::Result<()> {
-        // A folder that is there keeps its owner and permissions; a symlink to a folder stands for it.
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        if self.root.open(place, flags, Mode::empty()).is_ok() {
-            return Ok(());
-        }
+        // A folder that is there gets the owner and the permissions of the one that is copied, too.
         let root = self.root;
         let name = file_name(place)?;
         let parent = self.parent(place)?;
-        clear(parent, name)?;
-        rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
-        finish(parent, name, owner, None)?;
-        let folder = root.open(place, flags, Mode::empty())?;
+        match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let folder = root.open(place, flags, Mode::empty()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => io::Error::other("what is there is no folder"),
+            _ => error,
+        })?;
+        finish(parent_of(&self.last)?, name, owner, None)?;
         std::fs::set_permissions(handle_path(&folder), Permissions::from_mode(mode))
+    }
+
+    /// Makes a further name of a file that this copy has put down already.
+    fn link_to_first(&mut self, entry: &Entry, place: &Path) -> io::Result<bool> {
+        let Some(identity) = entry.linked else { return Ok(false) };
+        let Some(first) = self.linked.get(&identity).cloned() else {
+            self.linked.insert(identity, place.to_owned());
+            return Ok(false);
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let folder = self.root.open(first.parent().unwrap_or(Path::new("/")), flags, Mode::empty())?;
+        let name = file_name(place)?;
+        let parent = self.parent(place)?;
+        clear(parent, name)?;
+        rustix::fs::linkat(&folder, file_name(&first)?, parent, name, AtFlags::empty())?;
+        Ok(true)
     }
 
     fn put_file(
@@ -234,6 +298,16 @@ impl<'a> Writer<'a> {
     }
 }
 
+fn parent_of(last: &Option<(PathBuf, OwnedFd)>) -> io::Result<&OwnedFd> {
+    last.as_ref().map(|(_, folder)| folder).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn set_time(folder: &OwnedFd, mtime: (i64, i64)) -> io::Result<()> {
+    // Without a link in the way: the path is that of the descriptor.
+    let path = handle_path(folder);
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times(mtime), AtFlags::empty())?)
+}
+
 fn file_name(place: &Path) -> io::Result<&OsStr> {
     place.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))
 }
@@ -258,9 +332,4 @@ fn clear(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether a folder or file is there, and whose it is.
-pub(crate) fn exists(root: &RootDir, path: &Path) -> bool {
-    root.locate(path).and_then(|handle| std::fs::metadata(handle_path(&handle))).is_ok_and(|m| m.nlink() > 0)
 }

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use tare_dockerfile::glob::{DoubleStar, Glob};
-use tare_dockerfile::{AddCopy, Expander, Node, Source};
+use tare_dockerfile::glob::is_pattern;
+use tare_dockerfile::ignore::Ignore;
+use tare_dockerfile::{AddCopy, Expander, Source};
 use tare_image::LayerStaging;
+use tare_oci::Digest;
 
 use crate::cache::KeyHasher;
 use crate::chmod::Chmod;
@@ -22,7 +24,7 @@ use crate::remote::{self, GitFolder};
 use crate::request::NamedContext;
 use crate::select::{self, Kind, Selected};
 use crate::sources::{Access, Origin, SourceRoot, mount};
-use crate::{Cancel, Error, config, extract, scope, users};
+use crate::{Cancel, Error, config, extract, users};
 
 /// A source, found.
 enum Item {
@@ -61,13 +63,17 @@ impl Builder<'_> {
         stage: &mut Stage,
         keyword: &'static str,
         copy: &AddCopy,
-        node: &Node,
         step: Step,
     ) -> Result<(), Error> {
         let _span = tracing::debug_span!("COPY or ADD").entered();
         let place = (keyword, step);
+        let history = self.copy_line(stage, copy, place)?;
+        let checksum = self.checksum(stage, copy, place)?;
+        // From here on with its value.
+        let copy = &AddCopy { checksum, ..copy.clone() };
         let target = self.target(stage, copy, place)?;
         let owner_text = copy.chown.as_ref().map(|text| self.expand(stage, text, place)).transpose()?;
+        let owner_text = owner_text.filter(|text| !text.is_empty());
         let mode = self.copy_mode(stage, copy, place)?;
         let mut key = KeyHasher::new(keyword);
         key.digest(&stage.files_key)
@@ -81,21 +87,15 @@ impl Builder<'_> {
             None => (None, None),
         };
         // With the source's own key the result may be found without looking at a single file of it.
-        let shallow = shallow.map(|digest| {
-            let mut key = KeyHasher::new("shallow");
-            key.digest(&digest)
-                .digest(&stage.files_key)
-                .field(format!("{copy:?}"))
-                .field(target.path.to_string_lossy().as_bytes());
-            key.field(owner_text.as_deref().unwrap_or("-")).field(stage_vars(stage));
-            key.finish()
-        });
+        let shallow =
+            shallow.map(|digest| shallow_key(stage, copy, (&target, owner_text.as_deref()), &digest));
         if let Some(shallow) = &shallow
             && let Some(deep) = self.cache.same(shallow)?
-            && let Some(found) = self.find_result(&deep)?
+            && let Some(found) = self.find_result(stage, &deep)?
         {
             self.reuse(stage, deep, found, step);
-            return self.copy_history(stage, node);
+            self.copy_history(stage, history);
+            return Ok(());
         }
         // Held until the copy is done: the files are read through it.
         let mounted = match root {
@@ -122,14 +122,16 @@ impl Builder<'_> {
         if let Some(shallow) = &shallow {
             self.cache.put_same(shallow, &key)?;
         }
-        if let Some(found) = self.find_result(&key)? {
+        if let Some(found) = self.find_result(stage, &key)? {
             self.reuse(stage, key, found, step);
-            return self.copy_history(stage, node);
+            self.copy_history(stage, history);
+            return Ok(());
         }
         let how = How { target, owner_text, mode, parents: copy.parents };
         let staging = self.put_items(stage, items, &how, &origin, step)?;
         self.add_layer(stage, key, staging);
-        self.copy_history(stage, node)
+        self.copy_history(stage, history);
+        Ok(())
     }
 
     /// Writes what was found into a new layer on top of the stage's.
@@ -168,6 +170,9 @@ impl Builder<'_> {
     ) -> Result<Option<Chmod>, Error> {
         let Some(text) = &copy.chmod else { return Ok(None) };
         let text = self.expand(stage, text, place)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
         let bad = || {
             let reason = format!("--chmod={text}: write it in octal, as 755, or by letters, as u+x,go-w");
             invalid(place.1.line, place.0, reason)
@@ -175,19 +180,62 @@ impl Builder<'_> {
         Chmod::parse(&text).map(Some).ok_or_else(bad)
     }
 
-    fn copy_history(&mut self, stage: &mut Stage, node: &Node) -> Result<(), Error> {
+    fn copy_history(&mut self, stage: &mut Stage, line: String) {
         let created = stage.created.clone();
-        config::history(&mut stage.config, format!("{} # buildkit", node.text), created, false);
-        Ok(())
+        config::history(&mut stage.config, line, created, false);
+    }
+
+    /// The line for the history, as BuildKit words it: variables replaced, and without `--from`, `--link` and `--exclude`.
+    fn copy_line(&self, stage: &Stage, copy: &AddCopy, place: (&'static str, Step)) -> Result<String, Error> {
+        let mut words = vec![place.0.to_owned()];
+        if copy.parents {
+            words.push("--parents".to_owned());
+        }
+        for (name, text) in [("chown", &copy.chown), ("chmod", &copy.chmod)] {
+            if let Some(text) = text {
+                let text = self.expand(stage, text, place)?;
+                words.extend((!text.is_empty()).then(|| format!("--{name}={text}")));
+            }
+        }
+        let mut inline = Vec::new();
+        for source in &copy.sources {
+            match source {
+                Source::Path(text) => words.push(self.expand(stage, text, place)?),
+                Source::Inline(doc) => inline.push(format!("<<{}", doc.name)),
+            }
+        }
+        words.extend(inline);
+        words.push(self.expand(stage, &copy.target, place)?);
+        Ok(format!("{} # buildkit", words.join(" ")))
+    }
+
+    /// `--checksum`, which only what is fetched can have.
+    fn checksum(
+        &self,
+        stage: &Stage,
+        copy: &AddCopy,
+        place: (&'static str, Step),
+    ) -> Result<Option<String>, Error> {
+        let Some(text) = &copy.checksum else { return Ok(None) };
+        let text = self.expand(stage, text, place)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let [Source::Path(source)] = copy.sources.as_slice() else {
+            return Err(invalid(place.1.line, place.0, "--checksum takes one source"));
+        };
+        let source = self.expand(stage, source, place)?;
+        if !fetch::is_url(&source) && Repository::parse(&source).is_none() {
+            return Err(invalid(place.1.line, place.0, "--checksum is for URLs and repositories"));
+        }
+        Ok(Some(text))
     }
 
     fn target(&self, stage: &Stage, copy: &AddCopy, place: (&'static str, Step)) -> Result<Target, Error> {
         let text = self.expand(stage, &copy.target, place)?;
-        let is_folder = text.ends_with('/')
-            || matches!(text.as_str(), "." | "..")
-            || text.ends_with("/.")
-            || copy.sources.len() > 1;
-        let path = PathBuf::from(config::workdir(&stage.config.config.working_dir, &text));
+        let is_folder =
+            text.ends_with('/') || matches!(text.as_str(), "" | "." | "..") || text.ends_with("/.");
+        let path = PathBuf::from(config::absolute(&stage.config.config.working_dir, &text));
         Ok(Target { path, is_folder })
     }
 
@@ -197,16 +245,17 @@ impl Builder<'_> {
         stage: &Stage,
         copy: &AddCopy,
         step: Step,
-    ) -> Result<Option<(LazyRoot, Option<tare_oci::Digest>)>, Error> {
+    ) -> Result<Option<(LazyRoot, Option<Digest>)>, Error> {
         let Some(name) = &copy.from else { return Ok(None) };
         plan::refuse_variable("COPY", name, step.line)?;
         if let Some(NamedContext::Dir(path)) = self.request.contexts.get(name) {
-            let root = SourceRoot::host(path, tare_dockerfile::ignore::Ignore::default())?;
-            return Ok(Some((LazyRoot::Ready(root), None)));
+            return Ok(Some((LazyRoot::Ready(SourceRoot::named(path)?), None)));
         }
         let from = self.source_stage(stage.index, name, step.line)?;
         let place = format!("{name} (--from)");
-        Ok(Some((LazyRoot::Layers(self.lowers(&from.layers), place), Some(from.files_key))))
+        // What was made anew has other files under the same key.
+        let key = Some(from.files_key).filter(|_| !from.is_anew);
+        Ok(Some((LazyRoot::Layers(self.lowers(&from.layers), place), key)))
     }
 
     fn items(
@@ -217,17 +266,17 @@ impl Builder<'_> {
         root: &SourceRoot,
         step: Step,
     ) -> Result<Vec<Item>, Error> {
-        let exclude: Vec<Glob> = copy
-            .exclude
-            .iter()
-            .filter_map(|text| Glob::new(text.trim_start_matches('/'), DoubleStar::Deep))
-            .collect();
+        let exclude = copy.exclude.iter().map(|text| self.expand(stage, text, (keyword, step)));
+        let exclude = Ignore::of_patterns("--exclude", &exclude.collect::<Result<Vec<_>, _>>()?);
+        if let Some(fault) = exclude.fault() {
+            return Err(invalid(step.line, keyword, format!("--exclude={}: no pattern", fault.text)));
+        }
         let mut items = Vec::new();
         for source in &copy.sources {
             let text = match source {
                 Source::Path(text) => self.expand(stage, text, (keyword, step))?,
                 Source::Inline(doc) => {
-                    let lookup = |name: &str| scope::lookup(&stage.config.config, &stage.args, name);
+                    let lookup = |name: &str| stage.variables.get(name);
                     let expander = Expander::new(&lookup, self.file.directives.escape);
                     let text = if doc.expand { expander.heredoc(&doc.text()) } else { Ok(doc.text()) };
                     let wrap = |source| Error::Expand { line: step.line, instruction: keyword, source };
@@ -250,7 +299,7 @@ impl Builder<'_> {
             } else {
                 select::select(root, &text, &exclude)?
             };
-            if selected.is_empty() {
+            if selected.is_empty() && !is_pattern(&text) {
                 return Err(select::explain_missing(root, &text, step.line));
             }
             select::hash_files(&mut selected, root, &self.cache, self.cancel)?;
@@ -291,8 +340,10 @@ impl Builder<'_> {
     ) -> Result<(), Error> {
         let checkout =
             remote::check_out(self.request, repository, (commit, step.line), git_folder, self.cancel)?;
-        let root = SourceRoot::host(checkout.path(), tare_dockerfile::ignore::Ignore::default())?;
-        select::select(&root, ".", &[])?.iter().try_for_each(|all| writer.copy(all, &how.target))
+        let root = SourceRoot::host(checkout.path(), Ignore::default())?;
+        select::select(&root, ".", &Ignore::default())?
+            .iter()
+            .try_for_each(|all| writer.copy(all, &how.target))
     }
 
     fn fetch(&self, url: &str, copy: &AddCopy, step: Step) -> Result<Item, Error> {
@@ -310,13 +361,8 @@ impl Builder<'_> {
             });
         }
         let name = fetch::file_name(url).to_owned();
-        if name.is_empty() && copy.target.ends_with('/') {
-            return Err(invalid(
-                step.line,
-                "ADD",
-                format!("{url} has no file name: name the file in the destination"),
-            ));
-        }
+        // BuildKit's name for what has none.
+        let name = if name.is_empty() { "__unnamed__".to_owned() } else { name };
         // Opened anew: what is written of it later begins at its beginning.
         let again = || File::open(crate::place::handle_path(&fetched.file));
         let unpacked = copy.unpack == Some(true)
@@ -347,10 +393,19 @@ enum LazyRoot {
     Layers(Vec<PathBuf>, String),
 }
 
-/// The variables that a copy's texts may use.
-fn stage_vars(stage: &Stage) -> String {
-    let args = stage.args.iter().map(|(name, value)| format!("{name}={value}"));
-    stage.config.config.env.iter().cloned().chain(args).collect::<Vec<_>>().join("\0")
+/// A key without a look at the source's files: `digest` stands for all of them.
+fn shallow_key(
+    stage: &Stage,
+    copy: &AddCopy,
+    (target, owner): (&Target, Option<&str>),
+    digest: &Digest,
+) -> Digest {
+    let mut key = KeyHasher::new("shallow");
+    key.digest(digest).digest(&stage.files_key).field(format!("{copy:?}"));
+    key.field(target.path.to_string_lossy().as_bytes()).field(owner.unwrap_or("-"));
+    // Those that the copy's texts may use.
+    key.list(stage.variables.lines());
+    key.finish()
 }
 
 fn archive_or_files(one: Selected, keyword: &str, copy: &AddCopy) -> Result<Item, Error> {
@@ -405,12 +460,12 @@ impl Item {
                     mode: style.mode.clone(),
                     line,
                     archive: url,
+                    bounds: extract::Bounds::Folder,
                     cancel: cancel.clone(),
                 };
                 extract::unpack(Box::new(fetched.file), root, &target.path, &options)
             }
-            Self::Fetched { name, mut fetched, url, .. } => {
-                let name = if name.is_empty() { url } else { name };
+            Self::Fetched { name, mut fetched, .. } => {
                 writer.fetched(&name, &mut fetched.file, fetched.mtime, target)
             }
             // It needs the builder.
@@ -431,6 +486,7 @@ impl Item {
                     mode: style.mode.clone(),
                     line,
                     archive,
+                    bounds: extract::Bounds::Folder,
                     cancel: cancel.clone(),
                 };
                 extract::unpack(Box::new(file), root, &target.path, &options)

@@ -74,6 +74,17 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// `SOURCE_DATE_EPOCH` is no time.
+    #[error("invalid SOURCE_DATE_EPOCH")]
+    Epoch(#[source] jiff::Error),
+    /// A line of an ignore file is no pattern.
+    #[error("{}:{}: {:?} is no pattern", path.display(), fault.line, fault.text)]
+    IgnorePattern {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        fault: tare_dockerfile::ignore::Fault,
+    },
     /// A source of `COPY` or `ADD` is not there.
     #[error("line {line}: {path:?} is not in {place}")]
     SourceNotFound {
@@ -322,6 +333,8 @@ impl Error {
             | Self::SecretMissing { .. }
             | Self::AgentMissing { .. }
             | Self::Warned { .. }
+            | Self::IgnorePattern { .. }
+            | Self::Epoch(_)
             | Self::Checksum { .. }
             | Self::Archive { .. } => ErrorKind::BadParameter,
             Self::Runtime { source, .. } => source.kind(),
@@ -361,6 +374,8 @@ impl Error {
             | Self::Cache { .. }
             | Self::NewerCache { .. }
             | Self::Config(_)
+            | Self::IgnorePattern { .. }
+            | Self::Epoch(_)
             | Self::Warned { .. }
             | Self::Locate(_)
             | Self::Cancelled => None,
@@ -405,6 +420,9 @@ impl Error {
             }
             Self::SourceNotFound { near, .. } if !near.is_empty() => {
                 Some(format!("did you mean {}?", near.join(" or ")))
+            }
+            Self::IgnorePattern { .. } => {
+                Some("a pattern needs something behind its ! and an end to each [".to_owned())
             }
             Self::SecretMissing { id, .. } => Some(format!("give it with --secret id={id},src=FILE")),
             Self::AgentMissing { id, .. } if id == "default" => {

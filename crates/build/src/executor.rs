@@ -3,22 +3,22 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use indexmap::IndexMap;
 use tare_dockerfile::{Checks, Dockerfile};
 use tare_image::{Image, LayerStaging, Store};
 use tare_oci::{Digest, ImageConfig, Platform};
 
-use crate::cache::{Cache, StepResult};
+use crate::cache::Cache;
 use crate::event::{Event, Progress, StepId};
 use crate::io_at::At as _;
 use crate::layers::{Hashed, LayerId, Layers, hash};
 use crate::mounts::Generated;
 use crate::plan;
 use crate::request::{CachePolicy, Networks, Request, Space};
-use crate::scope::Globals;
+use crate::scope::{Globals, Variables};
 use crate::sources::{ContextFolder, SourceRoot};
+use crate::trim::{self, Trim};
 use crate::workshop::{Claims, Processes, Task, Workshop};
-use crate::{Cancel, Error, Outcome};
+use crate::{Cancel, Error, Outcome, config};
 
 /// What a build works with.
 pub(crate) struct Builder<'a> {
@@ -45,6 +45,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) in_flight: Vec<Digest>,
     /// What this build does that another of this process may need as well.
     pub(crate) claims: Claims<'a>,
+    /// Folders of cache mounts that this build has emptied.
+    pub(crate) emptied: Vec<PathBuf>,
     /// Hashes new layers while programs run.
     pub(crate) hashing: Option<JoinHandle<Vec<Hashed>>>,
     /// A lower folder for a root that has none.
@@ -61,12 +63,14 @@ pub(crate) struct Stage {
     pub(crate) files_key: Digest,
     pub(crate) layers: Vec<LayerId>,
     pub(crate) config: ImageConfig,
-    /// `ARG`s in force.
-    pub(crate) args: IndexMap<String, String>,
+    /// `ENV` and `ARG` as far as it is built.
+    pub(crate) variables: Variables,
     /// `CMD` was given in this stage.
     pub(crate) has_cmd: bool,
     /// Time of the last layer.
     pub(crate) created: Option<String>,
+    /// A step of it, or of a stage beneath, was done again although there was a result: what follows is done again, too.
+    pub(crate) is_anew: bool,
 }
 
 /// The step that is being carried out.
@@ -95,7 +99,7 @@ pub(crate) fn build(
     if checks.is_error && count > 0 {
         return Err(Error::Warned { count });
     }
-    let target = match &request.target {
+    let target = match request.target.as_ref().filter(|target| !target.is_empty()) {
         None => file.stages.len() - 1,
         Some(target) => file.stage(target).map(|stage| stage.index).ok_or_else(|| Error::NoSuchTarget {
             target: target.clone(),
@@ -109,11 +113,8 @@ pub(crate) fn build(
     let target_name = request.target.as_deref().unwrap_or("default");
     let globals = Globals::new(&file, &request.build_args, (&host, &platform), target_name)
         .map_err(|(line, source)| Error::Expand { line, instruction: "ARG", source })?;
-    let needed = plan::needed(&file, target, &globals).map_err(|(line, source)| Error::Expand {
-        line,
-        instruction: "FROM",
-        source,
-    })?;
+    let needed = plan::needed(&file, target, &globals, &request.contexts)
+        .map_err(|(line, source)| Error::Expand { line, instruction: "FROM", source })?;
     let empty = request.cache_root.join("empty");
     std::fs::create_dir_all(&empty).at("make", &empty)?;
     let mut builder = Builder {
@@ -136,6 +137,7 @@ pub(crate) fn build(
         pulled: Vec::new(),
         in_flight: Vec::new(),
         claims: Claims::new(workshop.others),
+        emptied: Vec::new(),
         hashing: None,
         empty,
         steps: 0,
@@ -146,7 +148,12 @@ pub(crate) fn build(
     // What was made before a failure serves the next build.
     let settled = builder.settle();
     built.and(settled)?;
-    builder.export(target)
+    let outcome = builder.export(target)?;
+    if outcome.cached < outcome.steps {
+        // Should it fail, the next build tries again.
+        let _ = trim::apply(builder.store, &builder.cache, Trim { keep: Some(trim::LIMIT), since: None });
+    }
+    Ok(outcome)
 }
 
 /// What is to be done with warnings; a build argument counts more than the file.
@@ -172,21 +179,37 @@ impl Builder<'_> {
     }
 
     /// An earlier result for a key.
-    pub(crate) fn find_result(&mut self, key: &Digest) -> Result<Option<(Option<LayerId>, String)>, Error> {
+    pub(crate) fn find_result(
+        &mut self,
+        stage: &Stage,
+        key: &Digest,
+    ) -> Result<Option<(LayerId, String)>, Error> {
         if let Some((layer, created)) = self.layers.made_for(key) {
-            return Ok(Some((Some(layer), created)));
+            return Ok(Some((layer, created)));
         }
-        if self.request.cache == CachePolicy::Ignore {
+        if stage.is_anew || self.ignores_cache(stage.index) {
             return Ok(None);
         }
         let Some(result) = self.cache.step(key)? else { return Ok(None) };
-        let Some(diff_id) = result.diff_id else { return Ok(Some((None, result.created))) };
+        let Some(diff_id) = result.diff_id else { return Ok(None) };
         let layer = self
             .store
             .pinned_layer(&diff_id)
             .map_err(|source| Error::image(format!("looking up layer {}", diff_id.short()), source))?;
         // A layer that was removed meanwhile is made again.
-        Ok(layer.map(|layer| (Some(self.layers.stored(layer)), result.created)))
+        Ok(layer.map(|layer| (self.layers.stored(layer), result.created)))
+    }
+
+    /// Whether a stage is to be built anew.
+    pub(crate) fn ignores_cache(&self, stage: usize) -> bool {
+        match &self.request.cache {
+            CachePolicy::Use => false,
+            CachePolicy::Ignore => true,
+            CachePolicy::IgnoreStages(names) => {
+                let alias = self.file.stages[stage].from.alias.as_deref();
+                alias.is_some_and(|alias| names.iter().any(|name| name.eq_ignore_ascii_case(alias)))
+            }
+        }
     }
 
     /// Takes an earlier result as this step's.
@@ -194,32 +217,23 @@ impl Builder<'_> {
         &mut self,
         stage: &mut Stage,
         key: Digest,
-        found: (Option<LayerId>, String),
+        (layer, created): (LayerId, String),
         step: Step,
-    ) -> bool {
+    ) {
         self.cached += 1;
         self.events.event(Event::StepCached { id: step.id });
-        let (layer, created) = found;
-        let made = layer.is_some();
-        if let Some(layer) = layer {
-            stage.layers.push(layer);
-            stage.files_key = key;
-            stage.created = Some(created);
-        }
-        made
+        stage.layers.push(layer);
+        stage.files_key = key;
+        stage.created = Some(created);
     }
 
     /// Takes a new layer as this step's.
     pub(crate) fn add_layer(&mut self, stage: &mut Stage, key: Digest, staging: LayerStaging) {
         let created = now();
+        stage.is_anew |= self.ignores_cache(stage.index);
         stage.files_key = key;
         stage.created = Some(created.clone());
         stage.layers.push(self.layers.pending(staging, key, created));
-    }
-
-    /// Records that a step changes no file.
-    pub(crate) fn no_layer(&mut self, key: &Digest) -> Result<(), Error> {
-        self.cache.put_step(key, &StepResult { diff_id: None, created: now() })
     }
 
     /// Waits for the thread that hashes, and moves the layers into the store. Folders of layers may be elsewhere then.
@@ -269,10 +283,16 @@ impl Builder<'_> {
         let json = stage.config.to_json().map_err(Error::Config)?;
         let now = stage.created.clone().filter(|_| stage.config.history.iter().any(|h| !h.empty_layer));
         let created = match self.request.cache {
-            CachePolicy::Use => self.cache.image_time(&Digest::of(&json), &now.unwrap_or_else(self::now))?,
             CachePolicy::Ignore => self::now(),
+            _ => self.cache.image_time(&Digest::of(&json), &now.unwrap_or_else(self::now))?,
         };
         stage.config.created = Some(created);
+        if let Some(epoch) = self.request.epoch {
+            let epoch = jiff::Timestamp::from_second(epoch).map_err(Error::Epoch)?.to_string();
+            stage.config.created = Some(epoch.clone());
+            let own = stage.config.history.iter_mut().filter(|line| line.comment == config::COMMENT);
+            own.for_each(|line| line.created = Some(epoch.clone()));
+        }
         let image = self
             .store
             .create_image(&stage.config, &layers, &self.request.tags)

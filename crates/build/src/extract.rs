@@ -4,7 +4,7 @@
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use tar::EntryType;
@@ -22,7 +22,17 @@ pub(crate) struct Options {
     pub(crate) mode: Option<Chmod>,
     pub(crate) line: u32,
     pub(crate) archive: String,
+    pub(crate) bounds: Bounds,
     pub(crate) cancel: Cancel,
+}
+
+/// What becomes of an entry or a link that leads out of the folder where the archive is unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bounds {
+    /// It stays in the root.
+    Root,
+    /// It is an error, as in Docker.
+    Folder,
 }
 
 impl Options {
@@ -33,6 +43,7 @@ impl Options {
             mode: None,
             line: 0,
             archive: "the build context".to_owned(),
+            bounds: Bounds::Root,
             cancel: cancel.clone(),
         }
     }
@@ -107,6 +118,9 @@ pub(crate) fn unpack(
         if rel.as_os_str().is_empty() {
             continue;
         }
+        if options.bounds == Bounds::Folder {
+            check_bounds(&name, &entry).map_err(|e| wrap(&name, e))?;
+        }
         let place = target.join(&rel);
         options.cancel.check().map_err(|e| wrap(&name, e))?;
         let mode = place_entry(&mut entry, root, target, &place, options).map_err(|e| wrap(&name, e))?;
@@ -120,6 +134,40 @@ pub(crate) fn unpack(
             .map_err(|e| wrap(place, e))?;
     }
     Ok(())
+}
+
+/// An error for what would lead out of the folder.
+fn check_bounds<R: Read>(name: &Path, entry: &tar::Entry<'_, R>) -> io::Result<()> {
+    let outside = |what: &str, path: &Path| {
+        io::Error::other(format!("{what} {:?} leads out of the folder", path.to_string_lossy()))
+    };
+    if leads_out(name) {
+        return Err(outside("the path", name));
+    }
+    let Some(target) = entry.link_name()? else { return Ok(()) };
+    let from = match entry.header().entry_type() {
+        EntryType::Symlink => name.parent().unwrap_or(Path::new("")),
+        EntryType::Link => Path::new(""),
+        _ => return Ok(()),
+    };
+    let relative = target.strip_prefix("/").unwrap_or(&target);
+    if leads_out(&from.join(relative)) { Err(outside("the link", &target)) } else { Ok(()) }
+}
+
+/// Whether a path, taken as text, goes above where it starts.
+fn leads_out(path: &Path) -> bool {
+    let mut depth = 0_usize;
+    for component in path.components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir => match depth.checked_sub(1) {
+                Some(above) => depth = above,
+                None => return true,
+            },
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Puts one entry in its place; the mode comes back for a folder.
@@ -187,6 +235,8 @@ fn place_entry<R: Read>(
             };
             rustix::fs::mknodat(&parent, name, file_type, Mode::from_raw_mode(mode), device)?;
             set_owner(&parent, name, owner)?;
+            // Again, because the process's mask took some away.
+            rustix::fs::chmodat(&parent, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
         }
         _ => return Ok(None),
     }
@@ -204,8 +254,25 @@ fn set_owner(parent: &rustix::fd::OwnedFd, name: &std::ffi::OsStr, owner: Owner)
 fn remove(parent: &rustix::fd::OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        // A folder makes room, with all that is in it.
+        Err(rustix::io::Errno::ISDIR) => remove_folder(parent, name),
         Err(error) => Err(error.into()),
     }
+}
+
+fn remove_folder(parent: &rustix::fd::OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    // The path of a descriptor; the library follows no link beneath it.
+    for entry in std::fs::read_dir(handle_path(&folder))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
 #[cfg(test)]

@@ -3,26 +3,30 @@
 use tare_dockerfile::{Arg, Expander, Instruction, Lint, Node, Pair};
 
 use crate::cache::KeyHasher;
-use crate::copy::{Style, Writer, exists};
+use crate::copy::{Style, Writer};
 use crate::error::invalid;
 use crate::event::Event;
 use crate::executor::{Builder, Stage, Step};
 use crate::run_step::Begun;
 use crate::sources::{Access, mount};
-use crate::{Error, config, scope, users};
+use crate::{Error, config, go, place, users};
+use tare_sys::signal::Signal;
 
 impl Builder<'_> {
     /// Carries an instruction out, or begins with it.
     pub(crate) fn instruction(&mut self, stage: &mut Stage, node: &Node, step: Step) -> Result<Begun, Error> {
         match &node.instruction {
             Instruction::Run(run) => return self.run_step(stage, run, step),
-            Instruction::Copy(copy) => self.copy_step(stage, "COPY", copy, node, step)?,
-            Instruction::Add(add) => self.copy_step(stage, "ADD", add, node, step)?,
+            Instruction::Copy(copy) => self.copy_step(stage, "COPY", copy, step)?,
+            Instruction::Add(add) => self.copy_step(stage, "ADD", add, step)?,
             Instruction::Workdir(path) => self.workdir(stage, path, step)?,
             other => {
                 let shown = self.configure(stage, other, step)?;
-                let created = stage.created.clone();
-                config::history(&mut stage.config, shown, created, true);
+                // A trigger leaves no line behind, as with BuildKit.
+                if !matches!(other, Instruction::OnBuild(_)) {
+                    let created = stage.created.clone();
+                    config::history(&mut stage.config, shown, created, true);
+                }
             }
         }
         Ok(Begun::Finished)
@@ -35,17 +39,18 @@ impl Builder<'_> {
         text: &str,
         (instruction, step): (&'static str, Step),
     ) -> Result<String, Error> {
-        let lookup = |name: &str| scope::lookup(&stage.config.config, &stage.args, name);
+        let lookup = |name: &str| stage.variables.get(name);
         let expander = Expander::new(&lookup, self.file.directives.escape);
         let value =
             expander.word(text).map_err(|source| Error::Expand { line: step.line, instruction, source })?;
         let unset = if self.checks.skips(Lint::UndefinedVar) {
             Vec::new()
         } else {
-            expander.unset().into_iter().collect()
+            expander.unset().into_iter().filter(|name| !stage.variables.is_declared(name)).collect()
         };
         for name in unset {
-            let text = format!("{instruction} uses ${name}, which nothing sets here");
+            let known = stage.variables.names();
+            let text = tare_dockerfile::lint::undefined_message(&name, &known);
             let hint = format!("put ARG {name} or ENV {name}=… before it in this stage");
             self.events.event(Event::Warning { line: step.line, text: &text, hint: Some(&hint) });
         }
@@ -88,6 +93,7 @@ impl Builder<'_> {
                 let pairs = self.expand_pairs(stage, pairs, place)?;
                 for (name, value) in &pairs {
                     stage.config.config.set_env(name, value);
+                    stage.variables.set(name, value);
                 }
                 join_pairs("ENV", &pairs)
             }
@@ -99,15 +105,16 @@ impl Builder<'_> {
             Instruction::Arg(args) => self.args(stage, args, place)?,
             Instruction::Cmd(command) => {
                 let words = config::words(command, &stage.config.config);
-                let line = format!("CMD {}", show(&words));
-                stage.config.config.cmd = Some(words);
+                let line = format!("CMD {}", go::quoted(&words));
+                stage.config.config.cmd = Some(words).filter(|words| !words.is_empty());
+                stage.config.config.args_escaped = true;
                 stage.has_cmd = true;
                 line
             }
             Instruction::Entrypoint(command) => {
                 let words = config::words(command, &stage.config.config);
-                let line = format!("ENTRYPOINT {}", show(&words));
-                stage.config.config.entrypoint = Some(words);
+                let line = format!("ENTRYPOINT {}", go::quoted(&words));
+                stage.config.config.entrypoint = Some(words).filter(|words| !words.is_empty());
                 // The base image's command was meant for its own entrypoint.
                 if !stage.has_cmd {
                     stage.config.config.cmd = None;
@@ -123,14 +130,14 @@ impl Builder<'_> {
             | Instruction::User(_)
             | Instruction::StopSignal(_) => self.configure_text(stage, instruction, place)?,
             Instruction::Healthcheck(check) => {
-                let check = config::healthcheck(check, &stage.config.config);
-                let line = format!("HEALTHCHECK {}", show(&check.test));
+                let check = config::healthcheck(check);
+                let line = format!("HEALTHCHECK {}", config::shown_healthcheck(&check));
                 stage.config.config.healthcheck = Some(check);
                 line
             }
             Instruction::Shell(words) => {
                 stage.config.config.shell = Some(words.clone());
-                format!("SHELL {}", show(words))
+                format!("SHELL {}", go::list(words))
             }
             Instruction::OnBuild(text) => {
                 stage.config.config.on_build.push(text.clone());
@@ -156,12 +163,16 @@ impl Builder<'_> {
         Ok(match instruction {
             Instruction::Expose(texts) => {
                 let texts = self.expand_all(stage, texts, place)?;
+                let mut ports = Vec::new();
                 for text in texts.iter().flat_map(|text| text.split_whitespace()) {
                     let bad =
                         || invalid(step.line, "EXPOSE", format!("{text:?} is no port: write 80 or 80/udp"));
-                    stage.config.config.exposed_ports.extend(config::ports(text).ok_or_else(bad)?);
+                    ports.extend(config::ports(text).ok_or_else(bad)?);
                 }
-                format!("EXPOSE {}", texts.join(" "))
+                ports.sort();
+                let line = format!("EXPOSE {}", go::list(&ports));
+                stage.config.config.exposed_ports.extend(ports);
+                line
             }
             Instruction::Volume(paths) => {
                 let paths = self.expand_all(stage, paths, place)?;
@@ -169,7 +180,7 @@ impl Builder<'_> {
                     return Err(invalid(step.line, "VOLUME", "an empty path"));
                 }
                 stage.config.config.volumes.extend(paths.iter().cloned());
-                format!("VOLUME {}", show(&paths))
+                format!("VOLUME {}", go::list(&paths))
             }
             Instruction::User(user) => {
                 let user = self.expand(stage, user, place)?;
@@ -178,6 +189,9 @@ impl Builder<'_> {
             }
             Instruction::StopSignal(signal) => {
                 let signal = self.expand(stage, signal, place)?;
+                if Signal::parse(&signal).is_none() {
+                    return Err(invalid(step.line, "STOPSIGNAL", format!("{signal:?} is no signal")));
+                }
                 stage.config.config.stop_signal.clone_from(&signal);
                 format!("STOPSIGNAL {signal}")
             }
@@ -188,38 +202,32 @@ impl Builder<'_> {
     fn args(&self, stage: &mut Stage, args: &[Arg], place: (&'static str, Step)) -> Result<String, Error> {
         let mut shown = vec!["ARG".to_owned()];
         for arg in args {
-            let default = match &arg.default {
-                Some(text) => Some(self.expand(stage, text, place)?),
-                None => None,
-            };
-            match self.globals.stage_arg(&arg.name, default) {
-                Some(value) => {
-                    shown.push(format!("{}={value}", arg.name));
-                    stage.args.insert(arg.name.clone(), value);
-                }
-                None => shown.push(arg.name.clone()),
-            }
+            let default = arg.default.as_ref().map(|text| || self.expand(stage, text, place));
+            let value = self.globals.stage_arg(&arg.name, default)?;
+            shown.push(match &value {
+                Some(value) => format!("{}={value}", arg.name),
+                None => arg.name.clone(),
+            });
+            stage.variables.declare(&arg.name, value);
         }
         Ok(shown.join(" "))
     }
 
-    /// `WORKDIR`: makes the folder, with a layer only if it was missing.
+    /// `WORKDIR`: makes the folder; a layer, which is empty if the folder was there.
     fn workdir(&mut self, stage: &mut Stage, path: &str, step: Step) -> Result<(), Error> {
         let path = self.expand(stage, path, ("WORKDIR", step))?;
         let path = config::workdir(&stage.config.config.working_dir, &path);
         stage.config.config.working_dir.clone_from(&path);
-        let mut key = KeyHasher::new("workdir");
-        key.digest(&stage.files_key).field(&path).field(&stage.config.config.user);
-        let key = key.finish();
-        let made = match self.find_result(&key)? {
-            Some(found) => self.reuse(stage, key, found, step),
-            None => {
-                let lowers = self.lowers(&stage.layers);
-                let (root, staging) = mount(self.store, lowers, Access::Write, step.line)?;
-                if exists(&root, path.as_ref()) {
-                    self.no_layer(&key)?;
-                    false
-                } else {
+        let is_root = place::clean(&path).as_os_str().is_empty();
+        if !is_root {
+            let mut key = KeyHasher::new("workdir");
+            key.digest(&stage.files_key).field(&path).field(&stage.config.config.user);
+            let key = key.finish();
+            match self.find_result(stage, &key)? {
+                Some(found) => self.reuse(stage, key, found, step),
+                None => {
+                    let lowers = self.lowers(&stage.layers);
+                    let (root, staging) = mount(self.store, lowers, Access::Write, step.line)?;
                     let user = &stage.config.config.user;
                     let owner =
                         if user.is_empty() { None } else { Some(users::resolve(&root, user, step.line)?) };
@@ -227,19 +235,13 @@ impl Builder<'_> {
                         .make_folder(path.as_ref())?;
                     drop(root);
                     self.add_layer(stage, key, staging);
-                    true
                 }
             }
-        };
+        }
         let created = stage.created.clone();
-        config::history(&mut stage.config, format!("WORKDIR {path}"), created, !made);
+        config::history(&mut stage.config, format!("WORKDIR {path}"), created, is_root);
         Ok(())
     }
-}
-
-/// Words as JSON, as Docker's history has them.
-fn show(words: &[String]) -> String {
-    serde_json::to_string(words).unwrap_or_else(|_| words.join(" "))
 }
 
 fn join_pairs(keyword: &str, pairs: &[(String, String)]) -> String {

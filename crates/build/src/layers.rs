@@ -99,6 +99,7 @@ impl Layers {
             let (diff_id, size) = outcome.map_err(image)?;
             let Slot::Pending(pending) = &self.slots[id.0] else { continue };
             let layer = store.commit_layer(pending.staging.diff(), diff_id, size).map_err(image)?;
+            store.keep_for_cache(&[diff_id]).map_err(image)?;
             let result = StepResult { diff_id: Some(diff_id), created: pending.created.clone() };
             cache.put_step(&pending.key, &result)?;
             if let Slot::Pending(pending) = std::mem::replace(&mut self.slots[id.0], Slot::Stored(layer)) {

@@ -26,6 +26,7 @@ mod executor;
 mod extract;
 mod fetch;
 mod git;
+mod go;
 mod instructions;
 mod interruptible;
 mod io_at;
@@ -46,6 +47,7 @@ mod schedule;
 mod scope;
 mod select;
 mod sources;
+mod trim;
 mod users;
 mod workshop;
 mod written;
@@ -59,9 +61,10 @@ pub use locate::{Place, Recipe, is_remote, locate};
 pub use output::{Output, write_files};
 pub use remote::{Checkout, clone_context, fetch_context, is_repository};
 pub use request::{
-    BuildNetwork, CachePolicy, Cancel, Context, Entitlement, HostTrust, NamedContext, Networks, NoNetworks,
-    PullPolicy, Request, Secret, SecretSource, Space, SshAgent,
+    BuildNetwork, CachePolicy, Cancel, Context, Contexts, Entitlement, HostTrust, NamedContext, Networks,
+    NoNetworks, PullPolicy, Request, Secret, SecretSource, Space, SshAgent,
 };
+pub use trim::{Trim, trim};
 pub use workshop::{AtWork, Processes, Workshop};
 pub use written::{WrittenError, image_name};
 

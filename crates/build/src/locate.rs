@@ -65,6 +65,7 @@ pub fn locate(
     if is_repository(context) {
         let checkout = clone_context(request, context, cancel)?;
         folder(request, checkout.path(), recipe, Links::Inside)?;
+        request.context = Context::Repository(checkout.path().to_owned());
         return Ok(Some(checkout));
     }
     let fetched = fetch_context(request, context, cancel)?;
@@ -94,6 +95,9 @@ fn folder(request: &mut Request, folder: &Path, recipe: Recipe<'_>, links: Links
         (Some(file), Links::Anywhere) => std::path::absolute(file).map_err(LocateError::Stream)?,
         (file, _) => folder.join(file.unwrap_or("Dockerfile").trim_start_matches('/')),
     };
+    // As in BuildKit, the small letters do where the usual name is not there.
+    let small = folder.join("dockerfile");
+    let path = if file.is_none() && !path.exists() && small.exists() { small } else { path };
     let unreadable = |source| LocateError::Unreadable { path: path.clone(), near: near(folder), source };
     if links == Links::Inside && !std::fs::canonicalize(&path).map_err(unreadable)?.starts_with(folder) {
         return Err(LocateError::Outside(path));

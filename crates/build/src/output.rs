@@ -1,9 +1,11 @@
 //! `--output`: what a build made as files, in a folder or a tar archive.
 
+use std::collections::{HashMap, hash_map};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{getegid, geteuid};
+use tare_dockerfile::ignore::Ignore;
 use tare_image::{Image, Store};
 use tare_sys::root::RootDir;
 
@@ -39,15 +41,23 @@ pub fn write_files(store: &Store, image: &Image, output: Output<'_>, cancel: &Ca
         lowers.push(staging.diff().to_owned());
     }
     let root = SourceRoot::layers(store, lowers, image.display_name(), 0)?;
-    let found = select::select(&root, ".", &[])?;
+    let found = select::select(&root, ".", &Ignore::default())?;
     let Some(all) = found.first() else { return Ok(()) };
     match output {
         Output::Folder(folder) => into_folder(all, folder, cancel),
         Output::Archive(out) => {
             let mut archive = tar::Builder::new(out);
+            let mut linked = HashMap::new();
             for entry in &all.entries {
                 cancel.check().at("write", &entry.rel)?;
-                append(&mut archive, all, entry).at("write", &entry.rel)?;
+                let first = entry.linked.and_then(|identity| match linked.entry(identity) {
+                    hash_map::Entry::Occupied(first) => Some(*first.get()),
+                    hash_map::Entry::Vacant(new) => {
+                        new.insert(entry.rel.as_path());
+                        None
+                    }
+                });
+                append(&mut archive, all, (entry, first)).at("write", &entry.rel)?;
             }
             archive.into_inner().and_then(|out| out.flush()).at("write", "the archive")
         }
@@ -62,14 +72,23 @@ fn into_folder(all: &Selected, folder: &Path, cancel: &Cancel) -> Result<(), Err
     Writer::new(&inside, Style { owner, mode: None }, cancel).copy(all, &target)
 }
 
-fn append<W: Write>(archive: &mut tar::Builder<W>, all: &Selected, entry: &Entry) -> std::io::Result<()> {
+fn append<W: Write>(
+    archive: &mut tar::Builder<W>,
+    all: &Selected,
+    (entry, first): (&Entry, Option<&Path>),
+) -> std::io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_mode(entry.mode & 0o7777);
     header.set_uid(u64::from(entry.uid));
     header.set_gid(u64::from(entry.gid));
     header.set_mtime(u64::try_from(entry.mtime.0).unwrap_or(0));
     header.set_size(0);
+    if let (Kind::File, Some(first)) = (&entry.kind, first) {
+        header.set_entry_type(tar::EntryType::Link);
+        return archive.append_link(&mut header, &entry.rel, first);
+    }
     match &entry.kind {
+        Kind::Socket => Ok(()),
         Kind::File => {
             let file = all.open(entry)?;
             header.set_size(file.metadata()?.len());

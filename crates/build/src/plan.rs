@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use tare_dockerfile::{Dockerfile, ExpandError, Instruction, MountKind, Stage};
+use tare_dockerfile::{Dockerfile, ExpandError, Instruction, Stage};
 
 use crate::Error;
 use crate::error::invalid;
+use crate::request::Contexts;
 use crate::scope::Globals;
 
 /// A stage's base.
@@ -19,9 +20,21 @@ pub(crate) enum Base {
     Named(String),
 }
 
-/// The base of a stage; a name of a stage counts only if that stage comes before.
-pub(crate) fn base(file: &Dockerfile, stage: &Stage, globals: &Globals) -> Result<Base, ExpandError> {
+/// The base of a stage; a name of a stage counts only if that stage comes before. A stage whose own name is that of a
+/// further context is that context.
+pub(crate) fn base(
+    file: &Dockerfile,
+    stage: &Stage,
+    globals: &Globals,
+    contexts: &Contexts,
+) -> Result<Base, ExpandError> {
+    if let Some(name) = replaced(stage, contexts) {
+        return Ok(Base::Named(name.to_owned()));
+    }
     let image = globals.expand(&stage.from.image, file.directives.escape)?;
+    if image.is_empty() {
+        return Err(ExpandError::Empty(stage.from.image.clone()));
+    }
     if image == "scratch" {
         return Ok(Base::Scratch);
     }
@@ -31,15 +44,24 @@ pub(crate) fn base(file: &Dockerfile, stage: &Stage, globals: &Globals) -> Resul
     Ok(named.map_or(Base::Named(image), |stage| Base::Stage(stage.index)))
 }
 
+/// The name of a stage for which a further context stands in.
+pub(crate) fn replaced<'a>(stage: &'a Stage, contexts: &Contexts) -> Option<&'a str> {
+    stage.from.alias.as_deref().filter(|alias| contexts.get(alias).is_some())
+}
+
 /// The stages that `target` needs, itself last.
 ///
 /// # Errors
-/// A variable in a `FROM`, and the line of that.
+/// A variable in a `FROM`, of any stage, and the line of that.
 pub(crate) fn needed(
     file: &Dockerfile,
     target: usize,
     globals: &Globals,
+    contexts: &Contexts,
 ) -> Result<Vec<usize>, (u32, ExpandError)> {
+    for stage in &file.stages {
+        base(file, stage, globals, contexts).map_err(|source| (stage.span.first, source))?;
+    }
     let mut found = BTreeSet::new();
     let mut open = vec![target];
     while let Some(index) = open.pop() {
@@ -47,9 +69,12 @@ pub(crate) fn needed(
             continue;
         }
         let stage = &file.stages[index];
-        let base = base(file, stage, globals).map_err(|source| (stage.span.first, source))?;
+        let base = base(file, stage, globals, contexts).map_err(|source| (stage.span.first, source))?;
         if let Base::Stage(base) = base {
             open.push(base);
+        }
+        if replaced(stage, contexts).is_some() {
+            continue;
         }
         for name in stage.steps.iter().flat_map(|node| sources(&node.instruction)) {
             if let Some(source) = stage_before(file, index, name) {
@@ -83,14 +108,7 @@ pub(crate) fn refuse_variable(instruction: &'static str, from: &str, line: u32) 
 pub(crate) fn sources(instruction: &Instruction) -> Vec<&str> {
     match instruction {
         Instruction::Copy(copy) => copy.from.as_deref().into_iter().collect(),
-        Instruction::Run(run) => run
-            .mounts
-            .iter()
-            .filter_map(|mount| match &mount.kind {
-                MountKind::Bind { from, .. } | MountKind::Cache { from, .. } => from.as_deref(),
-                _ => None,
-            })
-            .collect(),
+        Instruction::Run(run) => run.mounts.iter().filter_map(|mount| mount.from.as_deref()).collect(),
         _ => Vec::new(),
     }
 }
@@ -108,9 +126,14 @@ mod tests {
         let file = tare_dockerfile::parse(text).unwrap();
         let host = Platform::new("linux", "amd64");
         let globals = Globals::new(&file, &IndexMap::new(), (&host, &host), "out").unwrap();
-        assert_eq!(needed(&file, 4, &globals).unwrap(), [0, 2, 3, 4]);
-        assert_eq!(needed(&file, 1, &globals).unwrap(), [1]);
-        assert_eq!(base(&file, &file.stages[2], &globals).unwrap(), Base::Stage(0));
-        assert_eq!(base(&file, &file.stages[0], &globals).unwrap(), Base::Named("a".into()));
+        let mut contexts = Contexts::default();
+        assert_eq!(needed(&file, 4, &globals, &contexts).unwrap(), [0, 2, 3, 4]);
+        assert_eq!(needed(&file, 1, &globals, &contexts).unwrap(), [1]);
+        assert_eq!(base(&file, &file.stages[2], &globals, &contexts).unwrap(), Base::Stage(0));
+        assert_eq!(base(&file, &file.stages[0], &globals, &contexts).unwrap(), Base::Named("a".into()));
+        contexts.insert("BUILD", crate::NamedContext::Scratch);
+        assert_eq!(needed(&file, 4, &globals, &contexts).unwrap(), [2, 3, 4]);
+        let blank = tare_dockerfile::parse("FROM a AS a\nFROM $NO").unwrap();
+        assert_eq!(needed(&blank, 0, &globals, &contexts).unwrap_err().0, 2);
     }
 }

@@ -50,12 +50,18 @@ pub struct Request {
     pub ulimits: Vec<Rlimit>,
     /// What a step's control group may use.
     pub limits: Resources,
+    /// The control group above those of `RUN` steps; tare's own if absent.
+    pub cgroup_parent: Option<String>,
+    /// The host's name in `RUN` steps.
+    pub hostname: String,
+    /// `SOURCE_DATE_EPOCH`: the time of the image and its history, in seconds since 1970.
+    pub epoch: Option<i64>,
     /// `--secret`
     pub secrets: Vec<Secret>,
     /// `--ssh`
     pub ssh: Vec<SshAgent>,
     /// `--build-context name=…`
-    pub contexts: IndexMap<String, NamedContext>,
+    pub contexts: Contexts,
     /// What is allowed.
     pub entitlements: Vec<Entitlement>,
     /// Registries and credentials for base images; `platform` in it is set by the build.
@@ -70,6 +76,8 @@ pub struct Request {
 pub enum Context {
     /// A folder, read in place.
     Dir(PathBuf),
+    /// The folder of a repository's checkout: its ignore file is one of its files and no more.
+    Repository(PathBuf),
     /// A tar archive, as the Docker API sends it, compressed or not.
     Tar(Box<dyn Read + Send>),
     /// None: a Dockerfile from standard input.
@@ -80,8 +88,52 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dir(path) => f.debug_tuple("Dir").field(path).finish(),
+            Self::Repository(path) => f.debug_tuple("Repository").field(path).finish(),
             Self::Tar(_) => f.write_str("Tar"),
             Self::Empty => f.write_str("Empty"),
+        }
+    }
+}
+
+/// The further contexts of a build, by name; a name in any case means the same, and so does an image's in any spelling.
+#[derive(Debug, Clone, Default)]
+pub struct Contexts(IndexMap<String, NamedContext>);
+
+impl Contexts {
+    /// Adds one.
+    pub fn insert(&mut self, name: &str, context: NamedContext) {
+        self.0.insert(Self::key(name), context);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a name means, if it is one of these.
+    pub(crate) fn get(&self, name: &str) -> Option<&NamedContext> {
+        if self.0.is_empty() || name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
+            return None;
+        }
+        self.0.get(&Self::key(name))
+    }
+
+    /// `docker.io/library/alpine:latest` as `alpine`.
+    fn key(name: &str) -> String {
+        let lower = name.to_lowercase();
+        match lower.parse::<Reference>() {
+            Ok(reference) => {
+                let familiar = reference.familiar();
+                familiar.strip_suffix(":latest").unwrap_or(&familiar).to_owned()
+            }
+            Err(_) => lower,
         }
     }
 }
@@ -93,16 +145,20 @@ pub enum NamedContext {
     Dir(PathBuf),
     /// An image.
     Image(Reference),
+    /// Nothing: `docker-image://scratch`.
+    Scratch,
 }
 
 /// Which earlier results may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum CachePolicy {
     /// All.
     #[default]
     Use,
     /// None; results are recorded all the same.
     Ignore,
+    /// None for these stages.
+    IgnoreStages(Vec<String>),
 }
 
 /// When to ask the registry for base images.
@@ -282,9 +338,12 @@ impl Request {
             apparmor: None,
             ulimits: Vec::new(),
             limits: Resources::default(),
+            cgroup_parent: None,
+            hostname: "buildkitsandbox".to_owned(),
+            epoch: None,
             secrets: Vec::new(),
             ssh: Vec::new(),
-            contexts: IndexMap::new(),
+            contexts: Contexts::default(),
             entitlements: Vec::new(),
             pull_options: PullOptions::default(),
             cache_root,

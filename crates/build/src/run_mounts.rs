@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
+use tare_dockerfile::ignore::Ignore;
 use tare_dockerfile::{CacheSharing, Mount as RunMount, MountKind, Run, RunNetwork};
 use tare_image::LayerStaging;
 use tare_oci::Digest;
@@ -15,7 +16,6 @@ use crate::executor::{Builder, Stage, Step};
 use crate::io_at::At as _;
 use crate::mounts::{self, bind, overlay};
 use crate::place::{clean, handle_path};
-use crate::plan;
 use crate::request::SecretSource;
 use crate::select;
 use crate::sources::{Access, Origin, SourceRoot};
@@ -43,12 +43,25 @@ pub(crate) struct Cache {
     lock: File,
 }
 
+impl Cache {
+    /// Begins anew, as BuildKit does where no cache is to be used; not while another build has it.
+    fn empty(&mut self, permissions: (u32, u32, u32)) -> Result<(), Error> {
+        if self.is_new || self.lock.try_lock().is_err() {
+            return Ok(());
+        }
+        std::fs::remove_dir_all(&self.folder).at("remove", &self.folder)?;
+        make_cache(&self.folder, permissions)?;
+        self.is_new = true;
+        Ok(())
+    }
+}
+
 impl Builder<'_> {
     /// What a step finds mounted besides its root, and the variables that go with that.
     pub(crate) fn extras(
         &mut self,
         stage: &Stage,
-        step_run: &Run,
+        (step_run, run_mounts): (&Run, &[RunMount]),
         caches: &[Cache],
         step: Step,
     ) -> Result<Extras, Error> {
@@ -59,9 +72,9 @@ impl Builder<'_> {
         let (trust, env) = mounts::host_trust(&mut self.generated, &self.request.host_trust)?;
         extras.mounts.extend(trust);
         extras.env = env;
-        for mount in &step_run.mounts {
+        for mount in run_mounts {
             if matches!(mount.kind, MountKind::Cache { .. }) {
-                let target = self.mount_target(stage, mount, step)?;
+                let target = mount_target(stage, mount);
                 extras.mounts.extend(folders.next().map(|folder| bind(folder, target, mount.read_only)));
             } else {
                 self.run_mount(stage, mount, step, &mut extras)?;
@@ -78,18 +91,6 @@ impl Builder<'_> {
         }
     }
 
-    /// A mount's text with its variables.
-    fn expand_some(&self, stage: &Stage, text: &Option<String>, step: Step) -> Result<Option<String>, Error> {
-        text.as_ref().map(|text| self.expand(stage, text, ("RUN", step))).transpose()
-    }
-
-    /// Where a mount goes.
-    fn mount_target(&self, stage: &Stage, mount: &RunMount, step: Step) -> Result<PathBuf, Error> {
-        let target = self.expand_some(stage, &mount.target, step)?;
-        let target = target.as_deref().unwrap_or("/");
-        Ok(PathBuf::from(config::workdir(&stage.config.config.working_dir, target)))
-    }
-
     fn run_mount(
         &mut self,
         stage: &Stage,
@@ -97,23 +98,23 @@ impl Builder<'_> {
         step: Step,
         extras: &mut Extras,
     ) -> Result<(), Error> {
-        let target = self.expand_some(stage, &mount.target, step)?;
+        let target = mount.target.clone();
         match &mount.kind {
             MountKind::Tmpfs { size } => {
                 let options = TmpfsOptions { size: *size, exec: true, ..TmpfsOptions::default() };
-                extras.mounts.push(Mount::Tmpfs { target: self.mount_target(stage, mount, step)?, options });
+                extras.mounts.push(Mount::Tmpfs { target: mount_target(stage, mount), options });
             }
             MountKind::Bind { from, source } => {
-                let target = self.mount_target(stage, mount, step)?;
-                let source = self.expand_some(stage, source, step)?;
-                self.bind_mount(stage, (from.as_deref(), source), (target, mount.read_only), step, extras)?;
+                let target = mount_target(stage, mount);
+                let from = (from.as_deref(), source.clone());
+                self.bind_mount(stage, from, (target, mount.read_only), step, extras)?;
             }
             // They are taken before all others, because they may have to be waited for.
             MountKind::Cache { .. } => {}
             MountKind::Secret { id, env, required, mode, uid, gid } => {
                 let default =
                     || target.as_deref().and_then(|t| t.rsplit('/').next()).unwrap_or_default().to_owned();
-                let id = self.expand_some(stage, id, step)?.unwrap_or_else(default);
+                let id = id.clone().unwrap_or_else(default);
                 let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == id) else {
                     if *required {
                         return Err(Error::SecretMissing { line: step.line, id });
@@ -129,20 +130,20 @@ impl Builder<'_> {
                 }
                 if env.is_none() || target.is_some() {
                     let target = target.unwrap_or_else(|| format!("/run/secrets/{id}"));
-                    let target = PathBuf::from(config::workdir(&stage.config.config.working_dir, &target));
+                    let target = PathBuf::from(config::absolute(&stage.config.config.working_dir, &target));
                     let owner = (uid.unwrap_or(0), gid.unwrap_or(0));
                     let file = self.generated.file(&text, mode.unwrap_or(0o400), owner)?;
                     extras.mounts.push(bind(file, target, true));
                 }
             }
-            MountKind::Ssh { id, required } => {
-                let id = self.expand_some(stage, id, step)?.unwrap_or_else(|| "default".to_owned());
+            MountKind::Ssh { id, required, .. } => {
+                let id = id.clone().unwrap_or_else(|| "default".to_owned());
                 let Some(agent) = self.request.ssh.iter().find(|agent| agent.id == id) else {
                     let line = step.line;
                     return if *required { Err(Error::AgentMissing { line, id }) } else { Ok(()) };
                 };
                 let target = target.unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{}", extras.agents));
-                let target = config::workdir(&stage.config.config.working_dir, &target);
+                let target = config::absolute(&stage.config.config.working_dir, &target);
                 if extras.agents == 0 {
                     extras.env.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
                 }
@@ -158,11 +159,11 @@ impl Builder<'_> {
     pub(crate) fn caches(
         &mut self,
         stage: &Stage,
-        step_run: &Run,
+        mounts: &[RunMount],
         step: Step,
     ) -> Result<Option<Vec<Cache>>, Error> {
         let mut found = Vec::new();
-        for mount in &step_run.mounts {
+        for mount in mounts {
             let MountKind::Cache { id, sharing, mode, uid, gid, from, source } = &mount.kind else {
                 continue;
             };
@@ -172,15 +173,18 @@ impl Builder<'_> {
                 );
                 return Err(invalid(step.line, "RUN", reason));
             }
-            let target = self.mount_target(stage, mount, step)?;
-            let id = self.expand_some(stage, id, step)?;
-            let id = id.unwrap_or_else(|| target.to_string_lossy().into_owned());
+            let target = mount_target(stage, mount);
+            let id = id.clone().unwrap_or_else(|| target.to_string_lossy().into_owned());
             let permissions = (mode.unwrap_or(0o755), uid.unwrap_or(0), gid.unwrap_or(0));
             match cache_folder(&self.request.cache_root.join(CACHES), &id, *sharing, permissions)? {
-                Some(cache) => {
+                Some(mut cache) => {
+                    if self.ignores_cache(stage.index) && !self.emptied.contains(&cache.folder) {
+                        cache.empty(permissions)?;
+                        self.emptied.push(cache.folder.clone());
+                    }
                     if let (Some(from), true) = (from, cache.is_new) {
-                        let source = self.expand_some(stage, source, step)?.unwrap_or_default();
-                        self.fill_cache(stage, &cache.folder, (from, &source), step)?;
+                        let source = source.as_deref().unwrap_or_default();
+                        self.fill_cache(stage, &cache.folder, (from, source), step)?;
                     }
                     if *sharing == CacheSharing::Shared {
                         cache.lock.lock_shared().at("lock", &cache.folder)?;
@@ -209,7 +213,7 @@ impl Builder<'_> {
                 SourceRoot::layers(self.store, self.lowers(&of.layers), place, step.line)?
             }
         };
-        let found = select::select(&root, source, &[])?;
+        let found = select::select(&root, source, &Ignore::default())?;
         let Some(selected) = found.first() else {
             return Err(select::explain_missing(&root, source, step.line));
         };
@@ -234,7 +238,6 @@ impl Builder<'_> {
         extras: &mut Extras,
     ) -> Result<(), Error> {
         let source = source.unwrap_or_default();
-        plan::refuse_variable("RUN", from.unwrap_or_default(), step.line)?;
         let access = if read_only { Access::Read } else { Access::Write };
         let folder = match from {
             Some(name) if !self.is_folder(name) => {
@@ -286,6 +289,12 @@ impl Builder<'_> {
     }
 }
 
+/// Where a mount goes.
+fn mount_target(stage: &Stage, mount: &RunMount) -> PathBuf {
+    let target = mount.target.as_deref().unwrap_or("/");
+    PathBuf::from(config::absolute(&stage.config.config.working_dir, target))
+}
+
 /// A file or folder of the host that can be mounted as it is: the root, and its path in that without a link; `None` if a
 /// copy must be made: where the ignore file keeps something out, which must not appear in the mount either, and for a
 /// file that the step may write, whose changes are thrown away.
@@ -330,12 +339,19 @@ fn copy_tree(
     folder: PathBuf,
     (step, cancel): (Step, &Cancel),
 ) -> Result<PathBuf, Error> {
-    let found = select::select(root, source, &[])?;
+    let found = select::select(root, source, &Ignore::default())?;
     let Some(selected) = found.first() else { return Err(select::explain_missing(root, source, step.line)) };
     let inside = tare_sys::root::RootDir::open_host(&folder).at("open", &folder)?;
     let target = Target { path: PathBuf::from("/it"), is_folder: false };
     Writer::new(&inside, Style { owner: None, mode: None }, cancel).copy(selected, &target)?;
     Ok(folder.join("it"))
+}
+
+fn make_cache(folder: &Path, (mode, uid, gid): (u32, u32, u32)) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir(folder).at("make", folder)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).at("set the mode of", folder)?;
+    std::os::unix::fs::chown(folder, Some(uid), Some(gid)).at("set the owner of", folder)
 }
 
 /// A cache's folder, and its lock; `None` while others have it.
@@ -345,7 +361,6 @@ fn cache_folder(
     sharing: CacheSharing,
     (mode, uid, gid): (u32, u32, u32),
 ) -> Result<Option<Cache>, Error> {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(caches).at("make", caches)?;
     let name = Digest::of(format!("{id}\0{uid}:{gid}").as_bytes()).hex();
     for number in 0_u32.. {
@@ -367,10 +382,7 @@ fn cache_folder(
         // Another may have made it just before the lock was free.
         let is_new = !folder.exists();
         if is_new {
-            std::fs::create_dir(&folder).at("make", &folder)?;
-            std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode))
-                .at("set the mode of", &folder)?;
-            std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).at("set the owner of", &folder)?;
+            make_cache(&folder, (mode, uid, gid))?;
         }
         return Ok(Some(Cache { folder, is_new, lock }));
     }

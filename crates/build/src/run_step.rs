@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tare_dockerfile::{Command, MountKind, Run, RunNetwork, RunSecurity};
+use tare_dockerfile::ignore::Ignore;
+use tare_dockerfile::{Command, Mount, MountKind, Run, RunNetwork, RunSecurity};
 use tare_image::LayerStaging;
 use tare_oci::Digest;
 use tare_runtime::{Namespace, Process, RootFs, Seccomp, Spec};
@@ -21,7 +22,7 @@ use crate::run_mounts::{self, Extras};
 use crate::select;
 use crate::sources::SourceRoot;
 use crate::workshop::{Processes, Task};
-use crate::{Cancel, Error, config, scope};
+use crate::{Cancel, Error, config, plan};
 
 /// What became of a step that was begun.
 pub(crate) enum Begun {
@@ -48,22 +49,20 @@ pub(crate) struct RunStep {
     _caches: Vec<run_mounts::Cache>,
 }
 
-/// A control group, by its container's name; removed with the value.
+/// A control group, by its path; removed with the value.
 struct Group(String);
 
-impl Group {
-    /// One that nothing else has: there may be several builds in this process.
-    fn new() -> Self {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        Self(format!("build-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)))
-    }
+/// A name that nothing else has: there may be several builds in this process.
+fn unique_name() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("build-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         // An empty folder of a control group that stays is found by the next build's sweep.
         if let Ok(manager) = tare_runtime::cgroup::Manager::detect() {
-            manager.group(&format!("/tare/{}", self.0)).remove().ok();
+            manager.group(&self.0).remove().ok();
         }
     }
 }
@@ -80,9 +79,10 @@ impl Builder<'_> {
             return Err(invalid(step.line, "RUN", "--network=host needs --allow network.host"));
         }
         let argv = self.argv(stage, step_run)?;
+        let mounts = self.read_mounts(stage, step_run, step)?;
         let history = run_history(stage, &argv);
-        let key = self.run_key(stage, step_run, &argv, step)?;
-        if let Some(found) = self.find_result(&key)? {
+        let key = self.run_key(stage, (step_run, &mounts), &argv, step)?;
+        if let Some(found) = self.find_result(stage, &key)? {
             self.reuse(stage, key, found, step);
             let created = stage.created.clone();
             config::history(&mut stage.config, history, created, false);
@@ -98,13 +98,13 @@ impl Builder<'_> {
                 return Ok(Begun::Blocked);
             }
             // It may have been done by another until just now.
-            if self.find_result(&key)?.is_some() {
+            if self.find_result(stage, &key)?.is_some() {
                 self.claims.release(|task| *task == Task::Step(key));
                 return self.run_step(stage, step_run, step);
             }
         }
-        let Some(caches) = self.caches(stage, step_run, step)? else { return Ok(Begun::Blocked) };
-        let run = self.execute(stage, (step_run, argv, history), key, caches, step)?;
+        let Some(caches) = self.caches(stage, &mounts, step)? else { return Ok(Begun::Blocked) };
+        let run = self.execute(stage, (step_run, &mounts, argv, history), key, caches, step)?;
         self.in_flight.push(key);
         Ok(Begun::Runs(Box::new(run)))
     }
@@ -140,31 +140,40 @@ impl Builder<'_> {
         })
     }
 
-    /// The environment of a program: `ENV`, then `ARG`s that no `ENV` hides.
-    fn environment(&self, stage: &Stage) -> Vec<String> {
-        let run = &stage.config.config;
-        let args =
-            stage.args.iter().filter(|(name, _)| run.env_value(name).is_none() && !scope::is_proxy(name));
-        run.env.iter().cloned().chain(args.map(|(name, value)| format!("{name}={value}"))).collect()
+    /// The step's mounts, their variables replaced.
+    fn read_mounts(&self, stage: &Stage, step_run: &Run, step: Step) -> Result<Vec<Mount>, Error> {
+        let expand = |value: &str| self.expand(stage, value, ("RUN", step));
+        let wrong = |reason| invalid(step.line, "RUN", format!("--mount: {reason}"));
+        let mut mounts = Vec::new();
+        for text in &step_run.mounts {
+            plan::refuse_variable("RUN", text.from.as_deref().unwrap_or_default(), step.line)?;
+            mounts.push(Mount::read(text, expand, wrong)?);
+        }
+        Ok(mounts)
     }
 
     fn run_key(
         &mut self,
-        stage: &Stage,
-        step_run: &Run,
+        stage: &mut Stage,
+        (step_run, mounts): (&Run, &[Mount]),
         argv: &[String],
         step: Step,
     ) -> Result<Digest, Error> {
         let run = &stage.config.config;
         let mut key = KeyHasher::new("run");
-        key.digest(&stage.files_key).list(argv).list(self.environment(stage));
+        key.digest(&stage.files_key).list(argv).list(stage.variables.lines());
         key.field(&run.working_dir).field(&run.user);
-        key.field(format!("{:?} {:?} {:?}", step_run.mounts, step_run.network, step_run.security));
-        for mount in &step_run.mounts {
+        key.field(format!("{mounts:?} {:?} {:?}", step_run.network, step_run.security));
+        // What the step may see of the build's settings.
+        let asked = self.request;
+        key.field(format!("{:?} {:?} {:?}", asked.network, asked.extra_hosts, asked.shm_size));
+        key.field(format!("{:?} {:?} {:?}", asked.ulimits, asked.cgroup_parent, asked.hostname));
+        for mount in mounts {
             if let MountKind::Bind { from, source } = &mount.kind {
                 match from {
                     Some(name) if !self.is_folder(name) => {
                         let from = self.source_stage(stage.index, name, step.line)?;
+                        stage.is_anew |= from.is_anew;
                         key.digest(&from.files_key);
                     }
                     _ => {
@@ -191,9 +200,7 @@ impl Builder<'_> {
     /// The folder that a named context is; `None` without a name.
     pub(crate) fn host_root(&self, name: Option<&str>) -> Result<Option<SourceRoot>, Error> {
         match name.and_then(|name| self.request.contexts.get(name)) {
-            Some(NamedContext::Dir(path)) => {
-                SourceRoot::host(path, tare_dockerfile::ignore::Ignore::default()).map(Some)
-            }
+            Some(NamedContext::Dir(path)) => SourceRoot::named(path).map(Some),
             _ => Ok(None),
         }
     }
@@ -201,7 +208,7 @@ impl Builder<'_> {
     fn execute(
         &mut self,
         stage: &Stage,
-        (step_run, argv, history): (&Run, Vec<String>, String),
+        (step_run, mounts, argv, history): (&Run, &[Mount], Vec<String>, String),
         key: Digest,
         caches: Vec<run_mounts::Cache>,
         step: Step,
@@ -220,16 +227,19 @@ impl Builder<'_> {
             readonly: false,
         };
         self.prepare_network(step_run, step)?;
-        let mut extras = self.extras(stage, step_run, &caches, step)?;
+        let mut extras = self.extras(stage, (step_run, mounts), &caches, step)?;
         let command = shortened(argv.last().map_or("", String::as_str));
         let mut process = Process::new(self.program(step_run, argv, &mut extras)?);
-        process.env = self.environment(stage);
+        process.env = stage.variables.lines();
         self.add_env(&mut process.env, &extras.env);
         process.cwd.clone_from(&stage.config.config.working_dir);
         process.user.clone_from(&stage.config.config.user);
         process.rlimits.clone_from(&self.request.ulimits);
-        let group = Group::new();
-        let mut spec = Spec::new(&group.0, root, process);
+        let name = unique_name();
+        let parent = self.request.cgroup_parent.as_deref().unwrap_or("tare").trim_matches('/');
+        let group = Group(format!("/{parent}/{name}"));
+        let mut spec = Spec::new(&name, root, process);
+        spec.cgroup.path.clone_from(&group.0);
         spec.cgroup.resources.clone_from(&self.request.limits);
         self.set_up(&mut spec, step_run);
         spec.mounts = std::mem::take(&mut extras.mounts);
@@ -304,7 +314,7 @@ impl Builder<'_> {
     }
 
     fn set_up(&self, spec: &mut Spec, step_run: &Run) {
-        spec.hostname = "buildkitsandbox".to_owned();
+        spec.hostname = self.request.hostname.clone();
         spec.namespaces.net = match (step_run.network, &self.request.network) {
             (RunNetwork::None, _) | (RunNetwork::Default, BuildNetwork::None) => Namespace::New,
             (RunNetwork::Host, _) | (RunNetwork::Default, BuildNetwork::Host) => Namespace::Host,
@@ -338,7 +348,7 @@ fn key_of_tree(
     (cache, cancel): (&Cache, &Cancel),
     step: Step,
 ) -> Result<(), Error> {
-    let mut selected = select::select(root, source, &[])?;
+    let mut selected = select::select(root, source, &Ignore::default())?;
     if selected.is_empty() {
         return Err(select::explain_missing(root, source, step.line));
     }
@@ -367,7 +377,7 @@ fn shortened(command: &str) -> String {
 
 /// The history's line, with the `ARG`s that the program saw, as Docker writes it.
 fn run_history(stage: &Stage, argv: &[String]) -> String {
-    let args: Vec<String> = stage.args.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let args = stage.variables.arg_lines();
     let prefix = if args.is_empty() { String::new() } else { format!("|{} {} ", args.len(), args.join(" ")) };
     format!("RUN {prefix}{} # buildkit", argv.join(" "))
 }

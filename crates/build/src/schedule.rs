@@ -125,19 +125,25 @@ impl Builder<'_> {
         let _span = tracing::debug_span!("begin stage", stage = job.parsed.index).entered();
         let Span { first: line, .. } = job.parsed.span;
         let expand = |source| Error::Expand { line, instruction: "FROM", source };
-        if let Base::Stage(base) = plan::base(&self.file, &job.parsed, &self.globals).map_err(expand)?
+        if let Base::Stage(base) =
+            plan::base(&self.file, &job.parsed, &self.globals, &self.request.contexts).map_err(expand)?
             && self.stages[base].is_none()
         {
             return Ok(Moved::Needs(base));
+        }
+        if plan::replaced(&job.parsed, &self.request.contexts).is_some() {
+            job.steps.clear();
         }
         let parsed = job.parsed.clone();
         self.events.event(Event::StageStart { stage: &stage_name(&parsed), base: &parsed.from.image });
         let (step, started) = self.begin(&parsed, 1, job.total, &parsed.text, parsed.span);
         let (mut stage, triggers) = self.base(&parsed).map_err(|error| error.at_line(line))?;
         stage.index = parsed.index;
-        stage.args.clear();
+        stage.variables.begin(&stage.config.config);
         stage.has_cmd = false;
         self.events.event(Event::StepFinished { id: step.id, duration: started.elapsed() });
+        // What stands in for a stage is taken as it is.
+        let triggers = if job.steps.is_empty() && job.total > 1 { Vec::new() } else { triggers };
         for trigger in triggers.into_iter().rev() {
             let mut node = tare_dockerfile::parse_trigger(&trigger).map_err(|source| Error::Trigger {
                 line,

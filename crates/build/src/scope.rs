@@ -78,14 +78,22 @@ impl Globals {
         Expander::new(&lookup, escape).word(text)
     }
 
-    /// The value of a stage's `ARG name[=default]`, the default expanded.
-    pub(crate) fn stage_arg(&self, name: &str, default: Option<String>) -> Option<String> {
-        self.given
-            .get(name)
-            .cloned()
-            .or(default)
-            .or_else(|| self.declared.get(name).cloned())
-            .or_else(|| self.platform.get(name).cloned())
+    /// The value of a stage's `ARG name[=default]`. The default is worked out only where it counts.
+    ///
+    /// # Errors
+    /// Those of the default.
+    pub(crate) fn stage_arg<E>(
+        &self,
+        name: &str,
+        default: Option<impl FnOnce() -> Result<String, E>>,
+    ) -> Result<Option<String>, E> {
+        if let Some(given) = self.given.get(name) {
+            return Ok(Some(given.clone()));
+        }
+        match default {
+            Some(default) => default().map(Some),
+            None => Ok(self.declared.get(name).or_else(|| self.platform.get(name)).cloned()),
+        }
     }
 
     /// The proxies that the build was given.
@@ -102,14 +110,77 @@ impl Globals {
     }
 }
 
-/// The variables at one place in a stage: `ENV` before `ARG`.
-pub(crate) fn lookup(run: &RunConfig, args: &IndexMap<String, String>, name: &str) -> Option<String> {
-    run.env_value(name).map(str::to_owned).or_else(|| args.get(name).cloned())
+/// The variables at one place in a stage: of `ENV` and `ARG` what came last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variables {
+    values: IndexMap<String, String>,
+    /// `ARG`s, each with what it set.
+    args: IndexMap<String, Option<String>>,
+}
+
+impl Variables {
+    /// A stage begins: the environment of its base counts, and `ARG`s that are already in force stay.
+    pub(crate) fn begin(&mut self, run: &RunConfig) {
+        for line in &run.env {
+            let (name, value) = line.split_once('=').unwrap_or((line, ""));
+            self.set(name, value);
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.values.get(name).cloned()
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// `ARG`, with the value that it has here.
+    pub(crate) fn declare(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = &value {
+            self.set(name, value);
+        }
+        self.args.insert(name.to_owned(), value);
+    }
+
+    /// Whether an `ARG` has the name; such a variable is known, value or not.
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
+        self.args.contains_key(name)
+    }
+
+    /// The names of all.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.values.keys().map(String::as_str).collect()
+    }
+
+    /// `NAME=value` of all.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.values.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    /// `NAME=value` of the `ARG`s in force, as a program sees them.
+    pub(crate) fn arg_lines(&self) -> Vec<String> {
+        let value =
+            |name: &str, own: &Option<String>| self.get(name).or_else(|| own.clone()).unwrap_or_default();
+        self.args.iter().map(|(name, own)| format!("{name}={}", value(name, own))).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_last_counts() {
+        let mut variables = Variables::default();
+        variables.set("V", "env");
+        variables.declare("V", Some("arg".into()));
+        variables.declare("N", None);
+        assert_eq!(variables.get("V").as_deref(), Some("arg"));
+        variables.set("V", "later");
+        assert_eq!(variables.arg_lines(), ["V=later", "N="]);
+        assert_eq!(variables.lines(), ["V=later"]);
+    }
 
     #[test]
     fn arguments_and_where_their_values_come_from() {
@@ -122,11 +193,15 @@ mod tests {
         let host = Platform::new("linux", "amd64");
         let globals = Globals::new(&file, &given, (&host, &host), "default").unwrap();
         assert_eq!(globals.expand("$A-$B-$C-$TARGETARCH", '\\').unwrap(), "9-92--amd64");
-        assert_eq!(globals.stage_arg("B", None).as_deref(), Some("92"));
-        assert_eq!(globals.stage_arg("B", Some("own".into())).as_deref(), Some("own"));
-        assert_eq!(globals.stage_arg("A", Some("own".into())).as_deref(), Some("9"));
-        assert_eq!(globals.stage_arg("D", None), None);
-        assert_eq!(globals.stage_arg("TARGETPLATFORM", None).as_deref(), Some("linux/amd64"));
+        let arg = |name: &str, default: Option<&str>| {
+            let default = default.map(|text| move || text.parse::<String>());
+            globals.stage_arg(name, default).unwrap()
+        };
+        assert_eq!(arg("B", None).as_deref(), Some("92"));
+        assert_eq!(arg("B", Some("own")).as_deref(), Some("own"));
+        assert_eq!(arg("A", Some("own")).as_deref(), Some("9"));
+        assert_eq!(arg("D", None), None);
+        assert_eq!(arg("TARGETPLATFORM", None).as_deref(), Some("linux/amd64"));
         assert_eq!(globals.proxies().collect::<Vec<_>>(), [("http_proxy", "p")]);
     }
 }

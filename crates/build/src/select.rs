@@ -28,6 +28,8 @@ pub(crate) struct Selected {
     /// Its path in the source root.
     pub(crate) source: PathBuf,
     pub(crate) is_folder: bool,
+    /// The folder's own.
+    pub(crate) mtime: (i64, i64),
     /// The file itself with an empty path, or everything beneath the folder, parents first.
     pub(crate) entries: Vec<Entry>,
 }
@@ -57,6 +59,8 @@ pub(crate) struct Entry {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) mtime: (i64, i64),
+    /// Device and inode, if it has several names.
+    pub(crate) linked: Option<(u64, u64)>,
     stamp: FileStamp,
     pub(crate) facts: Option<FileFacts>,
 }
@@ -67,11 +71,12 @@ pub(crate) enum Kind {
     Folder,
     Symlink(PathBuf),
     Fifo,
+    Socket,
     Device(u64),
 }
 
 /// Finds what one source names. Empty if there is nothing.
-pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &[Glob]) -> Result<Vec<Selected>, Error> {
+pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &Ignore) -> Result<Vec<Selected>, Error> {
     let filter = Filter { ignore: &source.ignore, exclude };
     let mut found = Vec::new();
     for path in matching_paths(source, pattern, DoubleStar::Plain)? {
@@ -87,7 +92,7 @@ pub(crate) fn select(source: &SourceRoot, pattern: &str, exclude: &[Glob]) -> Re
 pub(crate) fn select_with_parents(
     source: &SourceRoot,
     pattern: &str,
-    exclude: &[Glob],
+    exclude: &Ignore,
 ) -> Result<Vec<Selected>, Error> {
     // At the very beginning it only says «here».
     let (before, _) = pattern.trim_start_matches("./").split_once("/./").unwrap_or_default();
@@ -105,7 +110,7 @@ pub(crate) fn select_with_parents(
 
 struct Filter<'a> {
     ignore: &'a Ignore,
-    exclude: &'a [Glob],
+    exclude: &'a Ignore,
 }
 
 impl Filter<'_> {
@@ -113,9 +118,9 @@ impl Filter<'_> {
         self.ignore.verdict(path) == Verdict::Included
     }
 
-    /// Whether `--exclude` keeps it out, by its path in the source's root or in the folder that is copied.
-    fn excludes(&self, path: &str, rel: &str) -> bool {
-        self.exclude.iter().any(|glob| glob.matches(path) || glob.matches(rel))
+    /// Whether `--exclude` keeps it out, by its path in the folder that is copied.
+    fn excludes(&self, rel: &str) -> bool {
+        self.exclude.verdict(rel) != Verdict::Included
     }
 }
 
@@ -181,7 +186,12 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
     };
     let stat = rustix::fs::fstat(&handle).map_err(std::io::Error::from).at("look at", path)?;
     let handle = RootDir::new(handle);
-    let text = path.to_string_lossy();
+    let named = path.to_string_lossy();
+    // What a link leads to is not there either, if it is ignored.
+    let text = real_path(source, &handle).unwrap_or_else(|| named.clone().into_owned());
+    if text != named && !filter.keeps(&named) {
+        return Ok(None);
+    }
     let is_folder = FileType::from_raw_mode(stat.st_mode).is_dir();
     let mut entries = Vec::new();
     if is_folder {
@@ -191,14 +201,21 @@ fn open_selected(source: &SourceRoot, path: &Path, filter: &Filter<'_>) -> Resul
             return Ok(None);
         }
     } else {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !filter.keeps(&text) || filter.excludes(&text, &name) {
+        if !filter.keeps(&text) {
             return Ok(None);
         }
         entries.extend(entry(PathBuf::new(), &stat, None));
     }
     let name = path.file_name().unwrap_or_default().to_owned();
-    Ok(Some(Selected { handle, name, source: path.to_owned(), is_folder, entries }))
+    let mtime = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
+    Ok(Some(Selected { handle, name, source: path.to_owned(), is_folder, mtime, entries }))
+}
+
+/// The path of what was opened in a folder of the host, without a link in it.
+fn real_path(source: &SourceRoot, opened: &RootDir) -> Option<String> {
+    let Origin::Host(root) = &source.origin else { return None };
+    let found = std::fs::read_link(handle_path(opened)).ok()?;
+    found.strip_prefix(root).ok().map(|rel| rel.to_string_lossy().into_owned())
 }
 
 fn walk(
@@ -212,10 +229,11 @@ fn walk(
         let rel = rel.join(&child.name);
         let shown = child.name.to_string_lossy();
         let source = if source.is_empty() { shown.into_owned() } else { format!("{source}/{shown}") };
-        if filter.excludes(&source, &rel.to_string_lossy()) {
-            continue;
-        }
-        let keeps = filter.keeps(&source);
+        let shown_rel = rel.to_string_lossy();
+        let is_excluded = filter.excludes(&shown_rel);
+        let keeps = filter.keeps(&source) && !is_excluded;
+        let may_keep_beneath = (filter.keeps(&source) || filter.ignore.may_let_in_beneath(&source))
+            && (!is_excluded || filter.exclude.may_let_in_beneath(&shown_rel));
         let is_folder = FileType::from_raw_mode(child.stat.st_mode).is_dir();
         if !is_folder {
             if keeps {
@@ -223,7 +241,7 @@ fn walk(
             }
             continue;
         }
-        if !keeps && !filter.ignore.may_let_in_beneath(&source) {
+        if !keeps && !may_keep_beneath {
             continue;
         }
         let before = found.len();
@@ -276,8 +294,9 @@ fn entry(rel: PathBuf, stat: &Stat, link: Option<PathBuf>) -> Option<Entry> {
         FileType::Symlink => Kind::Symlink(link?),
         FileType::Fifo => Kind::Fifo,
         FileType::BlockDevice | FileType::CharacterDevice => Kind::Device(stat.st_rdev),
-        // A socket means nothing without its process.
-        _ => return None,
+        // A socket means nothing without its process: BuildKit makes an empty file of it.
+        FileType::Socket => Kind::Socket,
+        FileType::Unknown => return None,
     };
     let rest = |nanoseconds: u64| i64::try_from(nanoseconds).unwrap_or(0);
     let (mtime, ctime) =
@@ -298,6 +317,7 @@ fn entry(rel: PathBuf, stat: &Stat, link: Option<PathBuf>) -> Option<Entry> {
         uid: stat.st_uid,
         gid: stat.st_gid,
         mtime,
+        linked: (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino)),
         stamp,
         facts: None,
     })
@@ -459,7 +479,7 @@ mod tests {
     }
 
     fn names(source: &SourceRoot, pattern: &str) -> Vec<String> {
-        let selected = select(source, pattern, &[]).unwrap();
+        let selected = select(source, pattern, &Ignore::default()).unwrap();
         let join = |s: &Selected, e: &Entry| {
             s.source.join(&e.rel).to_string_lossy().trim_end_matches('/').to_owned()
         };
@@ -485,7 +505,7 @@ mod tests {
     #[test]
     fn what_is_swapped_for_a_link_leads_nowhere() {
         let (dir, source) = tree();
-        let selected = select(&source, "src", &[]).unwrap().remove(0);
+        let selected = select(&source, "src", &Ignore::default()).unwrap().remove(0);
         let [folder, file] = ["deep/x", "m.py"]
             .map(|name| selected.entries.iter().find(|entry| entry.rel == Path::new(name)).unwrap());
         assert!(selected.open(folder).is_ok() && selected.open(file).is_ok());
@@ -509,7 +529,7 @@ mod tests {
         let cache_dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(cache_dir.path()).unwrap();
         let key = || {
-            let mut selected = select(&source, "src", &[]).unwrap();
+            let mut selected = select(&source, "src", &Ignore::default()).unwrap();
             hash_files(&mut selected, &source, &cache, &Cancel::default()).unwrap();
             assert!(selected[0].entries.iter().any(|e| e.facts.is_some_and(|f| f.crlf_script)));
             let mut key = KeyHasher::new("t");

@@ -44,6 +44,11 @@ impl SourceRoot {
         Ok(Self { root, place, ignore, origin: Origin::Host(path), _scratch: None })
     }
 
+    /// A further context, with its own ignore file.
+    pub(crate) fn named(path: &Path) -> Result<Self, Error> {
+        Self::host(path, read_ignore(path, &[".dockerignore"])?)
+    }
+
     /// Layers, mounted read-only and attached nowhere.
     pub(crate) fn layers(
         store: &Store,
@@ -88,7 +93,18 @@ pub(crate) fn mount(
 /// The build's context as a folder; a tar stream is unpacked into one of its own, removed on drop.
 pub(crate) struct ContextFolder {
     path: PathBuf,
-    temporary: bool,
+    kind: FolderKind,
+}
+
+/// Whose a context's folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FolderKind {
+    /// The user's: it may have an ignore file.
+    Own,
+    /// That of a repository's checkout: BuildKit takes all of what a commit holds.
+    Repository,
+    /// Made for this build, and taken away with it: all of what an archive holds.
+    Temporary,
 }
 
 impl ContextFolder {
@@ -101,36 +117,59 @@ impl ContextFolder {
         match std::mem::replace(context, Context::Empty) {
             Context::Dir(path) => {
                 *context = Context::Dir(path.clone());
-                Ok(Self { path, temporary: false })
+                Ok(Self { path, kind: FolderKind::Own })
+            }
+            Context::Repository(path) => {
+                *context = Context::Repository(path.clone());
+                Ok(Self { path, kind: FolderKind::Repository })
             }
             Context::Tar(stream) => {
-                let folder = Self { path: temporary(&cache_root.join("contexts"))?, temporary: true };
+                let path = temporary(&cache_root.join("contexts"))?;
+                let folder = Self { path, kind: FolderKind::Temporary };
                 let root = RootDir::open_host(&folder.path).at("open", &folder.path)?;
                 extract::unpack(stream, &root, Path::new("/"), &extract::Options::context(cancel))?;
                 Ok(folder)
             }
-            Context::Empty => Ok(Self { path: temporary(&run_root.join("contexts"))?, temporary: true }),
+            Context::Empty => {
+                Ok(Self { path: temporary(&run_root.join("contexts"))?, kind: FolderKind::Temporary })
+            }
         }
     }
 
     /// The context with the ignore file that belongs to the Dockerfile.
     pub(crate) fn source_root(&self, dockerfile: &str) -> Result<SourceRoot, Error> {
         let own = format!("{dockerfile}.dockerignore");
-        let mut ignore = Ignore::default();
-        let folder = RootDir::open_host(&self.path).at("open the build context", &self.path)?;
-        for name in [own.as_str(), ".dockerignore"] {
-            match read_beneath(&folder, name) {
-                Ok(text) => {
-                    ignore = Ignore::parse(name, &String::from_utf8_lossy(&text));
-                    break;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
-                Err(error) => return Err(error).at("read", self.path.join(name)),
-            }
-        }
+        let ignore = match self.kind {
+            FolderKind::Own => read_ignore(&self.path, &[&own, ".dockerignore"])?,
+            FolderKind::Repository | FolderKind::Temporary => Ignore::default(),
+        };
         SourceRoot::host(&self.path, ignore)
     }
+}
+
+/// The first of these ignore files that is there.
+fn read_ignore(path: &Path, names: &[&str]) -> Result<Ignore, Error> {
+    use std::io::ErrorKind;
+    let folder = RootDir::open_host(path).at("open the build context", path)?;
+    for name in names {
+        match read_beneath(&folder, name) {
+            Ok(text) => {
+                let ignore = Ignore::parse(name, &String::from_utf8_lossy(&text));
+                return match ignore.fault().cloned() {
+                    None => Ok(ignore),
+                    Some(fault) => Err(Error::IgnorePattern { path: path.join(name), fault }),
+                };
+            }
+            // A folder of that name is passed over, as by BuildKit.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+                ) => {}
+            Err(error) => return Err(error).at("read", path.join(name)),
+        }
+    }
+    Ok(Ignore::default())
 }
 
 /// Reads a file of a context, which may be a stranger's: its links lead nowhere else.
@@ -147,7 +186,7 @@ fn read_beneath(folder: &RootDir, name: &str) -> std::io::Result<Vec<u8>> {
 
 impl Drop for ContextFolder {
     fn drop(&mut self) {
-        if self.temporary {
+        if self.kind == FolderKind::Temporary {
             // What stays is in a folder of temporary files, and harmless.
             std::fs::remove_dir_all(&self.path).ok();
         }

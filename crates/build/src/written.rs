@@ -154,11 +154,14 @@ impl Secret {
 }
 
 impl NamedContext {
-    /// A folder, or `docker-image://name`.
+    /// A folder, or `docker-image://name`, of which `scratch` is nothing.
     ///
     /// # Errors
     /// There is no such folder, or the name is none.
     pub fn parse(source: &str) -> Result<Self, WrittenError> {
+        if source == "docker-image://scratch" {
+            return Ok(Self::Scratch);
+        }
         if let Some(image) = source.strip_prefix("docker-image://") {
             return image_name(image).map(Self::Image);
         }

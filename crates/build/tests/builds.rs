@@ -219,7 +219,7 @@ fn failures_name_their_place() {
     let missing = fails("FROM base\nCOPY requirement.txt /");
     assert!(matches!(missing, Error::SourceNotFound { line: 2, .. }), "{missing}");
     assert_eq!(missing.hint().as_deref(), Some("did you mean requirements.txt?"));
-    assert_eq!(fails("FROM base\nADD *.key /").hint(), None);
+    assert!(world.try_build(world.request("FROM base\nADD *.key /")).is_ok(), "a pattern may match nothing");
     assert_eq!(
         fails("FROM base\nADD secret.key /").hint().as_deref(),
         Some("line 2 of .dockerignore keeps it out: *.key")
@@ -467,7 +467,7 @@ fn mounts_with_all_their_fields() {
         RUN --mount=type=tmpfs,target=/t,size=1m ! cat /bin/busybox > /t/big && ls /t\n";
     let mut request = world.request(text);
     request.secrets = vec![Secret { id: "t".into(), source: SecretSource::Value(b"s3cret\n".to_vec()) }];
-    request.contexts.insert("other".into(), tare_build::NamedContext::Dir(other));
+    request.contexts.insert("other", tare_build::NamedContext::Dir(other));
     let built = world.try_build(request).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let expected = "1000 1001 700\nx\n";
     assert!(built.output.starts_with(expected), "{}", built.output);
@@ -512,7 +512,12 @@ fn networks_and_security() {
     let of_host = of_host.to_str().unwrap();
     let text = "FROM base\nRUN --network=none busybox readlink /proc/self/ns/net\nRUN --network=host busybox readlink /proc/self/ns/net\n";
     assert!(
-        world.try_build(world.request(text)).err().unwrap().to_string().ends_with("--allow network.host")
+        world
+            .try_build(world.request("FROM base\nRUN --network=host true"))
+            .err()
+            .unwrap()
+            .to_string()
+            .ends_with("--allow network.host")
     );
     let mut request = world.request(text);
     request.entitlements = vec![tare_build::Entitlement::NetworkHost];

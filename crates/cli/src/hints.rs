@@ -13,6 +13,10 @@ use tare_words::ErrorKind;
 /// of its kind.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
+        if cause.is::<tare_build::Error>() {
+            // Also where a step's program is not there.
+            return 1;
+        }
         if let Some(EngineError::StartFailed(failure)) = cause.downcast_ref::<EngineError>() {
             return failure.kind.exit_code();
         }

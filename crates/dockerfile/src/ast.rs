@@ -17,16 +17,14 @@ pub struct Dockerfile {
 }
 
 impl Dockerfile {
-    /// The stage that `--target`, `FROM` or `--from` means by `name`: a stage's name (any case) or its index.
+    /// The stage that `--target` means by `name`, in any case; a number is no name.
     /// Of two stages with one name the later wins, as in BuildKit.
     #[must_use]
     pub fn stage(&self, name: &str) -> Option<&Stage> {
-        let by_name = self
-            .stages
+        self.stages
             .iter()
             .rev()
-            .find(|s| s.from.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(name)));
-        by_name.or_else(|| name.parse::<usize>().ok().and_then(|index| self.stages.get(index)))
+            .find(|s| s.from.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(name)))
     }
 }
 
@@ -61,6 +59,8 @@ pub struct Stage {
     pub span: Span,
     /// The `FROM` on one line, as it is shown.
     pub text: String,
+    /// What the comment above it says of it: `# name text`.
+    pub description: Option<String>,
     /// What follows the `FROM`.
     pub steps: Vec<Node>,
 }
@@ -172,7 +172,7 @@ pub struct Run {
     /// Heredocs on the line.
     pub heredocs: Vec<Heredoc>,
     /// `--mount`
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<MountText>,
     /// `--network`
     pub network: RunNetwork,
     /// `--security`
@@ -232,7 +232,16 @@ pub enum RunSecurity {
     Insecure,
 }
 
-/// `--mount` of `RUN`. Texts are unexpanded.
+/// `--mount` of `RUN` as it is written: any value in it but that of `from` may have variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountText {
+    /// The text; [`Mount::read`] reads it.
+    pub text: String,
+    /// `from=`: which stages are needed is known before any value is.
+    pub from: Option<String>,
+}
+
+/// `--mount` of `RUN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// Which mount, and what only it has.
@@ -296,6 +305,12 @@ pub enum MountKind {
         id: Option<String>,
         /// Fail if the build was not given it.
         required: bool,
+        /// Permission bits of the socket, 0600 if absent.
+        mode: Option<u32>,
+        /// Owner.
+        uid: Option<u32>,
+        /// Group.
+        gid: Option<u32>,
     },
 }
 

@@ -45,7 +45,6 @@ impl ParseError {
             ParseErrorKind::PairWithoutEquals(word) => {
                 Some(format!("write {word}=value, and quote values that have blanks in them"))
             }
-            ParseErrorKind::TargetNotFolder => Some("end the destination with a slash".into()),
             _ => None,
         }
     }
@@ -103,9 +102,9 @@ pub enum ParseErrorKind {
     /// A heredoc that the file ends in.
     #[error("heredoc {0} has no end")]
     UnterminatedHeredoc(String),
-    /// Several sources into what is not a folder.
-    #[error("with more than one source, the destination must be a folder and end with a slash")]
-    TargetNotFolder,
+    /// A JSON array with something in it that is no string.
+    #[error("only strings may be in the array")]
+    NotStrings,
     /// A heredoc as destination.
     #[error("a heredoc cannot be the destination")]
     HeredocTarget,

@@ -26,11 +26,17 @@ const LAST: usize = 3;
 /// `None` if the text has no such line.
 #[must_use]
 pub fn excerpt(name: &str, text: &str, line: u32) -> Option<String> {
-    let all: Vec<&str> = text.lines().collect();
-    let span = span_at(text, line);
+    excerpt_of(name, text, span_at(text, line))
+}
+
+/// Shows these lines in the same way.
+#[must_use]
+pub fn excerpt_of(name: &str, text: &str, span: Span) -> Option<String> {
+    // BuildKit counts what follows the last line feed as a line.
+    let all: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
     let index = |number: u32| usize::try_from(number).ok()?.checked_sub(1);
     let (first, last) = (index(span.first)?, index(span.last)?.min(all.len().saturating_sub(1)));
-    if first >= all.len() {
+    if text.is_empty() || first >= all.len() {
         return None;
     }
     let rule = "-".repeat(20);
@@ -74,7 +80,9 @@ mod tests {
         assert_eq!(excerpt("f", text, 3).as_deref(), Some(expected));
         assert_eq!(excerpt("f", text, 4).as_deref(), Some(expected));
         assert!(excerpt("f", text, 1).unwrap().starts_with("f:1\n--------------------\n   1 | >>> FROM a\n"));
-        assert!(excerpt("f", text, 7).unwrap().ends_with("   7 | >>> USER e\n--------------------"));
+        assert!(
+            excerpt("f", text, 7).unwrap().ends_with("   7 | >>> USER e\n   8 |     \n--------------------")
+        );
         assert_eq!(excerpt("f", text, 0), None);
         assert_eq!(excerpt("f", text, 99), None);
         assert_eq!(excerpt("f", "", 1), None);

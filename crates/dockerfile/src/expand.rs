@@ -35,6 +35,9 @@ pub enum ExpandError {
     /// Defaults inside defaults without end.
     #[error("variables are nested more than {MAX_DEPTH} deep")]
     TooDeep,
+    /// `FROM $NOSUCH`
+    #[error("{0:?} stands for nothing")]
+    Empty(String),
     /// A value that only ever grows.
     #[error("the value is longer than {MAX_LENGTH} bytes once its variables are replaced")]
     TooLong,
@@ -86,12 +89,17 @@ impl<'a> Expander<'a> {
         Ok(self.word(text)?.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// The body of a heredoc: variables are expanded, quotes stay, and the escape character only keeps `$` and itself.
+    /// The body of a heredoc: variables are expanded and quotes stay; the escape character, which is the backslash
+    /// whatever the file's is, goes, and what follows it stays.
     ///
     /// # Errors
     /// [`ExpandError`]
     pub fn heredoc(&self, text: &str) -> Result<String, ExpandError> {
-        self.expand(text, Quotes::Keep)
+        let own = Self::new(self.lookup, '\\');
+        let expanded = own.expand(text, Quotes::Keep);
+        self.unset.borrow_mut().extend(own.unset.into_inner());
+        self.used.borrow_mut().extend(own.used.into_inner());
+        expanded
     }
 
     fn expand(&self, text: &str, quotes: Quotes) -> Result<String, ExpandError> {
@@ -161,12 +169,6 @@ impl Scanner<'_, '_, '_> {
                 '\'' if quotes == Quotes::Process => self.single_quoted(&mut result)?,
                 '"' if quotes == Quotes::Process => self.double_quoted(&mut result)?,
                 '$' => append(&mut result, &self.dollar()?)?,
-                c if c == self.owner.escape && quotes == Quotes::Keep && stop.is_none() => {
-                    match self.peek() {
-                        Some(next) if next == '$' || next == c => result.extend(self.next()),
-                        _ => result.push(c),
-                    }
-                }
                 c if c == self.owner.escape => {
                     if raw_escapes {
                         result.push(c);
@@ -209,8 +211,8 @@ impl Scanner<'_, '_, '_> {
         let Some(first) = self.peek() else { return name };
         let accepts: fn(char) -> bool = match first {
             '0'..='9' => |c| c.is_ascii_digit(),
-            'a'..='z' | 'A'..='Z' | '_' => |c| c.is_ascii_alphanumeric() || c == '_',
-            '@' | '*' | '#' => {
+            first if first.is_alphabetic() || first == '_' => |c| c.is_alphanumeric() || c == '_',
+            '@' | '*' | '#' | '?' | '-' | '$' | '!' => {
                 name.extend(self.next());
                 return name;
             }
@@ -486,7 +488,7 @@ mod tests {
     #[test]
     fn heredocs_keep_their_quotes() {
         let expander = Expander::new(&lookup, '\\');
-        assert_eq!(expander.heredoc("\"$A\" 'x' \\$A \\n").as_deref(), Ok("\"value\" 'x' $A \\n"));
+        assert_eq!(expander.heredoc("\"$A\" 'x' \\$A \\n").as_deref(), Ok("\"value\" 'x' $A n"));
     }
 
     #[test]

@@ -8,6 +8,16 @@ use crate::glob::{DoubleStar, Glob};
 pub struct Ignore {
     file: String,
     rules: Vec<Rule>,
+    fault: Option<Fault>,
+}
+
+/// A line that is no pattern; Docker refuses to build with one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Its number.
+    pub line: u32,
+    /// It.
+    pub text: String,
 }
 
 #[derive(Debug, Clone)]
@@ -34,11 +44,39 @@ pub enum Verdict {
 }
 
 impl Ignore {
-    /// Reads the file's text. Malformed patterns match nothing.
+    /// Reads the file's text. Malformed patterns match nothing; [`Self::fault`] is the first of them.
     pub fn parse(file: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let rules = text.lines().zip(1..).filter_map(|(line, number)| Rule::parse(line, number)).collect();
-        Self { file: file.to_owned(), rules }
+        let mut ignore = Self { file: file.to_owned(), ..Self::default() };
+        for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#')) {
+            ignore.add(line, number, Slash::Dropped);
+        }
+        ignore
+    }
+
+    /// The patterns of `--exclude`, which are read in the same way but that a slash in front is part of the path.
+    #[must_use]
+    pub fn of_patterns(file: &str, patterns: &[String]) -> Self {
+        let mut ignore = Self { file: file.to_owned(), ..Self::default() };
+        for pattern in patterns {
+            ignore.add(pattern, 0, Slash::Kept);
+        }
+        ignore
+    }
+
+    fn add(&mut self, line: &str, number: u32, slash: Slash) {
+        match Rule::parse(line, number, slash) {
+            Ok(rule) => self.rules.extend(rule),
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+            }
+        }
+    }
+
+    /// The first line that is no pattern.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
     }
 
     /// The file's name, for messages.
@@ -87,20 +125,31 @@ impl Ignore {
     }
 }
 
+/// What a slash at the beginning of a pattern is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Dropped,
+    Kept,
+}
+
 impl Rule {
-    fn parse(line: &str, number: u32) -> Option<Self> {
-        if line.starts_with('#') {
-            return None;
-        }
+    /// `None` if the line says nothing.
+    fn parse(line: &str, number: u32, slash: Slash) -> Result<Option<Self>, Fault> {
         let text = line.trim();
         let (lets_in, pattern) = match text.strip_prefix('!') {
             Some(rest) => (true, rest.trim()),
             None => (false, text),
         };
-        let pattern = clean(pattern)?;
-        let glob = Glob::new(&pattern, DoubleStar::Deep)?;
+        let fault = || Fault { line: number, text: text.to_owned() };
+        let Some(mut pattern) = clean(pattern) else {
+            return if lets_in && pattern.is_empty() { Err(fault()) } else { Ok(None) };
+        };
+        if slash == Slash::Kept && text.trim_start_matches('!').starts_with('/') {
+            pattern.insert(0, '/');
+        }
+        let glob = Glob::new(&pattern, DoubleStar::Deep).ok_or_else(fault)?;
         let parts = pattern.split('/').map(str::to_owned).collect();
-        Some(Self { line: number, text: text.to_owned(), lets_in, glob, parts })
+        Ok(Some(Self { line: number, text: text.to_owned(), lets_in, glob, parts }))
     }
 
     /// The path itself or a folder above it.
@@ -118,6 +167,10 @@ fn clean(pattern: &str) -> Option<String> {
     for part in pattern.split('/') {
         match part {
             "" | "." => {}
+            // What leads out of the folder stays, and matches nothing in it.
+            ".." if parts.last().is_none_or(|last| *last == "..") && !pattern.starts_with('/') => {
+                parts.push("..");
+            }
             ".." => {
                 parts.pop();
             }
@@ -163,6 +216,11 @@ mod tests {
         assert!(excluded("*.md\n!README*.md\nREADME-secret.md", "README-secret.md"));
         assert!(!excluded("docs\n!docs/keep", "docs/keep/x"));
         assert!(excluded("a\\ b", "a b") && !excluded("[", "["));
+        assert!(!excluded("../g", "g") && !excluded("x/../../x/../g", "g") && excluded("x/../g", "g"));
+        for bad in ["!", "[a", "a[]", "\\"] {
+            assert_eq!(Ignore::parse("f", bad).fault().map(|fault| fault.line), Some(1), "{bad}");
+        }
+        assert_eq!(Ignore::parse("f", "!!a\n# [\n\n/\n.").fault(), None);
     }
 
     #[test]

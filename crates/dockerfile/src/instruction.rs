@@ -9,6 +9,7 @@ use crate::ast::{
 };
 use crate::error::{ParseError, ParseErrorKind};
 use crate::flags::Flags;
+use crate::json::Json;
 use crate::lines::Line;
 use crate::{heredoc, json, mount, words};
 
@@ -43,7 +44,8 @@ pub(crate) fn parse_line(line: &Line, escape: char) -> Parsed<Node> {
         return Err(ParseError::new(line.first, &line.keyword, ParseErrorKind::UnknownInstruction { near }));
     };
     let reader = Reader { line, escape, keyword };
-    if line.rest.is_empty() {
+    // BuildKit takes a RUN with nothing behind it for an empty script.
+    if line.rest.is_empty() && *keyword != "RUN" {
         return Err(reader.error(ParseErrorKind::NoArguments));
     }
     let text = format!("{keyword} {}", line.rest);
@@ -84,13 +86,13 @@ impl<'a> Reader<'a> {
         Ok(match self.keyword {
             "FROM" => Instruction::From(self.from()?),
             "RUN" => Instruction::Run(self.run()?),
-            "CMD" => Instruction::Cmd(command(self.rest()?)),
-            "ENTRYPOINT" => Instruction::Entrypoint(command(self.rest()?)),
+            "CMD" => Instruction::Cmd(self.command(self.rest()?)?),
+            "ENTRYPOINT" => Instruction::Entrypoint(self.command(self.rest()?)?),
             "LABEL" => Instruction::Label(self.pairs()?),
             "ENV" => Instruction::Env(self.pairs()?),
             "MAINTAINER" => Instruction::Maintainer(self.line.rest.clone()),
             "EXPOSE" => Instruction::Expose(words::plain(self.rest()?)),
-            "VOLUME" => Instruction::Volume(list(self.rest()?)),
+            "VOLUME" => Instruction::Volume(self.list(self.rest()?)?),
             "ADD" => Instruction::Add(self.add()?),
             "COPY" => Instruction::Copy(self.copy()?),
             "USER" => Instruction::User(self.rest()?.to_owned()),
@@ -101,6 +103,25 @@ impl<'a> Reader<'a> {
             "SHELL" => Instruction::Shell(self.shell()?),
             _ => Instruction::OnBuild(self.onbuild()?),
         })
+    }
+
+    /// A JSON array of strings, if it is one. An array of anything else is a mistake and no text.
+    fn array(&self, text: &str) -> Parsed<Option<Vec<String>>> {
+        match json::read(text) {
+            Json::Strings(words) => Ok(Some(words)),
+            Json::Other => Err(self.error(ParseErrorKind::NotStrings)),
+            Json::None => Ok(None),
+        }
+    }
+
+    /// The exec form if the text is a JSON array of strings, the shell form if it is no JSON.
+    fn command(&self, text: &str) -> Parsed<Command> {
+        Ok(self.array(text)?.map_or_else(|| Command::Shell(text.to_owned()), Command::Exec))
+    }
+
+    /// A JSON array of strings or words between blanks.
+    fn list(&self, text: &str) -> Parsed<Vec<String>> {
+        Ok(self.array(text)?.unwrap_or_else(|| words::plain(text)))
     }
 
     fn single(&self) -> Parsed<String> {
@@ -130,7 +151,7 @@ impl<'a> Reader<'a> {
         let flags = self.flags(&["mount", "network", "security"], &["mount"])?;
         let mut mounts = Vec::new();
         for text in flags.values("mount")? {
-            mounts.push(mount::parse(&text).map_err(|reason| flags.bad("mount", reason))?);
+            mounts.push(mount::take(&text).map_err(|reason| flags.bad("mount", reason))?);
         }
         let network = match flags.value("network")?.as_deref() {
             None | Some("default") => RunNetwork::Default,
@@ -143,16 +164,13 @@ impl<'a> Reader<'a> {
             Some("insecure") => RunSecurity::Insecure,
             Some(other) => return Err(flags.bad("security", format!("{other}: use sandbox or insecure"))),
         };
-        if flags.rest.is_empty() {
-            return Err(self.error(ParseErrorKind::NoArguments));
+        let command = self.command(flags.rest)?;
+        if let Command::Exec(words) = &command
+            && words.first().is_none_or(String::is_empty)
+        {
+            return Err(self.error(ParseErrorKind::ArgumentCount { expected: "a command" }));
         }
-        Ok(Run {
-            command: command(flags.rest),
-            heredocs: self.line.heredocs.clone(),
-            mounts,
-            network,
-            security,
-        })
+        Ok(Run { command, heredocs: self.line.heredocs.clone(), mounts, network, security })
     }
 
     /// `ENV` and `LABEL`: pairs, or the old form of one key and the rest of the line.
@@ -208,7 +226,7 @@ impl<'a> Reader<'a> {
 
     /// What `ADD` and `COPY` share: sources, destination, ownership.
     fn add_copy(&self, flags: &Flags<'_>) -> Parsed<AddCopy> {
-        let mut sources = list(flags.rest);
+        let mut sources = self.list(flags.rest)?;
         let expected = "at least a source and a destination";
         let target = sources.pop().ok_or_else(|| self.error(ParseErrorKind::ArgumentCount { expected }))?;
         if sources.is_empty() {
@@ -225,9 +243,6 @@ impl<'a> Reader<'a> {
                 None => Source::Path(word),
             })
             .collect();
-        if sources.len() > 1 && !is_folder(&target) {
-            return Err(self.error(ParseErrorKind::TargetNotFolder));
-        }
         Ok(AddCopy {
             sources,
             target,
@@ -268,7 +283,7 @@ impl<'a> Reader<'a> {
             ),
         };
         Ok(Healthcheck::Test(HealthcheckTest {
-            command: command(rest.trim()),
+            command: self.command(rest.trim())?,
             interval: nanoseconds("interval")?,
             timeout: nanoseconds("timeout")?,
             start_period: nanoseconds("start-period")?,
@@ -278,7 +293,7 @@ impl<'a> Reader<'a> {
     }
 
     fn shell(&self) -> Parsed<Vec<String>> {
-        match json::string_array(self.rest()?) {
+        match self.array(self.rest()?)? {
             Some(words) if !words.is_empty() => Ok(words),
             _ => Err(self.error(ParseErrorKind::NotJson)),
         }
@@ -302,22 +317,6 @@ impl<'a> Reader<'a> {
         check_trigger(self.line.first, &parse_line(&inner, self.escape)?.instruction)?;
         Ok(text)
     }
-}
-
-fn is_folder(target: &str) -> bool {
-    let bare = target.trim_end_matches(['"', '\'']);
-    // A variable may end in a slash; only the build can tell.
-    bare.ends_with('/') || bare.contains('$') || matches!(bare, "." | "..") || bare.ends_with("/.")
-}
-
-/// The exec form if the text is a JSON array of strings, the shell form if not.
-fn command(text: &str) -> Command {
-    json::string_array(text).map_or_else(|| Command::Shell(text.to_owned()), Command::Exec)
-}
-
-/// A JSON array of strings or words between blanks.
-fn list(text: &str) -> Vec<String> {
-    json::string_array(text).unwrap_or_else(|| words::plain(text))
 }
 
 /// Nanoseconds of a duration as Go writes it: `1h`, `1m30s`, `1.5s`, `500ms`.

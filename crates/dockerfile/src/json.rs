@@ -1,23 +1,28 @@
-//! The exec form: a JSON array of strings and nothing else. Anything else is shell form.
+//! The exec form: a JSON array of strings. Another array is a mistake; what is no JSON is shell form.
 
-/// The strings, or `None` if the text is not such an array.
-pub(crate) fn string_array(text: &str) -> Option<Vec<String>> {
+/// Arrays in arrays: no person nests deeper, and each level is a level of the stack.
+const MAX_DEPTH: usize = 100;
+
+/// What a text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Json {
+    /// An array of strings.
+    Strings(Vec<String>),
+    /// An array with something else in it.
+    Other,
+    /// No array.
+    None,
+}
+
+/// Reads the whole text.
+pub(crate) fn read(text: &str) -> Json {
     let mut reader = Reader { rest: text.trim() };
-    reader.eat('[')?;
-    let mut strings = Vec::new();
-    reader.skip_blanks();
-    if reader.eat(']').is_none() {
-        loop {
-            reader.skip_blanks();
-            strings.push(reader.string()?);
-            reader.skip_blanks();
-            if reader.eat(',').is_none() {
-                reader.eat(']')?;
-                break;
-            }
+    match reader.array(0) {
+        Some(items) if reader.rest.is_empty() => {
+            items.into_iter().collect::<Option<Vec<String>>>().map_or(Json::Other, Json::Strings)
         }
+        _ => Json::None,
     }
-    reader.rest.is_empty().then_some(strings)
 }
 
 struct Reader<'a> {
@@ -38,6 +43,70 @@ impl Reader<'_> {
 
     fn skip_blanks(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+    }
+
+    /// An array; its items that are no strings are `None`.
+    fn array(&mut self, depth: usize) -> Option<Vec<Option<String>>> {
+        self.eat('[')?;
+        let mut items = Vec::new();
+        self.skip_blanks();
+        if self.eat(']').is_some() {
+            return Some(items);
+        }
+        loop {
+            items.push(self.value(depth)?);
+            if self.eat(',').is_none() {
+                return self.eat(']').map(|()| items);
+            }
+        }
+    }
+
+    /// A value with the blanks around it; `Some(None)` if it is no string.
+    fn value(&mut self, depth: usize) -> Option<Option<String>> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        self.skip_blanks();
+        let mut string = None;
+        match self.rest.chars().next()? {
+            '"' => string = Some(self.string()?),
+            '[' => drop(self.array(depth + 1)?),
+            '{' => self.object(depth + 1)?,
+            _ => self.plain()?,
+        }
+        self.skip_blanks();
+        Some(string)
+    }
+
+    fn object(&mut self, depth: usize) -> Option<()> {
+        self.eat('{')?;
+        self.skip_blanks();
+        if self.eat('}').is_some() {
+            return Some(());
+        }
+        loop {
+            self.skip_blanks();
+            self.string()?;
+            self.skip_blanks();
+            self.eat(':')?;
+            self.value(depth)?;
+            if self.eat(',').is_none() {
+                return self.eat('}');
+            }
+        }
+    }
+
+    /// `true`, `false`, `null` or a number.
+    fn plain(&mut self) -> Option<()> {
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
+        let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let is_number = |word: &str| {
+            let digits = word.strip_prefix('-').unwrap_or(word);
+            let has_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+            digits.starts_with(|c: char| c.is_ascii_digit()) && !has_zero && word.parse::<f64>().is_ok()
+        };
+        self.rest = rest;
+        (matches!(word, "true" | "false" | "null") || is_number(word)).then_some(())
     }
 
     fn string(&mut self) -> Option<String> {
@@ -90,11 +159,26 @@ mod tests {
 
     #[test]
     fn only_arrays_of_strings() {
-        assert_eq!(string_array(r#"["a", "b c"]"#), Some(vec!["a".into(), "b c".into()]));
-        assert_eq!(string_array("[]"), Some(Vec::new()));
-        assert_eq!(string_array(r#"["\u00e9\ud83d\ude00\n"]"#), Some(vec!["é😀\n".into()]));
-        for not in ["['a']", r#"["a",]"#, r#"["a"] b"#, "[1]", r#"["a"#, "a", r#"["\x"]"#, "[ -f x ] && y"] {
-            assert_eq!(string_array(not), None, "{not}");
+        let strings = |words: &[&str]| Json::Strings(words.iter().map(|word| (*word).to_owned()).collect());
+        assert_eq!(read(r#"["a", "b c"]"#), strings(&["a", "b c"]));
+        assert_eq!(read("[]"), strings(&[]));
+        assert_eq!(read(r#"["\u00e9\ud83d\ude00\n"]"#), strings(&["é😀\n"]));
+        for not in [
+            "['a']",
+            r#"["a",]"#,
+            r#"["a"] b"#,
+            r#"["a"#,
+            "a",
+            r#"["\x"]"#,
+            "[ -f x ] && y",
+            "[ -f x ]",
+            "[01]",
+        ] {
+            assert_eq!(read(not), Json::None, "{not}");
         }
+        for other in ["[1]", r#"["a", null]"#, r#"[["a"]]"#, r#"[{"a": 1.5e3}, true]"#] {
+            assert_eq!(read(other), Json::Other, "{other}");
+        }
+        assert_eq!(read(&"[".repeat(100_000)), Json::None);
     }
 }

@@ -27,10 +27,10 @@ mod words;
 
 pub use ast::{
     AddCopy, Arg, CacheSharing, Command, Directives, Dockerfile, From, Healthcheck, HealthcheckTest,
-    Instruction, Mount, MountKind, Node, Pair, Run, RunNetwork, RunSecurity, Source, Span, Stage,
+    Instruction, Mount, MountKind, MountText, Node, Pair, Run, RunNetwork, RunSecurity, Source, Span, Stage,
 };
 pub use error::{ParseError, ParseErrorKind};
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, excerpt_of};
 pub use expand::{ExpandError, Expander};
 pub use heredoc::Heredoc;
 pub use warning::{Checks, Lint, Warning};
@@ -50,9 +50,13 @@ pub fn parse(text: &str) -> Result<Dockerfile, ParseError> {
             (Instruction::From(from), _) => {
                 stages.push(Stage {
                     index: stages.len(),
-                    from,
                     span: node.span,
                     text: node.text,
+                    description: from
+                        .alias
+                        .as_deref()
+                        .and_then(|name| lint::description(&line.comment, name).map(str::to_owned)),
+                    from,
                     steps: Vec::new(),
                 });
             }

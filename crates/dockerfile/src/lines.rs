@@ -20,6 +20,8 @@ pub struct Line {
     pub heredocs: Vec<Heredoc>,
     /// A line of the continuation was empty, which Docker deprecates.
     pub empty_continuation: bool,
+    /// The comment right above it, line by line, without the signs.
+    pub comment: Vec<String>,
 }
 
 /// Cuts a Dockerfile into logical lines.
@@ -28,15 +30,22 @@ pub struct Line {
 /// A bad or repeated directive; a heredoc without its end.
 pub fn split(text: &str) -> Result<(Directives, Vec<Line>), ParseError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let physical: Vec<&str> = text.lines().collect();
+    // A carriage return stays: in a heredoc it is part of the text.
+    let physical: Vec<&str> =
+        text.split_inclusive('\n').map(|line| line.strip_suffix('\n').unwrap_or(line)).collect();
     let directives = read_directives(&physical)?;
     let mut cursor = Cursor { lines: &physical, next: 0 };
     let mut logical = Vec::new();
+    let mut comment = Vec::new();
     while let Some((number, line)) = cursor.take() {
-        if is_blank_or_comment(line) {
-            continue;
+        match line.trim().strip_prefix('#') {
+            Some(text) => comment.push(text.trim().to_owned()),
+            None if line.trim().is_empty() => comment.clear(),
+            None => {
+                let read = read_logical(&mut cursor, number, line, directives.escape)?;
+                logical.push(Line { comment: std::mem::take(&mut comment), ..read });
+            }
         }
-        logical.push(read_logical(&mut cursor, number, line, directives.escape)?);
     }
     Ok((directives, logical))
 }
@@ -48,6 +57,11 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn take(&mut self) -> Option<(u32, &'a str)> {
+        self.take_raw().map(|(number, line)| (number, line.trim_end_matches('\r')))
+    }
+
+    /// A line as it is in the file, but for its line feed.
+    fn take_raw(&mut self) -> Option<(u32, &'a str)> {
         let line = self.lines.get(self.next)?;
         self.next += 1;
         Some((self.number(), line))
@@ -137,6 +151,7 @@ fn read_logical(cursor: &mut Cursor<'_>, first: u32, line: &str, escape: char) -
         rest: rest.trim().to_owned(),
         heredocs: Vec::new(),
         empty_continuation,
+        comment: Vec::new(),
     };
     if ["run", "copy", "add", "onbuild"].contains(&keyword.to_ascii_lowercase().as_str()) {
         line.heredocs = read_heredocs(cursor, &line, escape)?;
@@ -152,16 +167,15 @@ fn continuation(line: &str, escape: char) -> Option<&str> {
 }
 
 fn read_heredocs(cursor: &mut Cursor<'_>, line: &Line, escape: char) -> Result<Vec<Heredoc>, ParseError> {
-    let mut docs: Vec<Heredoc> =
-        words::quoted(&line.rest, escape).iter().filter_map(|word| heredoc::opening(word)).collect();
+    let mut docs = openings(&words::quoted(&line.rest, escape));
     for doc in &mut docs {
         loop {
-            let Some((_, text)) = cursor.take() else {
+            let Some((_, text)) = cursor.take_raw() else {
                 let kind = ParseErrorKind::UnterminatedHeredoc(doc.name.clone());
                 return Err(ParseError::new(line.first, &line.keyword, kind));
             };
             let candidate = if doc.strip_tabs { text.trim_start_matches('\t') } else { text };
-            if candidate == doc.name {
+            if candidate.trim_end_matches('\r') == doc.name {
                 break;
             }
             doc.body.push_str(text);
@@ -169,6 +183,21 @@ fn read_heredocs(cursor: &mut Cursor<'_>, line: &Line, escape: char) -> Result<V
         }
     }
     Ok(docs)
+}
+
+/// The heredocs that a line's words open; between `<<` and its name there may be blanks.
+fn openings(words: &[String]) -> Vec<Heredoc> {
+    let mut docs = Vec::new();
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        let is_bare = matches!(word.trim_start_matches(|c: char| c.is_ascii_digit()), "<<" | "<<-");
+        let name = if is_bare { words.peek() } else { None };
+        docs.extend(match name {
+            Some(name) => heredoc::opening(&format!("{word}{name}")),
+            None => heredoc::opening(word),
+        });
+    }
+    docs
 }
 
 #[cfg(test)]
@@ -217,5 +246,7 @@ mod tests {
         assert!(lines[1].heredocs.is_empty());
         let error = split("FROM x\nRUN <<EOF\na").unwrap_err();
         assert_eq!((error.line, error.kind), (2, ParseErrorKind::UnterminatedHeredoc("EOF".into())));
+        let (_, lines) = split("RUN cat << E\r\n1\r\nE\r\nCMD x\r\n").unwrap();
+        assert_eq!((lines[0].heredocs[0].body.as_str(), lines[1].rest.as_str()), ("1\r\n", "x"));
     }
 }

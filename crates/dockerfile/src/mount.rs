@@ -3,7 +3,7 @@
 use tare_words::near::nearest;
 use tare_words::quantity::size;
 
-use crate::ast::{CacheSharing, Mount, MountKind};
+use crate::ast::{CacheSharing, Mount, MountKind, MountText};
 use crate::flags::boolean;
 
 const KEYS: &[&str] = &[
@@ -38,23 +38,58 @@ struct Fields {
     env: Option<String>,
     read_only: Option<bool>,
     required: bool,
-    sharing: CacheSharing,
+    sharing: Option<CacheSharing>,
     mode: Option<u32>,
     uid: Option<u32>,
     gid: Option<u32>,
     size: Option<u64>,
 }
 
-/// Reads one `--mount` value; the error says which field is wrong.
-pub(crate) fn parse(text: &str) -> Result<Mount, String> {
-    let mut fields = Fields::default();
+/// Takes one `--mount` value: all of it is checked now, if it has no variable.
+pub(crate) fn take(text: &str) -> Result<MountText, String> {
+    let mut from = None;
     for field in split_fields(text) {
-        match field.split_once('=') {
-            Some((key, value)) => fields.set(&key.to_ascii_lowercase(), value)?,
-            None => fields.set_switch(&field.to_ascii_lowercase())?,
+        if let Some((key, value)) = field.split_once('=')
+            && key.eq_ignore_ascii_case("from")
+        {
+            from = Some(value.to_owned());
         }
     }
-    fields.into_mount()
+    if !text.contains('$') {
+        parse(text)?;
+    }
+    Ok(MountText { text: text.to_owned(), from })
+}
+
+impl Mount {
+    /// Reads a `--mount`; `expand` replaces the variables of a value.
+    ///
+    /// # Errors
+    /// Those of `expand`, or `wrap`ped, which field is wrong.
+    pub fn read<E>(
+        text: &MountText,
+        expand: impl Fn(&str) -> Result<String, E>,
+        wrap: impl Fn(String) -> E,
+    ) -> Result<Self, E> {
+        let mut fields = Fields::default();
+        for field in split_fields(&text.text) {
+            match field.split_once('=') {
+                Some((key, value)) => {
+                    let key = key.to_ascii_lowercase();
+                    let value = if key == "from" { value.to_owned() } else { expand(value)? };
+                    fields.set(&key, &value).map_err(&wrap)?;
+                }
+                None => fields.set_switch(&field.to_ascii_lowercase()).map_err(&wrap)?,
+            }
+        }
+        fields.into_mount().map_err(wrap)
+    }
+}
+
+/// Reads one `--mount` value without variables; the error says which field is wrong.
+fn parse(text: &str) -> Result<Mount, String> {
+    let text = MountText { text: text.to_owned(), from: None };
+    Mount::read(&text, |value| Ok(value.to_owned()), |reason| reason)
 }
 
 /// Fields as CSV has them: a field in double quotes may hold commas.
@@ -105,12 +140,12 @@ impl Fields {
             "gid" => self.gid = number(10)?,
             "size" => self.size = Some(size(value).ok_or_else(|| format!("{key}={value} is not a size"))?),
             "sharing" => {
-                self.sharing = match value {
+                self.sharing = Some(match value {
                     "shared" => CacheSharing::Shared,
                     "private" => CacheSharing::Private,
                     "locked" => CacheSharing::Locked,
                     _ => return Err(format!("sharing={value}: use shared, private or locked")),
-                }
+                });
             }
             _ => return Err(unknown(key)),
         }
@@ -135,15 +170,37 @@ impl Fields {
         if target.is_none() && ["bind", "cache", "tmpfs"].contains(&name) {
             return Err(format!("type={name} needs target="));
         }
+        if !["cache", "secret", "ssh"].contains(&name) {
+            for (key, given) in [("mode", mode), ("uid", uid), ("gid", gid)] {
+                if given.is_some() {
+                    return Err(format!("type={name} takes no {key}="));
+                }
+            }
+        }
+        let only = |key: &str, given: bool, kinds: &[&str]| {
+            if given && !kinds.contains(&name) { Err(format!("type={name} takes no {key}=")) } else { Ok(()) }
+        };
+        only("sharing", self.sharing.is_some(), &["cache"])?;
+        only("size", self.size.is_some(), &["tmpfs"])?;
+        only("required", required, &["secret", "ssh"])?;
+        only("from", from.is_some(), &["bind", "cache", "tmpfs"])?;
         let kind = match name {
             "bind" => MountKind::Bind { from, source },
-            "cache" => MountKind::Cache { id, sharing: self.sharing, from, source, mode, uid, gid },
+            "cache" => MountKind::Cache {
+                id,
+                sharing: self.sharing.unwrap_or_default(),
+                from,
+                source,
+                mode,
+                uid,
+                gid,
+            },
             "tmpfs" => MountKind::Tmpfs { size: self.size },
             "secret" if id.is_none() && target.is_none() && source.is_none() => {
                 return Err("type=secret needs id= or target=".into());
             }
             "secret" => MountKind::Secret { id: id.or(source), env, required, mode, uid, gid },
-            "ssh" => MountKind::Ssh { id, required },
+            "ssh" => MountKind::Ssh { id, required, mode, uid, gid },
             other => return Err(format!("type={other}: use bind, cache, tmpfs, secret or ssh")),
         };
         // Bind mounts are read-only unless told otherwise, all others the other way round.

@@ -3,7 +3,8 @@
 //! A layer that was just unpacked or built has no image yet, one that a build takes from its cache has none any more, and
 //! the image beneath a build may lose its last name meanwhile. So each process pins the layers that it commits, or asks
 //! for with [`Store::pin`], under the same lock that garbage collection takes. The owner of a pin is a locked folder under
-//! `staging/`: a pin without a lock is a killed process's, and the next collection forgets it.
+//! `staging/`: a pin without a lock is a killed process's, and the next collection forgets it. What the build cache keeps
+//! has an owner that is no process.
 
 use std::path::Path;
 
@@ -66,6 +67,67 @@ impl Store {
     }
 }
 
+/// The owner of what the build cache keeps; it is no process and never gone.
+const CACHE: &str = "build-cache";
+
+impl Store {
+    /// Keeps layers for the build cache until it forgets them, whatever becomes of the images.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn keep_for_cache(&self, layers: &[Digest]) -> Result<()> {
+        let mut db = self.db();
+        let tx = db::immediate(&mut db)?;
+        for layer in layers {
+            insert(&tx, layer, CACHE)?;
+        }
+        tx.commit().doing("keep layers for the build cache")
+    }
+
+    /// Lets go of layers of the build cache; the next collection takes those that nothing else needs.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn release_from_cache(&self, layers: &[Digest]) -> Result<()> {
+        let mut db = self.db();
+        let tx = db::immediate(&mut db)?;
+        for layer in layers {
+            tx.execute(
+                "DELETE FROM pin WHERE owner = ?1 AND diff_id = ?2",
+                params![CACHE, layer.to_string()],
+            )
+            .doing("let go of a layer")?;
+        }
+        tx.commit().doing("let go of layers")
+    }
+
+    /// The layers that nothing but the build cache keeps, with their sizes.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn only_in_cache(&self) -> Result<Vec<(Digest, u64)>> {
+        let db = self.db();
+        let mut query = db
+            .prepare(
+                "SELECT layer.diff_id, size FROM layer JOIN pin ON pin.diff_id = layer.diff_id
+                 WHERE owner = ?1 AND layer.diff_id NOT IN (SELECT diff_id FROM image_layer)",
+            )
+            .doing("look for layers of the build cache")?;
+        let rows = query.query_map([CACHE], |r| Ok((db::digest(r, 0)?, db::size(r, 1)?)));
+        rows.and_then(Iterator::collect).doing("look for layers of the build cache")
+    }
+
+    /// Lets go of all that the build cache keeps.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn release_cache(&self) -> Result<()> {
+        let db = self.db();
+        db.execute("DELETE FROM pin WHERE owner = ?1", [CACHE]).doing("let go of the build cache")?;
+        Ok(())
+    }
+}
+
 /// Pins a layer in a transaction.
 pub(crate) fn insert(tx: &Transaction<'_>, layer: &Digest, owner: &str) -> Result<()> {
     tx.execute(
@@ -85,9 +147,9 @@ fn is_here(tx: &Transaction<'_>, layer: &Digest) -> Result<bool> {
 /// Forgets the pins of processes that are gone.
 pub(crate) fn forget_dead(tx: &Transaction<'_>, staging: &Path, own: Option<&str>) -> Result<()> {
     let owners = tx
-        .prepare("SELECT DISTINCT owner FROM pin WHERE owner IS NOT ?1")
+        .prepare("SELECT DISTINCT owner FROM pin WHERE owner IS NOT ?1 AND owner IS NOT ?2")
         .and_then(|mut query| {
-            query.query_map([own], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
+            query.query_map(params![own, CACHE], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
         })
         .doing("look up pins")?;
     for owner in owners {

@@ -217,7 +217,7 @@ impl Section<'_> {
                 Some(service) => NamedContext::Image(image_name(&self.image_of(service))?),
                 None => NamedContext::parse(place)?,
             };
-            request.contexts.insert(name.clone(), context);
+            request.contexts.insert(name, context);
         }
         Ok(())
     }

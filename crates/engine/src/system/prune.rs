@@ -65,6 +65,7 @@ impl Engine {
         let folder = self.paths().build_cache();
         let held = folder_size(&folder);
         clear(&folder, &self.paths().run)?;
+        self.images()?.release_cache().map_err(Error::from)?;
         let layers = self.images()?.collect_garbage().map_err(Error::from)?;
         Ok(held.saturating_sub(folder_size(&folder)) + layers)
     }

@@ -6,7 +6,7 @@ use tare_runtime::{Rlimit, cgroup};
 use tare_engine::config::flags::limits::ulimit;
 
 use crate::commands::container::run_flags::resources::LimitFlags;
-use crate::error::Failure;
+use crate::error::{Failure, OWN_FAILURE};
 
 /// The limits that `docker build` has flags for.
 #[derive(clap::Args)]
@@ -41,7 +41,11 @@ impl Limits {
     /// Writes them into the request.
     pub(super) fn fill(&self, request: &mut Request) -> anyhow::Result<()> {
         for text in &self.ulimit {
-            let limit = ulimit(text).map_err(Failure::new)?;
+            let wrong = |why: String| {
+                let text = format!("invalid argument {text:?} for \"--ulimit\" flag: {why}");
+                Failure::new(text).with_code(OWN_FAILURE)
+            };
+            let limit = ulimit(text).map_err(|why| wrong(why.to_string()))?;
             let value = |number: i64| u64::try_from(number).unwrap_or(u64::MAX);
             request.ulimits.push(Rlimit {
                 name: limit.name,

@@ -1,6 +1,7 @@
 //! `docker build`: flags to a [`Request`].
 
 pub(crate) mod builder;
+mod call;
 pub(crate) mod check;
 mod context;
 mod limits;
@@ -20,7 +21,7 @@ use tare_engine::Engine;
 use tare_sys::interrupt::Interrupts;
 use tare_sys::signal::Signal;
 
-use crate::error::Failure;
+use crate::error::{Failure, OWN_FAILURE};
 use crate::output::{human, print_line};
 use crate::refused::{Flag, refuse};
 use crate::session::Session;
@@ -60,6 +61,15 @@ struct Line {
     /// Do not use cache when building the image
     #[arg(long)]
     no_cache: bool,
+    /// Do not cache specified stages
+    #[arg(long, value_name = "stringArray", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// Set the parent cgroup for the "RUN" instructions during build
+    #[arg(long, value_name = "string")]
+    cgroup_parent: Option<String>,
+    /// Set method for evaluating build ("check", "outline", "targets")
+    #[arg(long, value_name = "string")]
+    call: Option<String>,
     /// Output destination (format: "type=local,dest=path")
     #[arg(short, long, value_name = "stringArray")]
     output: Vec<String>,
@@ -67,8 +77,8 @@ struct Line {
     #[arg(long)]
     platform: Option<String>,
     /// Set type of progress output (auto, plain, tty, quiet)
-    #[arg(long, default_value = "auto")]
-    progress: String,
+    #[arg(long)]
+    progress: Option<String>,
     /// Always attempt to pull all referenced images
     #[arg(long)]
     pull: bool,
@@ -147,7 +157,7 @@ impl Ignored {
         refuse(&[
             Flag {
                 name: "--cache-to",
-                given: !self.cache_to.iter().all(inline),
+                given: !self.cache_to.iter().all(|text| text.is_empty() || inline(text)),
                 why: "the build cache stays on this machine",
             },
             Flag { name: "--attest", given: self.attest.iter().any(attests), why: attestations },
@@ -172,10 +182,8 @@ impl Ignored {
                 why: "RUN steps have the default profiles",
             },
         ])?;
-        for (flag, given) in
-            [("--cache-from", !self.cache_from.is_empty()), ("--cache-to", !self.cache_to.is_empty())]
-        {
-            if given {
+        for (flag, given) in [("--cache-from", &self.cache_from), ("--cache-to", &self.cache_to)] {
+            if given.iter().any(|text| !text.is_empty()) {
                 crate::error::warn(&format!("{flag} has no effect: the build cache is this machine's"), None);
             }
         }
@@ -188,24 +196,25 @@ pub(crate) fn main(session: &Session, args: &[String]) -> anyhow::Result<u8> {
     let line: Line = crate::flags::parse(&session.path("build"), args)?;
     line.ignored.check()?;
     let engine = session.engine()?;
-    let mode = Mode::choose(&line.progress, line.quiet)?;
-    let outputs: Vec<_> = line.output.iter().map(|text| output::parse(text)).collect::<Result<_, _>>()?;
+    let mode = Mode::choose(line.progress.as_deref(), line.quiet)?;
+    let call = call::Call::parse(line.call.as_deref().unwrap_or_default(), line.check)?;
+    let outputs = given(&line.output).map(output::parse).collect::<Result<Vec<_>, _>>()?;
     let mut request = request(engine, &line)?;
     let checkout = context::fill(&mut request, &line.context, line.file.as_deref(), mode)?;
-    if line.check {
-        return check::main(&request);
+    if let Some(code) = call.answer(engine, &request)? {
+        return Ok(code);
     }
     engine.require_root()?;
     let id = run(engine, &mut request, mode)?;
     drop(checkout);
     outputs.iter().try_for_each(|wanted| output::write(engine, &id, wanted))?;
-    if let Some(file) = &line.metadata_file {
+    if let Some(file) = line.metadata_file.as_ref().filter(|file| !file.is_empty()) {
         let names: Vec<String> = request.tags.iter().map(|tag| tag.canonical().to_string()).collect();
         let about = serde_json::json!({"containerimage.config.digest": id, "image.name": names.join(",")});
         let text = serde_json::to_string_pretty(&about)?;
         std::fs::write(file, text).with_context(|| format!("cannot write {file}"))?;
     }
-    if let Some(file) = &line.iidfile {
+    if let Some(file) = line.iidfile.as_ref().filter(|file| !file.is_empty()) {
         std::fs::write(file, &id).with_context(|| format!("cannot write {file}"))?;
     }
     // Standard output may be an archive's.
@@ -287,13 +296,32 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         };
         request.build_args.insert(key, value);
     }
-    request.labels = line.label.iter().map(|label| pair(label)).collect();
-    request.cache = if line.no_cache { CachePolicy::Ignore } else { CachePolicy::Use };
+    for label in &line.label {
+        let (key, value) = pair(label);
+        if key.is_empty() {
+            return Err(Failure::new(format!("invalid label {label:?}: empty name")).into());
+        }
+        request.labels.insert(key, value);
+    }
+    let stages: Vec<String> = given(&line.no_cache_filter).map(str::to_owned).collect();
+    request.cache = match (line.no_cache, stages.is_empty()) {
+        (true, _) => CachePolicy::Ignore,
+        (false, false) => CachePolicy::IgnoreStages(stages),
+        (false, true) => CachePolicy::Use,
+    };
+    request.cgroup_parent = line.cgroup_parent.clone().filter(|parent| !parent.is_empty());
+    if let Some(Some(name)) = request.build_args.get("BUILDKIT_SANDBOX_HOSTNAME") {
+        request.hostname.clone_from(name);
+    }
+    request.epoch = epoch(&mut request.build_args)?;
+    if line.platform.as_deref() == Some("") {
+        return Err(Failure::new("\"\": invalid platform").into());
+    }
     request.pull = if line.pull { PullPolicy::Always } else { PullPolicy::Missing };
     request.platform =
         crate::commands::image::pull::platform_of(line.platform.as_deref().unwrap_or_default())?;
     request.network = BuildNetwork::parse(&line.network)?;
-    for text in &line.add_host {
+    for text in given(&line.add_host) {
         let (name, address) = text
             .split_once('=')
             .or_else(|| text.split_once(':'))
@@ -301,26 +329,48 @@ fn request(engine: &Engine, line: &Line) -> anyhow::Result<Request> {
         request.extra_hosts.push((name.to_owned(), address.trim_matches(['[', ']']).to_owned()));
     }
     if let Some(text) = &line.shm_size {
-        let size = human::parse_size(text).ok_or_else(|| Failure::new(format!("invalid size: '{text}'")))?;
+        let size = human::parse_size(text).ok_or_else(|| {
+            Failure::new(format!("invalid argument {text:?} for \"--shm-size\" flag: invalid size: '{text}'"))
+                .with_code(OWN_FAILURE)
+        })?;
         request.shm_size = Some(size);
     }
     line.limits.fill(&mut request)?;
-    request.secrets = line.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?;
-    request.ssh = line.ssh.iter().map(|text| ssh_agent(text)).collect::<Result<_, _>>()?;
-    for text in &line.build_context {
+    request.secrets = given(&line.secret).map(secret).collect::<Result<_, _>>()?;
+    request.ssh = given(&line.ssh).map(ssh_agent).collect::<Result<_, _>>()?;
+    for text in given(&line.build_context) {
         let (name, source) = text
             .split_once('=')
             .ok_or_else(|| Failure::new(format!("invalid build context {text}: use name=path")))?;
-        request.contexts.insert(name.to_owned(), NamedContext::parse(source)?);
+        request.contexts.insert(name, NamedContext::parse(source)?);
     }
-    for what in &line.allow {
-        request.entitlements.push(Entitlement::parse(what)?);
-    }
+    request.entitlements = given(&line.allow).map(Entitlement::parse).collect::<Result<_, _>>()?;
     if line.network == "host" {
         // The flag says it already.
         request.entitlements.push(Entitlement::NetworkHost);
     }
     Ok(request)
+}
+
+/// The values of a flag but empty ones, which say nothing.
+fn given(values: &[String]) -> impl Iterator<Item = &str> {
+    values.iter().map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// `SOURCE_DATE_EPOCH`, given as a build argument or in the environment; it counts as an argument in either case.
+fn epoch(arguments: &mut indexmap::IndexMap<String, Option<String>>) -> anyhow::Result<Option<i64>> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    if !arguments.contains_key(NAME)
+        && let Ok(value) = std::env::var(NAME)
+    {
+        arguments.insert(NAME.to_owned(), Some(value));
+    }
+    let Some(text) = arguments.get(NAME).cloned().flatten().filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let wrong =
+        |_| Failure::new(format!("invalid {NAME}: {text}")).with_hint("give it in seconds since 1970");
+    Ok(Some(text.parse::<i64>().map_err(wrong)?))
 }
 
 /// `id=x,src=file`, `id=x,env=NAME`, `id=NAME`.
@@ -348,9 +398,9 @@ fn secret(text: &str) -> anyhow::Result<Secret> {
         }
         (None, name) => {
             let name = name.unwrap_or_else(|| id.clone());
-            let value = std::env::var(&name)
-                .map_err(|_| Failure::new(format!("secret {id}: the variable {name} is not set")))?;
-            SecretSource::Value(value.into_bytes())
+            // A variable that is not set is an empty secret, as with BuildKit.
+            let value = std::env::var_os(&name).unwrap_or_default();
+            SecretSource::Value(std::os::unix::ffi::OsStringExt::into_vec(value))
         }
     };
     Ok(Secret { id, source })
@@ -380,6 +430,7 @@ mod tests {
     fn secrets() {
         assert!(matches!(secret("id=PATH").unwrap().source, SecretSource::Value(_)));
         assert!(matches!(secret("id=x,env=PATH").unwrap().source, SecretSource::Value(_)));
+        assert!(secret("id=x,env=NO_SUCH_VARIABLE_IS_SET").is_ok());
         assert!(secret("id=x,src=/nonexistent").is_err());
         assert!(secret("src=/etc/passwd").is_err());
     }

@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Wanted> {
     if text == "-" {
         return Ok(Wanted::Archive(None));
     }
-    if !text.contains('=') {
+    if !text.contains(['=', ',']) {
         return Ok(Wanted::Folder(PathBuf::from(text)));
     }
     let (mut kind, mut place) = (String::new(), None);

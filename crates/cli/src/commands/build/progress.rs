@@ -25,13 +25,20 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// `--progress` and `-q`.
-    pub(crate) fn choose(text: &str, quiet: bool) -> anyhow::Result<Mode> {
+    pub(crate) fn choose(text: Option<&str>, quiet: bool) -> anyhow::Result<Mode> {
         let terminal = std::io::stderr().is_terminal();
-        Ok(match text {
+        if let (true, Some(text)) = (quiet, text)
+            && !["auto", "quiet"].contains(&text)
+        {
+            let text = format!("progress={text} and quiet cannot be used together");
+            return Err(Failure::new(text).into());
+        }
+        let variable = std::env::var("BUILDKIT_PROGRESS").ok().filter(|text| !text.is_empty());
+        Ok(match text.or(variable.as_deref()).unwrap_or("auto") {
             _ if quiet => Mode::Quiet,
-            "auto" | "" if terminal => Mode::Live,
+            "auto" if terminal => Mode::Live,
             "tty" if terminal => Mode::Live,
-            "auto" | "" | "tty" | "plain" | "rawjson" => Mode::Plain,
+            "auto" | "tty" | "plain" | "rawjson" => Mode::Plain,
             "quiet" | "none" => Mode::Quiet,
             other => {
                 return Err(Failure::new(format!(

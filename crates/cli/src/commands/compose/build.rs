@@ -119,7 +119,7 @@ pub(super) fn main(context: &Context<'_>, args: &BuildArgs) -> anyhow::Result<u8
     if args.quiet {
         work.list.omit_builds();
     } else if let Some(kind) = &args.earlier.progress {
-        work.list.builds = Printer::new(Mode::choose(kind, false)?);
+        work.list.builds = Printer::new(Mode::choose(Some(kind), false)?);
     }
     let dependencies =
         if args.with_dependencies { DependencyScope::Include } else { DependencyScope::Exclude };
@@ -133,7 +133,7 @@ pub(super) fn main(context: &Context<'_>, args: &BuildArgs) -> anyhow::Result<u8
             let wanted = session.buildable(&args.services, dependencies)?;
             let mut code = 0;
             for (_, prepared) in session.build_requests(&wanted, &options)? {
-                code = code.max(check::main(&prepared.request)?);
+                code = code.max(check::main(context.engine()?, &prepared.request, check::Form::Text)?);
             }
             return Ok(code);
         }
