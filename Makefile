@@ -5,6 +5,7 @@
 #   make test       everything that CI checks
 #   make fuzz       every parser of foreign input, FUZZ_SECONDS=60 each
 #   make install    PREFIX=/usr/local
+#   make dist       target/dist: an archive with install.sh, a .deb and an .rpm, with checksums
 #   make bench      time tare, and whatever else is on PATH, side by side
 
 PREFIX ?= /usr/local
@@ -26,7 +27,7 @@ STATIC_FLAGS := $(if $(filter %-gnu,$(TARGET)),-C target-feature=+crt-static)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PACKAGES := gcc make python3 openssl strace mmdebstrap busybox-static iproute2 nftables
 
-.PHONY: all build demo demo-down images packages test check deny scenario guest fuzz install install-texts uninstall bench clean
+.PHONY: all build demo demo-down images packages test check deny scenario guest fuzz install install-texts dist uninstall bench clean
 
 all: build
 
@@ -110,9 +111,9 @@ install: build
 # Manual pages, and what the shells ask: for the names that are tare's.
 install-texts:
 	@rm -rf target/texts && mkdir -p target/texts/man && $(TARE) man target/texts/man
-	@names=tare; for name in docker docker-compose; do \
+	@names="$(COMPLETED)"; [ -n "$$names" ] || { names=tare; for name in docker docker-compose; do \
 	    if [ "$$(readlink $(DESTDIR)$(PREFIX)/bin/$$name)" = tare ]; then names="$$names $$name"; fi; \
-	done; \
+	done; }; \
 	flags=$$(for name in $$names; do printf ' --for %s' $$name; done); \
 	$(TARE) completion bash $$flags >target/texts/bash && $(TARE) completion zsh $$flags >target/texts/zsh && \
 	install -d $(DESTDIR)$(SHARE)/man/man1 $(DESTDIR)$(SHARE)/bash-completion/completions \
@@ -123,6 +124,26 @@ install-texts:
 	    install -m 644 target/texts/bash $(DESTDIR)$(SHARE)/bash-completion/completions/$$name && \
 	    $(TARE) completion fish --for $$name >$(DESTDIR)$(SHARE)/fish/vendor_completions.d/$$name.fish || exit 1; \
 	done
+
+# What is published: an archive with its checksums, a .deb and an .rpm, in target/dist. Nothing is fetched but the two tools.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+DIST := target/dist
+STAGE := $(DIST)/tare-$(VERSION)-linux-$(MACHINE)
+dist: build
+	@rm -rf $(DIST) && mkdir -p $(STAGE)/bin $(STAGE)/share/doc/tare
+	@install -m 755 $(TARE) $(STAGE)/bin/tare
+	@$(MAKE) --no-print-directory install-texts DESTDIR=$(CURDIR)/$(STAGE) PREFIX= SHARE=/share COMPLETED=tare
+	@install -m 644 README.md CHANGELOG.md LICENSE $(STAGE)/share/doc/tare/
+	@install -m 755 packaging/install.sh $(STAGE)/ && install -m 644 systemd/tare.service $(STAGE)/
+	@sed 's|@BIN@|/usr/bin|' systemd/tare.service >$(DIST)/tare.service
+	tar -C $(DIST) --owner=0 --group=0 --numeric-owner --sort=name -czf $(STAGE).tar.gz $(notdir $(STAGE))
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-deb
+	@$(CARGO) generate-rpm --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-generate-rpm
+	@rm -rf $(DIST)/stage && cp -a $(STAGE) $(DIST)/stage
+	$(CARGO) deb --quiet --no-build --no-strip --package tare-cli --output $(DIST)/
+	$(CARGO) generate-rpm --package crates/cli --output $(DIST)/
+	@rm -rf $(DIST)/stage $(DIST)/tare.service $(STAGE)
+	cd $(DIST) && sha256sum * >SHA256SUMS && cat SHA256SUMS
 
 uninstall:
 	@for name in docker docker-compose; do \
