@@ -99,7 +99,9 @@ impl Contexts {
     pub(crate) fn list(&self) -> anyhow::Result<Vec<Stored>> {
         let folder = self.folder.join("meta");
         let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
             other => other.with_context(|| format!("read {}", folder.display()))?,
         };
         let mut found = Vec::new();

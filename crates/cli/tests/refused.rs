@@ -100,7 +100,6 @@ fn commands_that_are_absent_say_so_and_guess_nothing() {
         (&["plugin", "ls"], "not in tare: plugin: "),
         (&["trust", "--help"], "not in tare: trust: "),
         (&["checkpoint", "ls", "x"], "not in tare: checkpoint: "),
-        (&["context", "create", "x"], "not in tare: context create: "),
         (&["manifest", "push", "x"], "not in tare: manifest push: "),
         (&["buildx", "bake"], "not in tare: buildx bake: "),
         (&["builder", "use", "x"], "not in tare: builder use: "),

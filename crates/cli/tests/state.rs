@@ -185,7 +185,7 @@ fn commands_at_once_undo_nothing_of_each_other() {
     for container in ["still", "busy"] {
         let connect = |name| vec!["network", "connect", name, container];
         let mut commands: Vec<_> = networks.iter().map(|name| connect(name.as_str())).collect();
-        commands.push(vec!["update", "--memory", "64m", container]);
+        commands.push(vec!["update", "--memory", "64m", "--memory-swap", "128m", container]);
         commands.push(vec!["update", "--pids-limit", "99", container]);
         for output in at_once(&lab, &commands) {
             assert!(output.status.success(), "{}", text(&output));

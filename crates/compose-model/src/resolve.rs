@@ -270,8 +270,8 @@ fn read_labels(service: &mut Service, around: &Surroundings<'_>) -> Result<(), E
     for path in std::mem::take(&mut service.label_file) {
         let path = around.folder.join(path);
         let text = around.files.read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        // Labels see each other only, and a name alone is no label.
-        let known = Known { first: &[], earlier: Some(&said) };
+        // Labels see each other only, those of files before first; a name alone is no label.
+        let known = Known { first: &[&said], earlier: None };
         let content = parse_env_file_with(&path, &text, EnvFileFormat::Compose, known)?;
         labels.extend(content.into_iter().filter_map(|(key, value)| Some((key, value?))));
         said.extend(labels.iter().map(|(key, value)| (key.clone(), value.clone())));

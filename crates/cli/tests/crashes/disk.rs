@@ -123,7 +123,7 @@ fn no_inode_left() {
 fn a_read_only_disk() {
     let disk = Disk::new("size=64m");
     disk.mount(&["-o", "remount,ro"]);
-    disk.refuses(&["Read-only file system", "readonly database"]);
+    disk.refuses(&["read-only file system", "readonly database"]);
     disk.mount(&["-o", "remount,rw"]);
     disk.is_well();
 }

@@ -224,15 +224,15 @@ mod tests {
             "name=n,alias=a,ip=10.0.0.2",
             "--network",
             "m",
-            "--network-alias",
-            "b",
             "img",
         ]);
         assert_eq!(read.network, NetworkMode::Networks);
-        assert_eq!(read.endpoints["n"].aliases, ["a", "b"]);
+        assert_eq!(read.endpoints["n"].aliases, ["a"]);
         assert_eq!(read.endpoints["n"].ipv4, Some("10.0.0.2".parse().unwrap()));
         assert!(read.endpoints["m"].aliases.is_empty());
         assert!(refusal(&["--ip", "10.0.0.2", "img"]).contains("user defined networks only"));
+        let twice = ["--network", "name=n,alias=a", "--network-alias", "b", "img"];
+        assert!(refusal(&twice).contains("--network-alias"));
         assert!(refusal(&["--network", "alias=a", "img"]).contains("not specified"));
         assert!(refusal(&["--network", "n", "--mac-address", "1:2", "img"]).contains("MAC"));
     }
