@@ -11,8 +11,8 @@ use super::Finding;
 
 /// Folder name → the crates that it may use, in the order of ARCHITECTURE.md: from the command line down. A crate may use
 /// what those may use, too (cli reaches image through engine), but never what is above it.
-const MAP: [(&str, &[&str]); 14] = [
-    ("cli", &["api", "build", "compose", "engine"]),
+const MAP: [(&str, &[&str]); 15] = [
+    ("cli", &["api", "build", "compose", "engine", "template"]),
     ("api", &["engine", "image"]),
     ("compose", &["engine", "build", "compose-model"]),
     ("engine", &["image", "network", "monitor", "runtime"]),
@@ -23,13 +23,14 @@ const MAP: [(&str, &[&str]); 14] = [
     ("runtime", &["sys", "words"]),
     ("compose-model", &["words"]),
     ("dockerfile", &["words"]),
+    ("template", &["words"]),
     ("oci", &["words"]),
     ("sys", &["words"]),
     ("words", &[]),
 ];
 
 /// Crates without input or output: what they may never use, each with the reason.
-const PURE: [&str; 4] = ["compose-model", "dockerfile", "oci", "words"];
+const PURE: [&str; 5] = ["compose-model", "dockerfile", "oci", "template", "words"];
 const NOT_IN_PURE: [&str; 6] = ["rustix", "libc", "tokio", "reqwest", "rusqlite", "tempfile"];
 /// Crates of the synchronous core: they allocate before they clone, and an async runtime's threads would not survive that.
 const SYNCHRONOUS: [&str; 4] = ["sys", "runtime", "network", "monitor"];

@@ -3,9 +3,9 @@
 use tare_api::lookup::{Kind, Sizes};
 
 use crate::error::{Failure, UNREADABLE_TEMPLATE, report};
-use crate::output::template::{self, Data, Format, TemplateError, json, pretty_json};
 use crate::output::{note, print};
 use crate::session::Session;
+use tare_template::{Data, Format, TemplateError, json, pretty_json};
 
 #[derive(clap::Parser)]
 struct Line {
@@ -65,7 +65,7 @@ fn inspect(session: &Session, command: &str, args: &[String], kind: Kind) -> any
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for name in &line.names {
         match kind.find(engine, name, sizes)? {
-            Some(object) => found.push(template::data(&object)?),
+            Some(object) => found.push(tare_template::data(&object)?),
             None => missing.push(absent(name, kind)),
         }
     }

@@ -10,7 +10,6 @@ pub(crate) mod human;
 pub(crate) mod ports;
 pub(crate) mod shown;
 pub(crate) mod table;
-pub(crate) mod template;
 pub(crate) mod view;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::template::{Data, Field, Format, Letters, Lookup, Missing, Struct};
 use super::{shown, table};
 use crate::error::Failure;
+use tare_template::{Data, Field, Format, Letters, Lookup, Missing, Struct};
 
 /// What a list looks like: the header of each field and the table shown by default.
 pub(crate) struct View {

@@ -13,6 +13,7 @@ use crate::commands::build::progress::{Mode, Printer};
 use crate::commands::build::{check, ssh_words};
 use crate::commands::container::run_flags::resources::LimitFlags;
 use crate::commands::image::{push, tag};
+use crate::error::Failure;
 use crate::output::{note, print_line};
 use crate::refused::{self, Flag};
 
@@ -100,6 +101,9 @@ impl BuildArgs {
         };
         let mut limits = tare_engine::config::Resources::default();
         LimitFlags { memory: self.memory.clone(), ..LimitFlags::default() }.apply(&mut limits)?;
+        if let Some(wrong) = limits.contradiction() {
+            return Err(Failure::new(wrong).into());
+        }
         Ok(Options {
             cache: if self.no_cache { CachePolicy::Ignore } else { CachePolicy::Use },
             pull: if self.pull { PullPolicy::Always } else { PullPolicy::Missing },

@@ -5,10 +5,10 @@ use tare_engine::filter::{ContainerFilter, Filters};
 use tare_engine::{Container, State};
 
 use crate::output::ports::{self, Port};
-use crate::output::template::{Data, Nil};
 use crate::output::view::{Row, Shape, View};
 use crate::output::{human, note, print};
 use crate::session::Session;
+use tare_template::{Data, Nil};
 
 #[derive(clap::Parser)]
 struct Line {

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::contexts::{Contexts, DEFAULT, Stored};
 use crate::error::Failure;
-use crate::output::template::{Data, record};
 use crate::output::view::{Row, Shape, View};
 use crate::output::{print, print_line};
 use crate::session::Session;
+use tare_template::{Data, record};
 
 #[derive(clap::Parser)]
 struct List {

@@ -7,8 +7,8 @@ use tare_engine::{Container, Engine, ImageUsage};
 
 use crate::commands::{container, image};
 use crate::output::human;
-use crate::output::template::{Data, Field, Format, Missing, Struct};
 use crate::output::view::{Row, Shape, View};
+use tare_template::{Data, Field, Format, Missing, Struct};
 
 /// The images' table.
 const IMAGES: View = View {

@@ -5,8 +5,8 @@ use tare_engine::filter::{EventFilter, Filters, Happened};
 
 use crate::error::{Failure, UNREADABLE_TEMPLATE};
 use crate::output::print_line;
-use crate::output::template::{Format, Missing, data};
 use crate::session::Session;
+use tare_template::{Format, Missing, data};
 
 #[derive(clap::Parser)]
 struct Line {

@@ -5,9 +5,9 @@ use tare_api::InfoContext;
 
 use crate::commands::system::version::VERSION;
 use crate::error::{Failure, UNREADABLE_TEMPLATE};
-use crate::output::template::{Format, Missing, record};
 use crate::output::{human, print, print_line};
 use crate::session::Session;
+use tare_template::{Format, Missing, record};
 
 #[derive(clap::Parser)]
 struct Line {

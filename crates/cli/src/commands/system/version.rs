@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 
 use crate::error::{Failure, UNREADABLE_TEMPLATE};
-use crate::output::template::{Format, Missing, record};
 use crate::output::{print, print_line};
 use crate::session::Session;
+use tare_template::{Format, Missing, record};
 
 #[derive(clap::Parser)]
 struct Line {

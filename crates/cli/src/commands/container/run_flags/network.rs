@@ -219,13 +219,7 @@ mod tests {
 
     #[test]
     fn endpoint_settings() {
-        let read = config(&[
-            "--network",
-            "name=n,alias=a,ip=10.0.0.2",
-            "--network",
-            "m",
-            "img",
-        ]);
+        let read = config(&["--network", "name=n,alias=a,ip=10.0.0.2", "--network", "m", "img"]);
         assert_eq!(read.network, NetworkMode::Networks);
         assert_eq!(read.endpoints["n"].aliases, ["a"]);
         assert_eq!(read.endpoints["n"].ipv4, Some("10.0.0.2".parse().unwrap()));

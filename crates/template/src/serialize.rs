@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{self, Impossible};
 use serde_json::Value as Json;
+use tare_words::ErrorKind;
 
 use super::data::{Data, Field, Nil, Struct};
 
@@ -80,13 +81,13 @@ const MAPS: [&str; 15] = [
 const LISTS_LEFT_OUT: [&str; 2] = ["Mounts", "Shell"];
 
 /// A serializable value as template data.
-pub(crate) fn data<T: Serialize + ?Sized>(value: &T) -> Result<Data, DataError> {
+pub fn data<T: Serialize + ?Sized>(value: &T) -> Result<Data, DataError> {
     value.serialize(ToData)
 }
 
 /// JSON of one of Docker's structs, written without a type of our own: its objects are structs, but for those that are
 /// maps in Go.
-pub(crate) fn record(json: &Json) -> Data {
+pub fn record(json: &Json) -> Data {
     match json {
         Json::Array(items) => Data::from(items.iter().map(record).collect::<Vec<_>>()),
         Json::Object(fields) => {
@@ -108,7 +109,15 @@ pub(crate) fn record(json: &Json) -> Data {
 /// A value that has no place in a template.
 #[derive(Debug, thiserror::Error)]
 #[error("not template data: {0}")]
-pub(crate) struct DataError(String);
+pub struct DataError(String);
+
+impl DataError {
+    /// A fault of ours: what is shown is made here.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::System
+    }
+}
 
 impl ser::Error for DataError {
     fn custom<T: Display>(message: T) -> DataError {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::data::{Data, Letters, Nil, Struct};
 
 /// As `{{.}}` prints it.
-pub(super) fn shown(value: &Data) -> String {
+pub(crate) fn shown(value: &Data) -> String {
     let mut out = String::new();
     show(value, Style::Plain, &mut out);
     out
@@ -14,7 +14,7 @@ pub(super) fn shown(value: &Data) -> String {
 
 /// How structs are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// `{a b}`
     Plain,
     /// `{Name:a Other:b}`
@@ -22,7 +22,7 @@ pub(super) enum Style {
 }
 
 /// Appends a value as `%v` or `%+v`.
-pub(super) fn show(value: &Data, style: Style, out: &mut String) {
+pub(crate) fn show(value: &Data, style: Style, out: &mut String) {
     match value {
         Data::Nil(Nil::NoValue) => out.push_str("<no value>"),
         Data::Nil(Nil::Pointer) => out.push_str("<nil>"),
@@ -85,7 +85,7 @@ fn push(out: &mut String, value: impl std::fmt::Display) {
 }
 
 /// Go's `%v` of a float: an exponent where it is large or small.
-pub(super) fn float(number: f64) -> String {
+pub(crate) fn float(number: f64) -> String {
     let size = number.abs();
     if size != 0.0 && !(1e-4..1e21).contains(&size) {
         let text = format!("{number:e}");
@@ -97,14 +97,14 @@ pub(super) fn float(number: f64) -> String {
 }
 
 /// JSON in one line, as Go's encoder writes it.
-pub(crate) fn json(value: &Data) -> String {
+pub fn json(value: &Data) -> String {
     let mut out = String::new();
     write_json(value, None, &mut out);
     out
 }
 
 /// JSON over several lines, indented by four blanks.
-pub(crate) fn pretty_json(value: &Data) -> String {
+pub fn pretty_json(value: &Data) -> String {
     let mut out = String::new();
     write_json(value, Some(0), &mut out);
     out

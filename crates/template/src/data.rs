@@ -7,16 +7,24 @@ use serde_json::Value as Json;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Data {
+pub enum Data {
     /// Nothing, of some type.
     Nil(Nil),
+    /// True or false.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A whole number of a type without a sign.
     Uint(u64),
+    /// A number with a fraction.
     Float(f64),
+    /// A string.
     Text(Arc<str>),
+    /// A slice.
     List(Arc<[Data]>),
+    /// A map; Go sorts its keys, too.
     Map(Arc<BTreeMap<String, Data>>),
+    /// A struct.
     Struct(Arc<Struct>),
     /// A method that takes a name: `{{.Label "com.example"}}`.
     Lookup(Arc<Lookup>),
@@ -24,25 +32,30 @@ pub(crate) enum Data {
 
 /// What a nothing is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Nil {
+pub enum Nil {
     /// A key that a map does not have.
     NoValue,
     /// A pointer or an interface.
     Pointer,
+    /// A slice.
     List,
+    /// A map.
     Map,
 }
 
 /// A Go struct: fields in the order of their declaration.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Struct {
-    pub(crate) fields: Vec<Field>,
-    pub(crate) letters: Letters,
+pub struct Struct {
+    /// Its fields.
+    pub fields: Vec<Field>,
+    /// How its JSON is written.
+    pub letters: Letters,
 }
 
 /// How JSON of a struct writes `<`, `>` and `&`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Letters {
+pub enum Letters {
+    /// As they are.
     #[default]
     Plain,
     /// As `\u003c` and its like: rows of lists, which Go encodes twice.
@@ -51,17 +64,18 @@ pub(crate) enum Letters {
 
 /// A field of a struct.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Field {
+pub struct Field {
     /// What templates call it.
-    pub(crate) name: String,
+    pub name: String,
     /// What JSON calls it; none where it leaves it out.
-    pub(crate) key: Option<String>,
-    pub(crate) value: Data,
+    pub key: Option<String>,
+    /// What it holds.
+    pub value: Data,
 }
 
 /// What a method answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Lookup {
+pub enum Lookup {
     /// The label of that name, or an empty text.
     Labels(BTreeMap<String, String>),
     /// The column's header: the name's last word.
@@ -69,7 +83,8 @@ pub(crate) enum Lookup {
 }
 
 impl Lookup {
-    pub(crate) fn get(&self, name: &str) -> Data {
+    /// The field, or the key's value, of that name.
+    pub fn get(&self, name: &str) -> Data {
         match self {
             Lookup::Labels(labels) => Data::from(labels.get(name).map_or("", String::as_str)),
             Lookup::Header => {
@@ -127,7 +142,7 @@ impl From<&Json> for Data {
 
 impl Data {
     /// The value as one that only knows JSON has it: structs are maps, and every nothing is the same.
-    pub(crate) fn raw(&self) -> Data {
+    pub fn raw(&self) -> Data {
         match self {
             Data::Nil(_) => Data::Nil(Nil::NoValue),
             Data::List(items) => Data::from(items.iter().map(Data::raw).collect::<Vec<_>>()),
@@ -146,7 +161,7 @@ impl Data {
     }
 
     /// Whether `{{if}}` takes it.
-    pub(crate) fn is_true(&self) -> bool {
+    pub fn is_true(&self) -> bool {
         match self {
             Data::Nil(_) => false,
             Data::Bool(flag) => *flag,
@@ -161,7 +176,7 @@ impl Data {
     }
 
     /// Its type, as Go would write it.
-    pub(crate) fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &'static str {
         match self {
             Data::Nil(Nil::NoValue | Nil::Pointer) => "<nil>",
             Data::Nil(Nil::List) => "[]string",

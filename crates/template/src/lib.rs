@@ -13,24 +13,36 @@ mod printf;
 mod run;
 mod serialize;
 
-pub(crate) use data::{Data, Field, Letters, Lookup, Nil, Struct};
-pub(crate) use print::{json, pretty_json};
-pub(crate) use serialize::{data, record};
+pub use data::{Data, Field, Letters, Lookup, Nil, Struct};
+pub use print::{json, pretty_json};
+pub use serialize::{data, record};
 
 use functions::Functions;
+use tare_words::ErrorKind;
 
 /// What is wrong with a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TemplateError {
+pub enum TemplateError {
     /// It cannot be read.
     #[error("template parsing error: template: :{line}: {message}")]
-    Parse { line: usize, message: String },
+    Parse {
+        /// In which line, from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
     /// It does not fit what it is executed on.
     #[error("template parsing error: {0}")]
     Execute(String),
 }
 
 impl TemplateError {
+    /// A template is always the caller's.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::BadParameter
+    }
+
     fn parse(line: usize, message: impl Into<String>) -> TemplateError {
         TemplateError::Parse { line, message: message.into() }
     }
@@ -42,34 +54,47 @@ impl TemplateError {
 
 /// What a key is that a map does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub enum Missing {
     /// `<no value>`
     NoValue,
+    /// An error.
     Error,
 }
 
 /// A parsed `--format`.
 #[derive(Debug, Clone)]
-pub(crate) struct Format(parse::Tree);
+pub struct Format(parse::Tree);
 
 impl Format {
     /// Parses a template.
-    pub(crate) fn parse(source: &str) -> Result<Format, TemplateError> {
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn parse(source: &str) -> Result<Format, TemplateError> {
         parse::parse(source).map(Format)
     }
 
     /// Renders one object.
-    pub(crate) fn render(&self, data: &Data, missing: Missing) -> Result<String, TemplateError> {
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn render(&self, data: &Data, missing: Missing) -> Result<String, TemplateError> {
         run::run(&self.0, data, missing, Functions::Usual)
     }
 
     /// Renders the header of a table's columns.
-    pub(crate) fn header(&self, data: &Data) -> Result<String, TemplateError> {
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn header(&self, data: &Data) -> Result<String, TemplateError> {
         run::run(&self.0, data, Missing::NoValue, Functions::Header)
     }
 
     /// Renders one object as `inspect` does: by the names of Docker's types, else by those of its JSON.
-    pub(crate) fn render_typed_or_raw(&self, data: &Data) -> Result<String, TemplateError> {
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn render_typed_or_raw(&self, data: &Data) -> Result<String, TemplateError> {
         self.render(data, Missing::NoValue).or_else(|_| self.render(&data.raw(), Missing::Error))
     }
 }
