@@ -2,6 +2,7 @@
 //! knows nothing of exit codes; [`report`] prints what reaches `main`.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use tare_words::message;
 
@@ -115,6 +116,14 @@ pub(crate) fn as_plain_failure(error: anyhow::Error) -> anyhow::Error {
     error.context(Coded(1))
 }
 
+/// How errors of the engine begin, where not with «Error:».
+static OF_THE_ENGINE: OnceLock<&str> = OnceLock::new();
+
+/// Makes errors of the engine begin as Docker's do, since scripts look for these words.
+pub(crate) fn begin_as_docker() {
+    OF_THE_ENGINE.get_or_init(|| "Error response from daemon:");
+}
+
 /// Prints an error with its hints and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let coded = error.downcast_ref::<Coded>().map(|coded| coded.0);
@@ -122,7 +131,9 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let message = chain(error);
     if !message.is_empty() {
         if failure.is_none_or(|failure| failure.prefixed) {
-            note(&format!("{} {message}", color::error("Error:")));
+            // What a command refuses itself has Docker's short word there, too.
+            let word = if failure.is_none() { OF_THE_ENGINE.get().unwrap_or(&"Error:") } else { "Error:" };
+            note(&format!("{} {message}", color::error(word)));
         } else {
             note(&message);
         }

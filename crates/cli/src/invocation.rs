@@ -10,6 +10,7 @@ use tare_words::near::nearest;
 use crate::commands::{self, Command};
 use crate::destination::Destination;
 use crate::error::Failure;
+use crate::error::begin_as_docker;
 use crate::global_flags::{self, Asked};
 use crate::not_here;
 use crate::output::print;
@@ -40,6 +41,9 @@ fn dispatch(session: &Session, rest: &[String]) -> anyhow::Result<ExitCode> {
         Some("compose") => return Ok(commands::compose::main(&rest[1..], session)),
         Some("debug") => return commands::debug::main(session, &rest[1..], dispatch),
         _ => {}
+    }
+    if session.program == "docker" {
+        begin_as_docker();
     }
     match find(rest) {
         Found::Command(command, used) => Ok(ExitCode::from((command.run)(session, &rest[used..])?)),

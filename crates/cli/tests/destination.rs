@@ -130,3 +130,11 @@ fn this_machines_own_socket_and_what_needs_no_engine_go_on() {
     assert!(booted.status.success(), "{}", text(&booted));
     lab.fails(1, &["-H", "ssh://prod", "system", "shutdown"]);
 }
+
+#[test]
+fn errors_of_the_engine_begin_as_they_do_under_the_name() {
+    let lab = Lab::new();
+    let said = text(&named(&lab, "docker").args(["rm", "nosuch"]).output().unwrap());
+    assert!(said.starts_with("Error response from daemon: No such container: nosuch"), "{said}");
+    assert!(lab.fails(1, &["rm", "nosuch"]).starts_with("Error: No such container: nosuch"));
+}
