@@ -190,8 +190,21 @@ impl<'a> Fields<'a> {
                 self.tmpfs.push(format!("size={bytes}"));
             }
             "tmpfs-mode" => self.tmpfs.push(format!("mode={value}")),
-            "volume-label" | "volume-driver" | "volume-opt" | "consistency" | "bind-recursive"
-            | "bind-nonrecursive" => {}
+            // It is for other systems, and there is one kind of volume.
+            "consistency" => {}
+            "volume-driver" if matches!(value, "" | "local") => {}
+            "bind-recursive" if value == "enabled" => {}
+            "bind-nonrecursive" if !flag()? => {}
+            "volume-label" | "volume-opt" | "volume-driver" => {
+                return Err(format!(
+                    "--mount {key} is not supported: make the volume first, with `volume create`"
+                ));
+            }
+            "bind-recursive" | "bind-nonrecursive" => {
+                return Err(format!(
+                    "--mount {key}={value} is not supported: mounts below the source come along"
+                ));
+            }
             other => return Err(format!("unexpected key '{other}' in '{other}={value}'")),
         }
         Ok(())
@@ -253,6 +266,15 @@ mod tests {
             propagation: Written::default(),
         };
         Mount { source, target: target.into(), readonly }
+    }
+
+    #[test]
+    fn what_a_mount_cannot_be_given_is_refused_by_name() {
+        for field in ["volume-opt=type=tmpfs", "volume-label=a=b", "volume-driver=nfs", "bind-nonrecursive"] {
+            let said = mount(&format!("type=volume,src=v,dst=/v,{field}"), None).unwrap_err();
+            assert!(said.contains(field.split('=').next().unwrap()), "{said}");
+        }
+        assert!(mount("type=volume,src=v,dst=/v,volume-driver=local,consistency=cached", None).is_ok());
     }
 
     #[test]
