@@ -116,12 +116,31 @@ pub(crate) fn as_plain_failure(error: anyhow::Error) -> anyhow::Error {
     error.context(Coded(1))
 }
 
-/// How errors of the engine begin, where not with «Error:».
-static OF_THE_ENGINE: OnceLock<&str> = OnceLock::new();
+/// Whether errors begin as Docker's do.
+static AS_DOCKER: OnceLock<()> = OnceLock::new();
 
-/// Makes errors of the engine begin as Docker's do, since scripts look for these words.
+/// Makes errors of the engine and of builds begin as Docker's do, since scripts look for these words.
 pub(crate) fn begin_as_docker() {
-    OF_THE_ENGINE.get_or_init(|| "Error response from daemon:");
+    AS_DOCKER.get_or_init(|| ());
+}
+
+/// How an error begins: what a command refuses itself has the short word there, too.
+fn first_word(error: &anyhow::Error) -> &'static str {
+    if AS_DOCKER.get().is_none() {
+        return "Error:";
+    }
+    let is_of_engine = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<tare_engine::Error>()
+            || cause.is::<tare_image::Error>()
+            || cause.is::<tare_runtime::Error>()
+    };
+    if error.chain().any(|cause| cause.is::<tare_build::Error>()) {
+        "ERROR:"
+    } else if error.chain().any(is_of_engine) {
+        "Error response from daemon:"
+    } else {
+        "Error:"
+    }
 }
 
 /// Prints an error with its hints and returns the exit code.
@@ -131,9 +150,7 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let message = chain(error);
     if !message.is_empty() {
         if failure.is_none_or(|failure| failure.prefixed) {
-            // What a command refuses itself has Docker's short word there, too.
-            let word = if failure.is_none() { OF_THE_ENGINE.get().unwrap_or(&"Error:") } else { "Error:" };
-            note(&format!("{} {message}", color::error(word)));
+            note(&format!("{} {message}", color::error(first_word(error))));
         } else {
             note(&message);
         }

@@ -136,5 +136,9 @@ fn errors_of_the_engine_begin_as_they_do_under_the_name() {
     let lab = Lab::new();
     let said = text(&named(&lab, "docker").args(["rm", "nosuch"]).output().unwrap());
     assert!(said.starts_with("Error response from daemon: No such container: nosuch"), "{said}");
+    let empty = lab.folder("empty");
+    std::fs::write(empty.join("Dockerfile"), "FROM busybox\nCOPY missing /\n").unwrap();
+    let said = text(&named(&lab, "docker").arg("build").arg(&empty).output().unwrap());
+    assert!(said.contains("\nERROR: ") && !said.contains("daemon"), "{said}");
     assert!(lab.fails(1, &["rm", "nosuch"]).starts_with("Error: No such container: nosuch"));
 }

@@ -127,6 +127,11 @@ impl From<tare_engine::Error> for Error {
     }
 }
 
+/// Leaves the containers of these services; without any, all.
+fn keep_services(all: &mut Vec<Container>, services: &[String]) {
+    all.retain(|container| services.is_empty() || services.iter().any(|name| name == service_of(container)));
+}
+
 impl Target {
     /// The containers of the given services, or of all. What cannot be read is told.
     ///
@@ -145,9 +150,7 @@ impl Target {
         }
         let there: Vec<&str> = all.iter().map(service_of).collect();
         self.check(services, &there)?;
-        if !services.is_empty() {
-            all.retain(|container| services.iter().any(|service| service == service_of(container)));
-        }
+        keep_services(&mut all, services);
         Ok(all)
     }
 
@@ -169,9 +172,7 @@ impl Target {
                 progress.event(&Event::Remark { message: error.to_string(), hint: error.hint() });
             }
         }
-        all.retain(|container| {
-            services.is_empty() || services.iter().any(|name| name == service_of(container))
-        });
+        keep_services(&mut all, services);
         Ok(all)
     }
 
